@@ -1,0 +1,8 @@
+import HTTPTypes
+import LifelineCore
+import Logging
+import Metrics
+import NIOCore
+import NIOPosix
+import NIOSSL
+import ServiceLifecycle

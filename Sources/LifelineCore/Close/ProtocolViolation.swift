@@ -1,0 +1,99 @@
+/// What a peer did that fails the connection
+/// ([RFC 6455 §7.1.7](https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7)).
+///
+/// An open set behind a code, so that new rules break no caller's `switch`.
+public struct ProtocolViolation: Error, Hashable, Sendable {
+    /// The close code that the peer is sent.
+    public let closeCode: CloseCode
+    /// What came, what is allowed, and which setting or section says so.
+    public let description: String
+
+    init(_ closeCode: CloseCode, _ description: String) {
+        self.closeCode = closeCode
+        self.description = description
+    }
+}
+
+extension ProtocolViolation: CustomStringConvertible {}
+
+extension ProtocolViolation {
+    // MARK: Frames
+
+    static func reservedBits(_ header: UInt8) -> ProtocolViolation {
+        let set = [(0x40, "RSV1"), (0x20, "RSV2"), (0x10, "RSV3")].filter { Int(header) & $0.0 != 0 }.map(\.1)
+        return ProtocolViolation(
+            .protocolError, "\(set.joined(separator: " and ")) set, but no extension that uses it was agreed (RFC 6455 §5.2)")
+    }
+
+    static func reservedOpcode(_ opcode: Opcode) -> ProtocolViolation {
+        ProtocolViolation(.protocolError, "opcode \(opcode) is reserved (RFC 6455 §5.2)")
+    }
+
+    static var unmaskedFrame: ProtocolViolation {
+        ProtocolViolation(.protocolError, "a frame from the client was not masked (RFC 6455 §5.1)")
+    }
+
+    static var maskedFrame: ProtocolViolation {
+        ProtocolViolation(.protocolError, "a frame from the server was masked (RFC 6455 §5.1)")
+    }
+
+    static func fragmentedControlFrame(_ opcode: Opcode) -> ProtocolViolation {
+        ProtocolViolation(.protocolError, "a \(opcode) frame was fragmented (RFC 6455 §5.5)")
+    }
+
+    static func controlFrameTooLong(_ opcode: Opcode) -> ProtocolViolation {
+        ProtocolViolation(.protocolError, "a \(opcode) frame announced more than 125 bytes (RFC 6455 §5.5)")
+    }
+
+    static func lengthNotMinimal(_ length: UInt64) -> ProtocolViolation {
+        ProtocolViolation(.protocolError, "the length \(length) was not encoded in the fewest bytes (RFC 6455 §5.2)")
+    }
+
+    static var lengthTooLarge: ProtocolViolation {
+        ProtocolViolation(.protocolError, "the most significant bit of a 64-bit length was set (RFC 6455 §5.2)")
+    }
+
+    static func frameTooBig(_ length: UInt64, limit: Int) -> ProtocolViolation {
+        ProtocolViolation(
+            .messageTooBig, "a frame of \(length) bytes; at most \(limit) are allowed (maximumFrameSize)")
+    }
+
+    // MARK: Messages
+
+    static var continuationWithoutMessage: ProtocolViolation {
+        ProtocolViolation(.protocolError, "a continuation frame without a message to continue (RFC 6455 §5.4)")
+    }
+
+    static func messageInsideMessage(_ opcode: Opcode) -> ProtocolViolation {
+        ProtocolViolation(.protocolError, "a \(opcode) frame inside a fragmented message (RFC 6455 §5.4)")
+    }
+
+    static func messageTooBig(_ length: UInt64, limit: Int) -> ProtocolViolation {
+        ProtocolViolation(
+            .messageTooBig, "a message of at least \(length) bytes; at most \(limit) are allowed (maximumMessageSize)")
+    }
+
+    static func tooManyFragments(limit: Int) -> ProtocolViolation {
+        ProtocolViolation(
+            .policyViolation,
+            "a message of more than \(limit) fragments (maximumFragmentsPerMessage)")
+    }
+
+    static var invalidUTF8: ProtocolViolation {
+        ProtocolViolation(.invalidFramePayloadData, "a text message that is not UTF-8 (RFC 6455 §8.1)")
+    }
+
+    // MARK: Close
+
+    static var closePayloadOfOneByte: ProtocolViolation {
+        ProtocolViolation(.protocolError, "a Close frame with a payload of one byte; a code takes two (RFC 6455 §5.5.1)")
+    }
+
+    static func invalidCloseCode(_ code: CloseCode) -> ProtocolViolation {
+        ProtocolViolation(.protocolError, "close code \(code) must not be sent (RFC 6455 §7.4)")
+    }
+
+    static var invalidUTF8InCloseReason: ProtocolViolation {
+        ProtocolViolation(.invalidFramePayloadData, "a close reason that is not UTF-8 (RFC 6455 §5.5.1)")
+    }
+}

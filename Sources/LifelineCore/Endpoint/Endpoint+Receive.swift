@@ -1,0 +1,122 @@
+/// Frames and messages, from the peer ([RFC 6455 §6.2](https://www.rfc-editor.org/rfc/rfc6455#section-6.2)).
+extension Endpoint {
+    /// Reads frames up to the next event.
+    @inline(__always)
+    mutating func receiveFrames(_ input: inout ReadBuffer, at now: Instant) -> Event {
+        do throws(ProtocolViolation) {
+            while true {
+                if !reader.isInsideFrame {
+                    guard try reader.readHeader(&input) else { return .needsInput }
+                    frameIsReported = false
+                }
+                if reportsFrames, !frameIsReported {
+                    frameIsReported = true
+                    return .frame(reader.header)
+                }
+                let event =
+                    if reader.opcode.isControl {
+                        try receiveControl(&input, at: now)
+                    } else if phase == .open {
+                        try receiveData(&input)
+                    } else {
+                        skipData(&input)
+                    }
+                if let event { return event }
+                if input.isEmpty, reader.remaining > 0 { return .needsInput }
+            }
+        } catch {
+            return fail(error, at: now)
+        }
+    }
+
+    // MARK: Data
+
+    /// Takes what has come of a data frame's payload.
+    ///
+    /// - Returns: An event, or `nil` where the frame, or the message, has to go on.
+    @inline(__always)
+    private mutating func receiveData(_ input: inout ReadBuffer) throws(ProtocolViolation) -> Event? {
+        let payload = reader.readPayload(&input)
+        let endsMessage = reader.isFinal && !reader.isInsideFrame
+        let kind = reader.messageKind.unsafelyUnwrapped
+        if kind == .text { try validate(payload, endsMessage: endsMessage) }
+        if endsMessage { reader.endMessage() }
+
+        if delivery == .messages, !isInsideChunkedMessage {
+            // A message that came in one piece is handed out where it lies.
+            if endsMessage, assembly.isEmpty { return .message(kind, payload) }
+            if let base = payload.baseAddress { assembly.append(base, count: payload.count) }
+            guard endsMessage else { return nil }
+            assemblyIsDelivered = true
+            return .message(kind, UnsafeRawBufferPointer(assembly.bytes))
+        }
+        return chunk(kind, payload, endsMessage: endsMessage)
+    }
+
+    /// Checks text as far as it has come (§8.1).
+    @inline(__always)
+    private mutating func validate(
+        _ payload: UnsafeRawBufferPointer, endsMessage: Bool
+    ) throws(ProtocolViolation) {
+        guard validator.consume(payload.baseAddress.unsafelyUnwrapped, count: payload.count) else {
+            throw .invalidUTF8
+        }
+        if endsMessage, !validator.isAtBoundary { throw .invalidUTF8 }
+    }
+
+    /// The part of a message that has just come, or nothing where it is empty and says nothing.
+    private mutating func chunk(
+        _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, endsMessage: Bool
+    ) -> Event? {
+        var payload = payload
+        if !assembly.isEmpty {
+            // The message was being put together when the driver asked for chunks.
+            if let base = payload.baseAddress { assembly.append(base, count: payload.count) }
+            assemblyIsDelivered = true
+            payload = UnsafeRawBufferPointer(assembly.bytes)
+        }
+        guard !payload.isEmpty || endsMessage else { return nil }
+        let isFirst = !isInsideChunkedMessage
+        isInsideChunkedMessage = !endsMessage
+        return .chunk(kind, payload, isFirst: isFirst, isLast: endsMessage)
+    }
+
+    /// Skips data that comes after this side's Close frame (§1.4): it is read for the frames' sake alone.
+    private mutating func skipData(_ input: inout ReadBuffer) -> Event? {
+        reader.skipPayload(&input)
+        if reader.isFinal, !reader.isInsideFrame { reader.endMessage() }
+        return nil
+    }
+
+    // MARK: Control
+
+    /// Takes a control frame once its payload is complete.
+    private mutating func receiveControl(
+        _ input: inout ReadBuffer, at now: Instant
+    ) throws(ProtocolViolation) -> Event? {
+        var payload = reader.readPayload(&input)
+        if reader.isInsideFrame || !controlPayload.isEmpty {
+            if let base = payload.baseAddress { controlPayload.append(base, count: payload.count) }
+            guard !reader.isInsideFrame else { return nil }
+            controlPayloadIsDelivered = true
+            payload = UnsafeRawBufferPointer(controlPayload.bytes)
+        }
+        switch reader.opcode {
+        case .ping:
+            // Nothing is sent after Close (§5.5.1).
+            if closeSent == nil {
+                var pong = ByteStore()
+                if let base = payload.baseAddress { pong.append(base, count: payload.count) }
+                control.pong = consume pong
+            }
+            return .ping(payload)
+        case .pong:
+            let answered = heartbeat.pong(payload, at: now)
+            if let answered { roundTripTime = answered.roundTrip }
+            return .pong(payload, number: answered?.number, roundTrip: answered?.roundTrip)
+        default:
+            receiveClose(try CloseFrame(payload: payload), at: now)
+            return .closed
+        }
+    }
+}

@@ -1,0 +1,81 @@
+/// Frames to the peer ([RFC 6455 §6.1](https://www.rfc-editor.org/rfc/rfc6455#section-6.1)).
+extension Endpoint {
+    /// The header of the next data frame. The caller writes it and, behind it, the payload.
+    ///
+    /// - Parameters:
+    ///   - kind: The message's kind. Text must be UTF-8, over all frames of the message.
+    ///   - position: Where the frame stands in its message. Control frames may come between fragments, other messages
+    ///     may not (§5.4).
+    ///   - payloadLength: The payload's length in bytes.
+    @inline(__always)
+    public mutating func dataFrame(
+        _ kind: MessageKind, _ position: FragmentPosition = .only, payloadLength: Int, random: inout RandomPool
+    ) throws(SendError) -> EncodedFrameHeader {
+        guard phase == .open else { throw .notOpen }
+        let isFirst = position == .only || position == .first
+        guard isFirst != isSendingFragments else { throw isFirst ? .insideMessage : .noMessage }
+        let isLast = position == .only || position == .last
+        isSendingFragments = !isLast
+        return EncodedFrameHeader(
+            FrameHeader(
+                opcode: isFirst ? kind.opcode : .continuation, isFinal: isLast, maskingKey: maskingKey(&random),
+                payloadLength: UInt64(payloadLength)))
+    }
+
+    /// Sends a Ping (§5.5.2); it waits to be drained.
+    ///
+    /// - Returns: The Ping's number, which the ``Event/pong(_:number:roundTrip:)`` that answers it bears. Where an earlier
+    ///   Ping has not been written yet, this one takes its place and answers for both.
+    public mutating func ping(at now: Instant) -> Result<UInt64, SendError> {
+        guard phase == .open else { return .failure(.notOpen) }
+        guard let number = heartbeat.ping(at: now) else { return .failure(.tooManyPings) }
+        control.ping = number
+        return .success(number)
+    }
+
+    /// Whether ``drainOutput(random:_:)`` has something to hand out.
+    @inline(__always)
+    public var hasOutput: Bool {
+        !control.isEmpty || handshake?.output.isEmpty == false
+    }
+
+    /// Hands out the bytes of the opening handshake and the control frames that wait to be written, in order.
+    ///
+    /// A driver whose transport takes no more may leave them: of each kind the latest is kept, so that they need no more
+    /// memory however long they wait.
+    public mutating func drainOutput(random: inout RandomPool, _ write: (UnsafeRawBufferPointer) -> Void) {
+        if let handshake, !handshake.output.isEmpty {
+            handshake.output.withUnsafeBytes(write)
+            handshake.output = []
+            if phase == .open { self.handshake = nil }
+        }
+        if let pong = control.pong.take() {
+            writeControl(.pong, UnsafeRawBufferPointer(pong.bytes), &random, write)
+        }
+        if let number = control.ping.take() {
+            var payload = number.bigEndian
+            withUnsafeBytes(of: &payload) { writeControl(.ping, $0, &random, write) }
+        }
+        if let close = control.close.take() {
+            close.payload.withUnsafeBytes { writeControl(.close, $0, &random, write) }
+        }
+    }
+
+    private func writeControl(
+        _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, _ random: inout RandomPool,
+        _ write: (UnsafeRawBufferPointer) -> Void
+    ) {
+        let header = EncodedFrameHeader(
+            FrameHeader(opcode: opcode, maskingKey: maskingKey(&random), payloadLength: UInt64(payload.count)))
+        withUnsafeTemporaryAllocation(byteCount: 16 + payload.count, alignment: 8) { frame in
+            let count = header.write(payload, to: frame.baseAddress.unsafelyUnwrapped)
+            write(UnsafeRawBufferPointer(start: frame.baseAddress, count: count))
+        }
+    }
+
+    /// A fresh key for a client's frame (§5.3); servers do not mask.
+    @inline(__always)
+    private func maskingKey(_ random: inout RandomPool) -> MaskingKey? {
+        role == .client ? MaskingKey(word: random.nextUInt32()) : nil
+    }
+}

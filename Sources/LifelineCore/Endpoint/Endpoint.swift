@@ -1,0 +1,236 @@
+/// One side of one WebSocket connection, from the first byte of the handshake to the end of TCP, without any I/O
+/// ([RFC 6455](https://www.rfc-editor.org/rfc/rfc6455)).
+///
+/// Bytes and instants go in, events and bytes come out. The endpoint knows no socket, clock, thread or lock, and is
+/// deterministic: the same bytes at the same instants with the same randomness give the same events, wherever the bytes
+/// are split.
+///
+/// Whoever drives it
+/// - passes what arrives to ``receive(_:at:)`` until that answers ``Event/needsInput``,
+/// - writes what ``drainOutput(random:_:)`` hands out whenever ``hasOutput`` is set,
+/// - calls ``advance(to:)`` at the ``deadline``,
+/// - and, when all is written, does what ``transportRequest`` says.
+public struct Endpoint: ~Copyable {
+    /// Where a connection stands in its life.
+    public enum Phase: Hashable, Sendable {
+        /// The opening handshake is under way (§4).
+        case opening
+        /// Messages may be sent and received (§5, §6).
+        case open
+        /// This side has sent its Close frame and waits for the peer's (§7).
+        case closing
+        /// The WebSocket is over; TCP is yet to end.
+        case ending
+        /// TCP has ended.
+        case closed
+    }
+
+    /// The side that this endpoint plays.
+    public let role: Role
+    /// Where the connection stands.
+    public internal(set) var phase: Phase = .opening
+    /// How the connection ended; `nil` until it is decided.
+    public internal(set) var outcome: CloseOutcome?
+    /// Why a client's opening handshake failed, where the server's answer was the reason.
+    public internal(set) var handshakeFailure: HandshakeFailure?
+    /// What the transport is to do once all output is written.
+    public internal(set) var transportRequest: TransportRequest?
+    /// How messages are handed out. A change in the middle of a message takes hold at once in favour of chunks (what has
+    /// been put together comes as the first), and with the next message in favour of whole ones.
+    public var delivery: Delivery = .messages
+    /// Whether each frame's header is reported as an ``Event/frame(_:)`` of its own.
+    public var reportsFrames = false
+
+    /// The time of the last round trip that a Pong measured.
+    public internal(set) var roundTripTime: Duration?
+
+    let configuration: EndpointConfiguration
+    var reader: FrameReader
+    var heartbeat: Heartbeat
+    var control = ControlOutput()
+
+    /// The opening handshake while it lasts; afterwards what was asked and agreed is the driver's to keep.
+    var handshake: OpeningHandshake?
+    /// The fragments of the message that is put together, and whether they have been handed out as a whole.
+    var assembly = ByteStore()
+    var assemblyIsDelivered = false
+    /// The payload of a control frame that came in pieces.
+    var controlPayload = ByteStore()
+    var controlPayloadIsDelivered = false
+    var validator = UTF8Validator()
+    /// Whether a part of the message that is being read has been handed out as a chunk.
+    var isInsideChunkedMessage = false
+    /// Whether the header that was read last has been reported.
+    var frameIsReported = false
+
+    /// Whether a fragmented message is being sent, and of which kind.
+    var isSendingFragments = false
+
+    /// When the closing handshake, or the end of TCP after it, is given up.
+    var endDeadline: Instant?
+    /// The Close frame that this side has asked to send.
+    var closeSent: CloseFrame?
+    /// Whether the peer's end of the stream has arrived.
+    var inputHasEnded = false
+
+    /// A server's side of a connection that was just accepted.
+    public init(server configuration: EndpointConfiguration, at now: Instant, random: inout RandomPool) {
+        role = .server
+        self.configuration = configuration
+        reader = FrameReader(role: .server, configuration: configuration)
+        heartbeat = Heartbeat(configuration.heartbeat, at: now, random: &random)
+        handshake = OpeningHandshake(
+            .readingRequest, deadline: now.advanced(by: configuration.handshakeTimeout))
+    }
+
+    /// A client's side of a connection that was just established; the request is its first output.
+    public init(
+        client request: ClientHandshake, configuration: EndpointConfiguration, at now: Instant,
+        random: inout RandomPool
+    ) {
+        role = .client
+        self.configuration = configuration
+        reader = FrameReader(role: .client, configuration: configuration)
+        heartbeat = Heartbeat(configuration.heartbeat, at: now, random: &random)
+        let handshake = OpeningHandshake(
+            .readingResponse(request), deadline: now.advanced(by: configuration.handshakeTimeout))
+        handshake.output = HTTPHeadWriter.encode(request.request)
+        self.handshake = handshake
+    }
+
+    /// Reads on in the caller's bytes up to the next event.
+    ///
+    /// All of the bytes are read before ``Event/needsInput`` is returned, so the caller may use their memory for something
+    /// else then; only under ``Event/awaitsAnswer`` are bytes left over.
+    public mutating func receive(_ input: inout ReadBuffer, at now: Instant) -> Event {
+        releaseDelivered()
+        if !input.isEmpty { heartbeat.heard(at: now) }
+        switch phase {
+        case .open, .closing:
+            if handshake != nil { releaseHandshake() }
+            return receiveFrames(&input, at: now)
+        case .opening: return receiveHandshake(&input, at: now)
+        case .ending, .closed:
+            // Frames after Close, and whatever follows a failure, are read so that TCP can end, and mean nothing.
+            input.skip(input.count)
+            return .needsInput
+        }
+    }
+
+    /// Notes that the peer has ended its side of TCP: no more bytes will come.
+    public mutating func receiveEnd(at now: Instant) {
+        inputHasEnded = true
+        switch phase {
+        case .opening:
+            if !endWithRefusal() { abandon(.endOfStream(insideFrame: false), by: .peer) }
+        case .open, .closing:
+            abandon(.endOfStream(insideFrame: !reader.isAtBoundary), by: .peer)
+        case .ending:
+            break
+        case .closed:
+            return
+        }
+        // What is left to write, a Close frame perhaps, is written before.
+        transportRequest = .close
+        phase = .closed
+    }
+
+    /// Notes that the transport has failed, by a reset from the peer for instance; nothing can be sent any more.
+    public mutating func transportFailed(_ description: String, at now: Instant) {
+        guard phase != .closed else { return }
+        if phase != .ending { abandon(.transport(description), by: .peer) }
+        discardOutput()
+        transportRequest = .close
+        phase = .closed
+    }
+
+    /// Gives the connection up at once, without a closing handshake.
+    public mutating func abort(_ reason: String) {
+        guard phase != .closed else { return }
+        if phase != .ending { abandon(.aborted(reason), by: .local) }
+        discardOutput()
+        transportRequest = .close
+        phase = .closed
+    }
+
+    /// The next instant at which ``advance(to:)`` has something to do, or `nil` where there is none.
+    public var deadline: Instant? {
+        switch phase {
+        case .opening: handshake?.deadline
+        case .open: heartbeat.deadline
+        case .closing, .ending: endDeadline
+        case .closed: nil
+        }
+    }
+
+    /// Does what is due at `now`: sends a Ping, or ends what has taken too long.
+    public mutating func advance(to now: Instant) {
+        guard let deadline, now >= deadline else { return }
+        switch phase {
+        case .opening:
+            if !endWithRefusal() {
+                abandon(.handshakeTimedOut(after: configuration.handshakeTimeout), by: .local)
+            }
+            endNow()
+        case .open:
+            switch heartbeat.advance(to: now) {
+            case .nothing: break
+            case .ping: if control.ping == nil { _ = ping(at: now) }
+            case .peerIsDead:
+                abandon(.heartbeatTimedOut(after: configuration.heartbeat.timeout), by: .local)
+                endNow()
+            }
+        case .closing:
+            abandon(.closeTimedOut(after: configuration.closeTimeout), by: .local)
+            endNow()
+        case .ending:
+            endNow()
+        case .closed: break
+        }
+    }
+
+    /// Notes that the driver has stopped reading, or reads on. While it does not read, silence proves nothing.
+    public mutating func setInputPaused(_ paused: Bool, at now: Instant) {
+        heartbeat.setDeaf(paused, at: now)
+    }
+
+    // MARK: Ends
+
+    /// Decides the outcome of a connection that ends without a completed closing handshake.
+    mutating func abandon(_ failure: ConnectionFailure, by initiator: CloseOutcome.Initiator) {
+        guard outcome == nil else { return }
+        // Who sent a Close frame began the end, whatever became of it.
+        outcome = CloseOutcome(
+            initiator: closeSent == nil ? initiator : .local, sent: closeSent, received: nil, failure: failure)
+    }
+
+    /// Ends TCP without waiting for the peer any longer.
+    private mutating func endNow() {
+        discardOutput()
+        transportRequest = .close
+        phase = .closed
+    }
+
+    private mutating func discardOutput() {
+        control = ControlOutput()
+        handshake?.output = []
+    }
+
+    /// Frees what the opening handshake needed, once it has been written.
+    private mutating func releaseHandshake() {
+        if handshake?.output.isEmpty == true { handshake = nil }
+    }
+
+    /// Frees what the event before lent out.
+    @inline(__always)
+    private mutating func releaseDelivered() {
+        if assemblyIsDelivered {
+            assembly.removeAll()
+            assemblyIsDelivered = false
+        }
+        if controlPayloadIsDelivered {
+            controlPayload.removeAll()
+            controlPayloadIsDelivered = false
+        }
+    }
+}

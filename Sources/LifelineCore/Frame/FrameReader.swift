@@ -1,0 +1,196 @@
+/// Reads frame headers, resumable at every byte, and holds each to the rules of
+/// [RFC 6455 §5](https://www.rfc-editor.org/rfc/rfc6455#section-5) and to the limits before anything is spent on its
+/// payload.
+struct FrameReader {
+    /// The limits that the declared lengths and counts are held to.
+    struct Limits {
+        var frameSize: Int
+        var messageSize: Int
+        var fragments: Int
+    }
+
+    private let limits: Limits
+    /// Whether the peer must mask (§5.1): clients do, servers do not.
+    private let expectsMask: Bool
+
+    /// The bytes of a header that has begun to arrive.
+    private var stash: (UInt64, UInt64) = (0, 0)
+    private var stashCount = 0
+
+    /// The opcode of the frame that is being read.
+    private(set) var opcode: Opcode = .continuation
+    /// Whether the frame that is being read is the last of its message.
+    private(set) var isFinal = false
+    /// Whether a frame's header has been read and its payload not yet to its end.
+    private(set) var isInsideFrame = false
+    /// The bytes of the payload that have not been read.
+    private(set) var remaining = 0
+    /// The key for the next byte of the payload; `nil` where it is not masked.
+    private var maskingKey = MaskingKey(word: 0)
+
+    /// The kind of the message that is being read, which its first frame said; `nil` between messages.
+    private(set) var messageKind: MessageKind?
+    /// The announced bytes of the message's frames so far.
+    private var messageSize = 0
+    private var fragments = 0
+
+    /// A reader of what the peer of `role` sends.
+    init(role: Role, configuration: EndpointConfiguration) {
+        expectsMask = role == .server
+        limits = Limits(
+            frameSize: configuration.maximumFrameSize, messageSize: configuration.maximumMessageSize,
+            fragments: configuration.maximumFragmentsPerMessage)
+    }
+
+    /// Whether the stream may end here without cutting a frame, or a message, in two.
+    var isAtBoundary: Bool { !isInsideFrame && stashCount == 0 && messageKind == nil }
+
+    /// Reads a header.
+    ///
+    /// - Returns: Whether it is complete. Where it is not, all of `input` has been read.
+    @inline(__always)
+    mutating func readHeader(_ input: inout ReadBuffer) throws(ProtocolViolation) -> Bool {
+        guard stashCount == 0, input.count >= 2 else { return try readSplitHeader(&input) }
+        let bytes = UnsafeRawPointer(input.start)
+        let first = bytes.load(as: UInt8.self)
+        let second = bytes.load(fromByteOffset: 1, as: UInt8.self)
+        try check(first, second)
+        let length = FrameReader.headerLength(second)
+        guard input.count >= length else { return try readSplitHeader(&input) }
+        try decode(bytes, first, second)
+        input.skip(length)
+        return true
+    }
+
+    /// Takes up to `count` bytes of the payload and unmasks them where they lie.
+    @inline(__always)
+    mutating func readPayload(_ input: inout ReadBuffer) -> UnsafeRawBufferPointer {
+        let count = min(remaining, input.count)
+        let start = input.start
+        if expectsMask {
+            maskingKey.apply(to: start, count: count)
+            maskingKey = maskingKey.rotated(by: count)
+        }
+        remaining &-= count
+        isInsideFrame = remaining > 0
+        input.skip(count)
+        return UnsafeRawBufferPointer(start: start, count: count)
+    }
+
+    /// Skips what has come of the payload, without unmasking it.
+    mutating func skipPayload(_ input: inout ReadBuffer) {
+        let count = min(remaining, input.count)
+        remaining -= count
+        isInsideFrame = remaining > 0
+        input.skip(count)
+    }
+
+    /// Notes that the message's last frame has been read to its end.
+    @inline(__always)
+    mutating func endMessage() {
+        messageKind = nil
+        messageSize = 0
+        fragments = 0
+    }
+
+    /// The header that was read last, as a value for those who look on.
+    var header: FrameHeader {
+        FrameHeader(
+            opcode: opcode, isFinal: isFinal, maskingKey: expectsMask ? maskingKey : nil,
+            payloadLength: UInt64(remaining))
+    }
+
+    // MARK: Rules
+
+    @inline(__always)
+    private static func headerLength(_ second: UInt8) -> Int {
+        let length = second & 0x7F
+        return 2 &+ (length < 126 ? 0 : length == 126 ? 2 : 8) &+ (second & 0x80 != 0 ? 4 : 0)
+    }
+
+    /// Judges what the first two bytes say.
+    @inline(__always)
+    private func check(_ first: UInt8, _ second: UInt8) throws(ProtocolViolation) {
+        guard first & 0x70 == 0 else { throw .reservedBits(first) }
+        let opcode = Opcode(rawValue: first)
+        guard (second & 0x80 != 0) == expectsMask else { throw expectsMask ? .unmaskedFrame : .maskedFrame }
+        switch opcode {
+        case .text, .binary:
+            guard messageKind == nil else { throw .messageInsideMessage(opcode) }
+        case .continuation:
+            guard messageKind != nil else { throw .continuationWithoutMessage }
+        case .close, .ping, .pong:
+            guard first & 0x80 != 0 else { throw .fragmentedControlFrame(opcode) }
+            guard second & 0x7F <= 125 else { throw .controlFrameTooLong(opcode) }
+        default:
+            throw .reservedOpcode(opcode)
+        }
+    }
+
+    /// Reads a complete header at `bytes`, of which the first two have been judged.
+    @inline(__always)
+    private mutating func decode(
+        _ bytes: UnsafeRawPointer, _ first: UInt8, _ second: UInt8
+    ) throws(ProtocolViolation) {
+        var length = UInt64(second & 0x7F)
+        var offset = 2
+        if length == 126 {
+            length = UInt64(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+            guard length > 125 else { throw .lengthNotMinimal(length) }
+            offset = 4
+        } else if length == 127 {
+            length = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt64.self))
+            guard length >> 63 == 0 else { throw .lengthTooLarge }
+            guard length > 0xFFFF else { throw .lengthNotMinimal(length) }
+            offset = 10
+        }
+        let opcode = Opcode(rawValue: first)
+        if !opcode.isControl { try countData(opcode, length) }
+        if expectsMask {
+            maskingKey = MaskingKey(word: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+        }
+        self.opcode = opcode
+        isFinal = first & 0x80 != 0
+        remaining = Int(truncatingIfNeeded: length)
+        isInsideFrame = true
+    }
+
+    /// Holds a data frame to the limits on frames, messages and fragments.
+    @inline(__always)
+    private mutating func countData(_ opcode: Opcode, _ length: UInt64) throws(ProtocolViolation) {
+        guard length <= UInt64(limits.frameSize) else { throw .frameTooBig(length, limit: limits.frameSize) }
+        if opcode != .continuation { messageKind = opcode == .text ? .text : .binary }
+        let total = UInt64(messageSize) &+ length
+        guard total <= UInt64(limits.messageSize) else { throw .messageTooBig(total, limit: limits.messageSize) }
+        messageSize = Int(truncatingIfNeeded: total)
+        fragments &+= 1
+        guard fragments <= limits.fragments else { throw .tooManyFragments(limit: limits.fragments) }
+    }
+
+    // MARK: Headers in pieces
+
+    /// Adds to the bytes kept of a header until it is complete.
+    private mutating func readSplitHeader(_ input: inout ReadBuffer) throws(ProtocolViolation) -> Bool {
+        while true {
+            let needed = stashCount < 2 ? 2 : FrameReader.headerLength(stashByte(1))
+            if stashCount >= 2, stashCount >= needed { break }
+            guard !input.isEmpty else { return false }
+            let byte = input.start.load(as: UInt8.self)
+            withUnsafeMutableBytes(of: &stash) { $0[stashCount] = byte }
+            stashCount += 1
+            input.skip(1)
+            if stashCount == 2 { try check(stashByte(0), byte) }
+        }
+        var bytes = stash
+        stashCount = 0
+        let (first, second) = withUnsafeBytes(of: &bytes) { ($0[0], $0[1]) }
+        try withUnsafeBytes(of: &bytes) { (bytes) throws(ProtocolViolation) in
+            try decode(bytes.baseAddress.unsafelyUnwrapped, first, second)
+        }
+        return true
+    }
+
+    private func stashByte(_ index: Int) -> UInt8 {
+        withUnsafeBytes(of: stash) { $0[index] }
+    }
+}

@@ -1,0 +1,85 @@
+/// The 32 bits with which a client masks a frame's payload
+/// ([RFC 6455 §5.3](https://www.rfc-editor.org/rfc/rfc6455#section-5.3)).
+///
+/// The key is kept as it lies in memory, so that it combines with the payload without swapping bytes, and is *rotated*
+/// past the bytes it has masked: its first byte always belongs to the next byte of the payload.
+public struct MaskingKey: Hashable, Sendable {
+    /// The four octets in the order of the wire, as the machine loads them from memory.
+    @usableFromInline var word: UInt32
+
+    @inlinable
+    init(word: UInt32) {
+        self.word = word
+    }
+
+    /// The key with these four octets, in the order of the wire.
+    public init(_ first: UInt8, _ second: UInt8, _ third: UInt8, _ fourth: UInt8) {
+        let bigEndian = UInt32(first) << 24 | UInt32(second) << 16 | UInt32(third) << 8 | UInt32(fourth)
+        word = UInt32(bigEndian: bigEndian)
+    }
+
+    /// The key for the bytes that follow the next `count`.
+    @inline(__always)
+    func rotated(by count: Int) -> MaskingKey {
+        let bits = UInt32(truncatingIfNeeded: (count & 3) * 8)
+        #if _endian(little)
+        return MaskingKey(word: word >> bits | word << ((32 &- bits) & 31))
+        #else
+        return MaskingKey(word: word << bits | word >> ((32 &- bits) & 31))
+        #endif
+    }
+
+    /// Masks, or unmasks, `count` bytes in place; both are the same exclusive or.
+    ///
+    /// 32 bytes a step: measured as fast as wider ones on baseline x86-64, and a `memcpy`'s speed from 1 KiB on.
+    @inline(__always)
+    func apply(to bytes: UnsafeMutableRawPointer, count: Int) {
+        apply(from: UnsafeRawPointer(bytes), to: bytes, count: count)
+    }
+
+    /// Copies `count` bytes from `source` to `target` and masks, or unmasks, them on the way.
+    ///
+    /// The two may be the same memory, but must not overlap otherwise.
+    @inline(__always)
+    package func apply(from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer, count: Int) {
+        let pair = UInt64(word) << 32 | UInt64(word)
+        var offset = 0
+        if count >= 32 {
+            let key = SIMD4<UInt64>(repeating: pair)
+            while offset &+ 32 <= count {
+                let block = source.loadUnaligned(fromByteOffset: offset, as: SIMD4<UInt64>.self)
+                target.storeBytes(of: block ^ key, toByteOffset: offset, as: SIMD4<UInt64>.self)
+                offset &+= 32
+            }
+        }
+        while offset &+ 8 <= count {
+            let block = source.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            target.storeBytes(of: block ^ pair, toByteOffset: offset, as: UInt64.self)
+            offset &+= 8
+        }
+        var rest = self
+        while offset < count {
+            let byte = source.load(fromByteOffset: offset, as: UInt8.self)
+            target.storeBytes(of: byte ^ rest.firstByte, toByteOffset: offset, as: UInt8.self)
+            rest = rest.rotated(by: 1)
+            offset &+= 1
+        }
+    }
+
+    @inline(__always)
+    private var firstByte: UInt8 {
+        #if _endian(little)
+        return UInt8(truncatingIfNeeded: word)
+        #else
+        return UInt8(truncatingIfNeeded: word >> 24)
+        #endif
+    }
+}
+
+extension MaskingKey: CustomStringConvertible {
+    /// The four octets in hexadecimal, in the order of the wire.
+    public var description: String {
+        let digits = String(UInt32(bigEndian: word), radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
+    }
+}

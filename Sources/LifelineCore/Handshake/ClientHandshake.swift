@@ -1,0 +1,130 @@
+public import HTTPTypes
+
+/// A client's request to open a connection, and the check of the server's answer
+/// ([RFC 6455 §4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1)).
+public struct ClientHandshake: Sendable {
+    /// The request.
+    public let request: HTTPRequest
+    /// The subprotocols offered.
+    public let subprotocols: [String]
+    /// The extensions offered.
+    public let extensions: [WebSocketExtension]
+    private let key: String
+
+    /// A request with a fresh key.
+    ///
+    /// - Parameters:
+    ///   - authority: The server's host, and its port where it is not the scheme's own.
+    ///   - path: The path, and the query after it.
+    ///   - subprotocols: Tokens in the order of preference, each of them once.
+    ///   - extensions: Offers in the order of preference.
+    ///   - headerFields: Fields of the application's own, such as `Authorization` or `Origin`.
+    /// - Throws: A ``HandshakeFailure`` with the reason ``HandshakeFailure/Reason/invalidRequest`` where something given
+    ///   would change the request's meaning: line breaks, characters that are none of a token, or the handshake's own
+    ///   fields.
+    public init(
+        authority: String, path: String, subprotocols: [String] = [], extensions: [WebSocketExtension] = [],
+        headerFields: HTTPFields = [:], random: inout RandomPool
+    ) throws(HandshakeFailure) {
+        guard !authority.isEmpty, HTTPSyntax.isAuthority(authority) else {
+            throw HandshakeFailure(.invalidRequest, "the host holds characters that no Host field may have")
+        }
+        guard HTTPSyntax.isOriginForm(path) else {
+            throw HandshakeFailure(
+                .invalidRequest,
+                "the path must begin with / and hold visible ASCII characters other than # alone; percent-encode others")
+        }
+        guard subprotocols.allSatisfy({ HTTPSyntax.isToken($0) }), Set(subprotocols).count == subprotocols.count else {
+            throw HandshakeFailure(.invalidRequest, "subprotocols must be different tokens (RFC 6455 §4.1)")
+        }
+        guard extensions.allSatisfy(\.isValid) else {
+            throw HandshakeFailure(.invalidRequest, "an extension's names and values must be tokens (RFC 6455 §9.1)")
+        }
+        for name in HandshakeAgreement.ownFields where headerFields.contains(name) {
+            throw HandshakeFailure(.invalidRequest, "the field \(name.rawName) belongs to the handshake itself")
+        }
+        key = AcceptKey.nonce(&random)
+        self.subprotocols = subprotocols
+        self.extensions = extensions
+        request = ClientHandshake.request(
+            key: key, authority: authority, path: path, subprotocols: subprotocols, extensions: extensions,
+            headerFields: headerFields)
+    }
+
+    private static func request(
+        key: String, authority: String, path: String, subprotocols: [String], extensions: [WebSocketExtension],
+        headerFields: HTTPFields
+    ) -> HTTPRequest {
+        var fields = HTTPFields()
+        fields[.upgrade] = "websocket"
+        fields[.connection] = "Upgrade"
+        fields[.secWebSocketKey] = key
+        fields[.secWebSocketVersion] = "13"
+        if !subprotocols.isEmpty { fields[.secWebSocketProtocol] = subprotocols.joined(separator: ", ") }
+        if !extensions.isEmpty {
+            fields[.secWebSocketExtensions] = extensions.map(\.description).joined(separator: ", ")
+        }
+        // A Host field of the caller's stands for the authority, as for a server behind another name.
+        var ours = headerFields
+        let host = ours[.hostField]
+        ours[.hostField] = nil
+        fields.append(contentsOf: ours)
+        return HTTPRequest(
+            method: .get, scheme: nil, authority: host ?? authority, path: path, headerFields: fields)
+    }
+
+    /// Checks the server's answer by the rules of §4.1, and returns what it agreed to.
+    ///
+    /// - Throws: A ``HandshakeFailure``, upon which the connection must be ended.
+    public func agreement(from response: HTTPResponse) throws(HandshakeFailure) -> HandshakeAgreement {
+        let fields = response.headerFields
+        guard response.status == .switchingProtocols else {
+            let phrase = response.status.reasonPhrase
+            throw HandshakeFailure(
+                .refused,
+                "the server refused the handshake: \(response.status.code)" + (phrase.isEmpty ? "" : " \(phrase)"),
+                response: response)
+        }
+        let upgrades = HTTPSyntax.listMembers(of: fields[values: .upgrade])
+        guard upgrades.count == 1, HTTPSyntax.isEqualIgnoringCase(upgrades[0], "websocket"),
+            fields.hasConnectionOption("upgrade")
+        else {
+            throw HandshakeFailure(
+                .notAnUpgrade, "the 101 lacks Upgrade: websocket or Connection: Upgrade", response: response)
+        }
+        guard fields[values: .secWebSocketAccept] == [AcceptKey.answering(key)] else {
+            throw HandshakeFailure(
+                .acceptMismatch, "the 101 lacks the one Sec-WebSocket-Accept that answers the key", response: response)
+        }
+        return HandshakeAgreement(
+            subprotocol: try chosenSubprotocol(response), extensions: try chosenExtensions(response))
+    }
+
+    /// Item 6: one of the offered subprotocols, or none.
+    private func chosenSubprotocol(_ response: HTTPResponse) throws(HandshakeFailure) -> String? {
+        let chosen = response.headerFields[values: .secWebSocketProtocol]
+        guard !chosen.isEmpty else { return nil }
+        guard chosen.count == 1, subprotocols.contains(chosen[0]) else {
+            let offered = subprotocols.isEmpty ? "none" : subprotocols.joined(separator: ", ")
+            throw HandshakeFailure(
+                .subprotocol, "the server chose a subprotocol that was not offered (\(offered) was)", response: response)
+        }
+        return chosen[0]
+    }
+
+    /// Item 5: none but offered extensions, each of them once.
+    private func chosenExtensions(_ response: HTTPResponse) throws(HandshakeFailure) -> [WebSocketExtension] {
+        let values = response.headerFields[values: .secWebSocketExtensions]
+        guard let chosen = WebSocketExtension.parse(values) else {
+            throw HandshakeFailure(
+                .extensions, "the server's Sec-WebSocket-Extensions breaks the grammar of RFC 6455 §9.1",
+                response: response)
+        }
+        let offered = Set(extensions.map(\.name))
+        guard chosen.allSatisfy({ offered.contains($0.name) }), Set(chosen.map(\.name)).count == chosen.count else {
+            throw HandshakeFailure(
+                .extensions, "the server uses an extension that was not offered, or one twice", response: response)
+        }
+        return chosen
+    }
+}

@@ -1,0 +1,69 @@
+/// The character classes of HTTP ([RFC 9110 §5.6](https://www.rfc-editor.org/rfc/rfc9110#section-5.6)).
+enum HTTPSyntax {
+    /// Whether the byte may stand in a token (`tchar`).
+    static func isTokenCharacter(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"), UInt8(ascii: "&"),
+            UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
+            UInt8(ascii: "^"), UInt8(ascii: "_"), UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "~"):
+            true
+        default: false
+        }
+    }
+
+    /// Whether the text is a token: one character at least, each a `tchar`.
+    static func isToken(_ text: some StringProtocol) -> Bool {
+        !text.isEmpty && text.utf8.allSatisfy(isTokenCharacter)
+    }
+
+    /// Whether the byte may stand in a field's value: visible, space, tab, or outside ASCII (§5.5).
+    static func isFieldValueCharacter(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte != 0x7F || byte == 0x09
+    }
+
+    /// Whether the byte is a space or a tab.
+    static func isWhitespace(_ byte: UInt8) -> Bool {
+        byte == 0x20 || byte == 0x09
+    }
+
+    /// Whether the text may be a request's target in origin form: a path, and a query after it.
+    static func isOriginForm(_ text: some StringProtocol) -> Bool {
+        text.utf8.first == UInt8(ascii: "/")
+            && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }
+    }
+
+    /// Whether the text may be a Host field's value: a name or an address, and a port after it.
+    static func isAuthority(_ text: some StringProtocol) -> Bool {
+        text.utf8.allSatisfy { byte in
+            isTokenCharacter(byte) || [UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: "]")].contains(byte)
+                || [UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: ","), UInt8(ascii: ";")].contains(byte)
+                || byte == UInt8(ascii: "=")
+        }
+    }
+
+    /// The members of a comma-separated list (§5.6.1), without the white space around them and without empty ones.
+    static func listMembers(of values: [String]) -> [Substring] {
+        values.flatMap { $0.split(separator: ",") }.map(trimmed).filter { !$0.isEmpty }
+    }
+
+    /// The text without the spaces and tabs at its ends.
+    static func trimmed(_ text: Substring) -> Substring {
+        var bytes = text.utf8
+        while let first = bytes.first, isWhitespace(first) { bytes.removeFirst() }
+        while let last = bytes.last, isWhitespace(last) { bytes.removeLast() }
+        return Substring(bytes)
+    }
+
+    /// Whether two texts are the same but for the case of ASCII letters.
+    static func isEqualIgnoringCase(_ left: some StringProtocol, _ right: some StringProtocol) -> Bool {
+        left.utf8.elementsEqual(right.utf8) { lowercased($0) == lowercased($1) }
+    }
+
+    /// The byte, in lower case where it is an ASCII capital.
+    static func lowercased(_ byte: UInt8) -> UInt8 {
+        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+    }
+}

@@ -1,0 +1,57 @@
+/// Which web pages may open a connection ([RFC 6455 §10.2](https://www.rfc-editor.org/rfc/rfc6455#section-10.2)).
+///
+/// A browser lets any page connect to any server, sends the user's cookies along, and names the page's origin in the
+/// `Origin` field. A server that does not look at it lets every page act in the user's name (cross-site WebSocket
+/// hijacking). Clients that are no browsers send no such field, and pass under each policy.
+public struct OriginPolicy: Hashable, Sendable {
+    private enum Rule: Hashable, Sendable {
+        case sameOrigin
+        case any
+        case oneOf(Set<String>)
+    }
+
+    private let rule: Rule
+
+    /// Pages that this server itself delivered: the origin's host and port are the request's. The default.
+    public static var sameOrigin: OriginPolicy { OriginPolicy(rule: .sameOrigin) }
+
+    /// Pages of any origin: for public services that use neither cookies nor the client's address to tell who asks.
+    public static var any: OriginPolicy { OriginPolicy(rule: .any) }
+
+    /// Pages of these origins, each in the form `https://example.org` or `https://example.org:8443`.
+    public static func oneOf(_ origins: some Sequence<String>) -> OriginPolicy {
+        OriginPolicy(rule: .oneOf(Set(origins.map { $0.lowercased() })))
+    }
+
+    /// Whether a page of the given origin may connect to the given host.
+    ///
+    /// - Parameters:
+    ///   - origin: The value of the `Origin` field, or `nil` where there is none.
+    ///   - authority: The request's host and port.
+    public func allows(origin: String?, authority: String?) -> Bool {
+        guard let origin else { return true }
+        switch rule {
+        case .any: return true
+        case .oneOf(let origins): return origins.contains(origin.lowercased())
+        case .sameOrigin:
+            // The scheme is left out: behind a proxy that ends TLS, the page's is https, and ours is not.
+            guard let authority, let separator = origin.firstRange(ofText: "://") else { return false }
+            let scheme = origin[..<separator.lowerBound].lowercased()
+            let defaultPort = scheme == "https" ? ":443" : scheme == "http" ? ":80" : ""
+            return OriginPolicy.normalized(origin[separator.upperBound...].lowercased(), without: defaultPort)
+                == OriginPolicy.normalized(authority.lowercased(), without: defaultPort)
+        }
+    }
+
+    private static func normalized(_ authority: String, without defaultPort: String) -> Substring {
+        !defaultPort.isEmpty && authority.hasSuffix(defaultPort)
+            ? authority.dropLast(defaultPort.count) : authority[...]
+    }
+}
+
+extension String {
+    /// The first place where `text` stands; the standard library's search needs newer Apple systems.
+    fileprivate func firstRange(ofText text: String) -> Range<String.Index>? {
+        indices.first { self[$0...].hasPrefix(text) }.map { $0..<index($0, offsetBy: text.count) }
+    }
+}

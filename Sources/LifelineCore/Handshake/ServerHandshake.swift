@@ -1,0 +1,162 @@
+public import HTTPTypes
+
+/// A client's request to open a connection, checked
+/// ([RFC 6455 §4.2.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1)).
+///
+/// It works on requests in general: an HTTP/1.1 upgrade, or an extended CONNECT of HTTP/2
+/// ([RFC 8441 §5](https://www.rfc-editor.org/rfc/rfc8441#section-5)), which has neither key nor upgrade.
+public struct ServerHandshake: Sendable {
+    /// The request.
+    public let request: HTTPRequest
+    /// The subprotocols that the client offers, in its order of preference.
+    public let subprotocols: [String]
+    /// The extensions that the client offers, in its order of preference.
+    public let extensions: [WebSocketExtension]
+    /// The client's key; `nil` in HTTP/2.
+    private let key: String?
+
+    /// Whether a request asks for a WebSocket at all, rightly or wrongly: other requests are ordinary HTTP.
+    public static func isOpening(_ request: HTTPRequest) -> Bool {
+        request.extendedConnectProtocol == "websocket"
+            || request.headerFields.contains(.secWebSocketKey)
+            || request.headerFields.contains(.secWebSocketVersion)
+            || hasUpgradeToWebSocket(request)
+    }
+
+    /// Checks a request by the rules of §4.2.1.
+    ///
+    /// - Throws: A ``HandshakeRefusal`` with the answer to give.
+    public init(_ request: HTTPRequest) throws(HandshakeRefusal) {
+        let fields = request.headerFields
+        if request.extendedConnectProtocol == nil {
+            try ServerHandshake.checkUpgrade(request)
+            try ServerHandshake.checkVersion(fields)
+            key = try ServerHandshake.checkedKey(fields)
+        } else {
+            try ServerHandshake.checkVersion(fields)
+            key = nil
+        }
+        subprotocols = try ServerHandshake.offeredSubprotocols(fields)
+        guard let extensions = WebSocketExtension.parse(fields[values: .secWebSocketExtensions]) else {
+            throw HandshakeRefusal(
+                .malformedOffer, status: .badRequest,
+                message: "Sec-WebSocket-Extensions breaks the grammar of RFC 6455 §9.1, or is too long")
+        }
+        self.extensions = extensions
+        self.request = request
+    }
+
+    /// The origin of the page that connects, or `nil` where the client is no browser (§10.2).
+    public var origin: String? { request.headerFields[.origin] }
+
+    /// The request's path without its query.
+    public var path: String { String((request.path ?? "/").prefix { $0 != "?" }) }
+
+    /// Refuses a page that the policy does not let in.
+    public func check(_ policy: OriginPolicy) throws(HandshakeRefusal) {
+        guard policy.allows(origin: origin, authority: request.authority) else {
+            throw HandshakeRefusal(
+                .origin, status: .forbidden, message: "pages of this origin may not connect (Origin, RFC 6455 §10.2)")
+        }
+    }
+
+    /// The first of the server's subprotocols that the client offers, or `nil` where none is in both lists.
+    ///
+    /// - Parameter supported: The server's subprotocols in its order of preference.
+    public func chosenSubprotocol(from supported: [String]) -> String? {
+        supported.first(where: subprotocols.contains)
+    }
+
+    /// The answer that opens the connection (§4.2.2, item 5).
+    ///
+    /// - Parameters:
+    ///   - subprotocol: One of ``subprotocols``, or `nil`.
+    ///   - extensions: The agreement on the offered ``extensions``.
+    ///   - headerFields: Fields of the application's own, such as cookies.
+    /// - Precondition: The subprotocol was offered, and `headerFields` has none of the handshake's own fields.
+    public func response(
+        subprotocol: String? = nil, extensions: [WebSocketExtension] = [], headerFields: HTTPFields = [:]
+    ) -> HTTPResponse {
+        precondition(subprotocol.map(subprotocols.contains) ?? true, "the subprotocol was not offered")
+        var fields = headerFields
+        for name in HandshakeAgreement.ownFields { fields[name] = nil }
+        if let key {
+            fields[.upgrade] = "websocket"
+            fields[.connection] = "Upgrade"
+            fields[.secWebSocketAccept] = AcceptKey.answering(key)
+        }
+        fields[.secWebSocketProtocol] = subprotocol
+        if !extensions.isEmpty {
+            fields[.secWebSocketExtensions] = extensions.map(\.description).joined(separator: ", ")
+        }
+        return HTTPResponse(status: key == nil ? .ok : .switchingProtocols, headerFields: fields)
+    }
+
+    // MARK: The rules of §4.2.1
+
+    private static func hasUpgradeToWebSocket(_ request: HTTPRequest) -> Bool {
+        HTTPSyntax.listMembers(of: request.headerFields[values: .upgrade]).contains {
+            HTTPSyntax.isEqualIgnoringCase($0, "websocket")
+        }
+    }
+
+    /// Items 1, 3 and 4: a GET with `Upgrade: websocket` and `Connection: Upgrade`.
+    private static func checkUpgrade(_ request: HTTPRequest) throws(HandshakeRefusal) {
+        guard request.method == .get else {
+            throw HandshakeRefusal(
+                .method, status: .methodNotAllowed, message: "a WebSocket is opened with GET (RFC 6455 §4.1)",
+                headerFields: [.allow: "GET"])
+        }
+        guard hasUpgradeToWebSocket(request) else { throw .upgradeRequired }
+        guard request.headerFields.hasConnectionOption("upgrade") else {
+            throw HandshakeRefusal(
+                .notAnUpgrade, status: .badRequest, message: "the Connection field must name Upgrade (RFC 6455 §4.2.1)")
+        }
+    }
+
+    /// Item 6: version 13, and the versions we know where it is another (§4.4).
+    private static func checkVersion(_ fields: HTTPFields) throws(HandshakeRefusal) {
+        guard fields[values: .secWebSocketVersion] == ["13"] else {
+            throw HandshakeRefusal(
+                .version, status: .upgradeRequired, message: "the version must be 13 (RFC 6455 §4.4)",
+                headerFields: [.secWebSocketVersion: "13", .upgrade: "websocket", .connection: "Upgrade"])
+        }
+    }
+
+    /// Item 5: one key, sixteen bytes in base64.
+    private static func checkedKey(_ fields: HTTPFields) throws(HandshakeRefusal) -> String {
+        let keys = fields[values: .secWebSocketKey]
+        guard keys.count == 1, Base64.decodedCount(of: keys[0]) == 16 else {
+            throw HandshakeRefusal(
+                .key, status: .badRequest,
+                message: "one Sec-WebSocket-Key of sixteen bytes in base64 is needed (RFC 6455 §4.2.1)")
+        }
+        return keys[0]
+    }
+
+    /// Item 8: tokens, each of them once.
+    private static func offeredSubprotocols(_ fields: HTTPFields) throws(HandshakeRefusal) -> [String] {
+        guard fields.contains(.secWebSocketProtocol) else { return [] }
+        let members = fields[values: .secWebSocketProtocol].flatMap {
+            $0.split(separator: ",", omittingEmptySubsequences: false).map { String(HTTPSyntax.trimmed($0)) }
+        }
+        guard members.count <= HandshakeAgreement.maximumSubprotocols, members.allSatisfy({ HTTPSyntax.isToken($0) }),
+            Set(members).count == members.count
+        else {
+            throw HandshakeRefusal(
+                .malformedOffer, status: .badRequest,
+                message: "Sec-WebSocket-Protocol must list different tokens, "
+                    + "at most \(HandshakeAgreement.maximumSubprotocols) (RFC 6455 §4.1)")
+        }
+        return members
+    }
+}
+
+extension HandshakeRefusal {
+    /// The answer to a request without an upgrade where there is nothing but a WebSocket (RFC 9110 §15.5.22).
+    package static var upgradeRequired: HandshakeRefusal {
+        HandshakeRefusal(
+            .notAnUpgrade, status: .upgradeRequired, message: "this resource is a WebSocket: Upgrade: websocket is needed",
+            headerFields: [.upgrade: "websocket", .connection: "Upgrade", .secWebSocketVersion: "13"])
+    }
+}

@@ -1,0 +1,142 @@
+/// Checks UTF-8 as it arrives, and finds the first bad byte as soon as that byte is there
+/// ([RFC 6455 §8.1](https://www.rfc-editor.org/rfc/rfc6455#section-8.1),
+/// [RFC 3629 §4](https://www.rfc-editor.org/rfc/rfc3629#section-4)).
+///
+/// Whether a byte may stand where it stands is decided by itself and the three bytes before it:
+///
+/// - it is a continuation byte exactly if the byte before leads two or more, the second before leads three or more, or
+///   the third before leads four;
+/// - it is none of C0, C1 and F5…FF, which lead nothing valid;
+/// - after E0 it is at least A0 and after F0 at least 90 (overlong forms), after ED at most 9F (surrogates), and after F4
+///   at most 8F (past U+10FFFF).
+///
+/// So sixteen bytes are judged at once with comparisons alone, the carry between chunks is three bytes, and nothing is
+/// ever judged late.
+struct UTF8Validator {
+    /// The last three bytes, the latest in the lowest octet; zeros, which are ASCII, before the first.
+    private var last: UInt32 = 0
+
+    /// Whether the bytes so far end between two characters.
+    var isAtBoundary: Bool {
+        let first = UInt8(truncatingIfNeeded: last)
+        let second = UInt8(truncatingIfNeeded: last >> 8)
+        let third = UInt8(truncatingIfNeeded: last >> 16)
+        return first < 0xC0 && second < 0xE0 && third < 0xF0
+    }
+
+    /// Judges the next `count` bytes.
+    ///
+    /// - Returns: Whether every one of them may stand where it stands. After `false` the validator is of no more use.
+    @inline(__always)
+    mutating func consume(_ bytes: UnsafeRawPointer, count: Int) -> Bool {
+        guard count >= 16 else { return consumeShort(bytes, count: count) }
+        guard last & 0x80_80_80 == 0, UTF8Validator.isASCII(bytes, count: count) else {
+            return consumeLong(bytes, count: count)
+        }
+        last = 0  // The last three bytes are ASCII, and any three serve for them.
+        return true
+    }
+
+    /// Whether all bytes are ASCII; at least sixteen are given.
+    @inline(__always)
+    private static func isASCII(_ bytes: UnsafeRawPointer, count: Int) -> Bool {
+        var offset = 0
+        while offset &+ 64 <= count {
+            let first = bytes.loadUnaligned(fromByteOffset: offset, as: SIMD4<UInt64>.self)
+            let second = bytes.loadUnaligned(fromByteOffset: offset &+ 32, as: SIMD4<UInt64>.self)
+            if isNotASCII(first | second) { return false }
+            offset &+= 64
+        }
+        while offset &+ 16 <= count {
+            if isNotASCII(bytes.loadUnaligned(fromByteOffset: offset, as: SIMD2<UInt64>.self)) { return false }
+            offset &+= 16
+        }
+        // The last sixteen, some of them for the second time.
+        return !isNotASCII(bytes.loadUnaligned(fromByteOffset: count &- 16, as: SIMD2<UInt64>.self))
+    }
+
+    @inline(__always)
+    private static func isNotASCII(_ words: SIMD4<UInt64>) -> Bool {
+        isNotASCII(words.lowHalf | words.highHalf)
+    }
+
+    @inline(__always)
+    private static func isNotASCII(_ words: SIMD2<UInt64>) -> Bool {
+        (words.x | words.y) & 0x8080_8080_8080_8080 != 0
+    }
+
+    /// Judges byte by byte.
+    private mutating func consumeShort(_ bytes: UnsafeRawPointer, count: Int) -> Bool {
+        for offset in 0..<count {
+            guard accept(bytes.load(fromByteOffset: offset, as: UInt8.self)) else { return false }
+        }
+        return true
+    }
+
+    /// Judges the first three bytes with the carry, then sixteen at a time with loads that reach back up to three bytes.
+    @inline(never)
+    private mutating func consumeLong(_ bytes: UnsafeRawPointer, count: Int) -> Bool {
+        guard consumeShort(bytes, count: 3) else { return false }
+        guard count >= 19 else { return consumeShort(bytes + 3, count: count - 3) }
+        var offset = 3
+        while offset &+ 16 <= count {
+            // Runs of ASCII are common in mixed text and need no look back, but for an unfinished character.
+            let block = bytes.loadUnaligned(fromByteOffset: offset, as: SIMD2<UInt64>.self)
+            let before = bytes.loadUnaligned(fromByteOffset: offset &- 3, as: SIMD2<UInt64>.self)
+            if UTF8Validator.isNotASCII(block | before), !UTF8Validator.isValid(bytes + offset) { return false }
+            offset &+= 16
+        }
+        // Each byte is judged on its own, so judging some of the last sixteen twice does no harm.
+        guard UTF8Validator.isValid(bytes + (count &- 16)) else { return false }
+        last =
+            UInt32(bytes.load(fromByteOffset: count &- 1, as: UInt8.self))
+            | UInt32(bytes.load(fromByteOffset: count &- 2, as: UInt8.self)) << 8
+            | UInt32(bytes.load(fromByteOffset: count &- 3, as: UInt8.self)) << 16
+        return true
+    }
+
+    /// Judges the sixteen bytes at `bytes`, before which three more lie.
+    @inline(__always)
+    private static func isValid(_ bytes: UnsafeRawPointer) -> Bool {
+        let byte = bytes.loadUnaligned(as: SIMD16<UInt8>.self)
+        let first = bytes.loadUnaligned(fromByteOffset: -1, as: SIMD16<UInt8>.self)
+        let second = bytes.loadUnaligned(fromByteOffset: -2, as: SIMD16<UInt8>.self)
+        let third = bytes.loadUnaligned(fromByteOffset: -3, as: SIMD16<UInt8>.self)
+
+        let isContinuation = (byte & 0xC0) .== 0x80
+        let isExpected = (first .>= 0xC0) .| (second .>= 0xE0) .| (third .>= 0xF0)
+        var isBad = isContinuation .^ isExpected
+        isBad = isBad .| ((byte & 0xFE) .== 0xC0) .| (byte .>= 0xF5)
+        isBad = isBad .| ((first .== 0xE0) .& (byte .< 0xA0)) .| ((first .== 0xED) .& (byte .> 0x9F))
+        isBad = isBad .| ((first .== 0xF0) .& (byte .< 0x90)) .| ((first .== 0xF4) .& (byte .> 0x8F))
+        return !any(isBad)
+    }
+
+    /// Judges one byte by the same rules.
+    @inline(__always)
+    private mutating func accept(_ byte: UInt8) -> Bool {
+        let first = UInt8(truncatingIfNeeded: last)
+        let second = UInt8(truncatingIfNeeded: last >> 8)
+        let third = UInt8(truncatingIfNeeded: last >> 16)
+        last = (last << 8 | UInt32(byte)) & 0xFF_FFFF
+
+        let isContinuation = byte & 0xC0 == 0x80
+        let isExpected = first >= 0xC0 || second >= 0xE0 || third >= 0xF0
+        guard isContinuation == isExpected else { return false }
+        guard isContinuation else { return byte & 0xFE != 0xC0 && byte < 0xF5 }
+        return switch first {
+        case 0xE0: byte >= 0xA0
+        case 0xED: byte <= 0x9F
+        case 0xF0: byte >= 0x90
+        case 0xF4: byte <= 0x8F
+        default: true
+        }
+    }
+
+    /// Whether the bytes are UTF-8 from the first to the last.
+    static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let base = bytes.baseAddress else { return true }
+        var validator = UTF8Validator()
+        return validator.consume(base, count: bytes.count) && validator.isAtBoundary
+    }
+}
