@@ -47,7 +47,8 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: settings
+            // Borrowed spans as properties. SwiftNIO and swift-collections build on the same flag.
+            swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]
         ),
         .executableTarget(
             name: "LifelineCLI",

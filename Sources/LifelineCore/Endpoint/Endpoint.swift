@@ -33,8 +33,8 @@ public struct Endpoint: ~Copyable {
     public internal(set) var outcome: CloseOutcome?
     /// Why a client's opening handshake failed, where the server's answer was the reason.
     public internal(set) var handshakeFailure: HandshakeFailure?
-    /// What the transport is to do once all output is written.
-    public internal(set) var transportRequest: TransportRequest?
+    /// What the transport is to do once all output is written. The driver clears it when it has been done.
+    public var transportRequest: TransportRequest?
     /// How messages are handed out. A change in the middle of a message takes hold at once in favour of chunks (what has
     /// been put together comes as the first), and with the next message in favour of whole ones.
     public var delivery: Delivery = .messages
@@ -64,7 +64,7 @@ public struct Endpoint: ~Copyable {
     var frameIsReported = false
 
     /// Whether a fragmented message is being sent, and of which kind.
-    var isSendingFragments = false
+    public internal(set) var isSendingFragments = false
 
     /// When the closing handshake, or the end of TCP after it, is given up.
     var endDeadline: Instant?
@@ -139,18 +139,14 @@ public struct Endpoint: ~Copyable {
     public mutating func transportFailed(_ description: String, at now: Instant) {
         guard phase != .closed else { return }
         if phase != .ending { abandon(.transport(description), by: .peer) }
-        discardOutput()
-        transportRequest = .close
-        phase = .closed
+        endNow()
     }
 
     /// Gives the connection up at once, without a closing handshake.
     public mutating func abort(_ reason: String) {
         guard phase != .closed else { return }
         if phase != .ending { abandon(.aborted(reason), by: .local) }
-        discardOutput()
-        transportRequest = .close
-        phase = .closed
+        endNow()
     }
 
     /// The next instant at which ``advance(to:)`` has something to do, or `nil` where there is none.
@@ -194,6 +190,9 @@ public struct Endpoint: ~Copyable {
         heartbeat.setDeaf(paused, at: now)
     }
 
+    /// How long the closing handshake, and the end of TCP after it, may take.
+    public var closeTimeout: Duration { configuration.closeTimeout }
+
     // MARK: Ends
 
     /// Decides the outcome of a connection that ends without a completed closing handshake.
@@ -206,14 +205,10 @@ public struct Endpoint: ~Copyable {
 
     /// Ends TCP without waiting for the peer any longer.
     private mutating func endNow() {
-        discardOutput()
-        transportRequest = .close
-        phase = .closed
-    }
-
-    private mutating func discardOutput() {
         control = ControlOutput()
         handshake?.output = []
+        transportRequest = .abort
+        phase = .closed
     }
 
     /// Frees what the opening handshake needed, once it has been written.

@@ -6,6 +6,8 @@ public enum TransportRequest: Hashable, Sendable {
     /// Reading on matters: to close a socket with unread input makes TCP send a reset, and a reset can overtake the Close
     /// frame that says what was wrong.
     case shutdownOutput
-    /// End the connection now: both sides are done, or one side is not worth waiting for.
+    /// End the connection: both sides are done.
     case close
+    /// End the connection at once, whatever is left to write: the peer is gone, or not worth waiting for.
+    case abort
 }

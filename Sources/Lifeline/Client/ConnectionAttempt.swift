@@ -1,0 +1,115 @@
+import HTTPTypes
+import LifelineCore
+import NIOCore
+import NIOSSL
+import Synchronization
+
+/// A client's attempt to connect, from the name's lookup to the server's answer.
+final class ConnectionAttempt: ConnectionOwner {
+    private typealias Outcome = Result<WebSocket, WebSocketError>
+
+    private struct State {
+        var continuation: UnsafeContinuation<Outcome, Never>?
+        var connection: Connection?
+        var outcome: Outcome?
+        var isCancelled = false
+    }
+
+    private let request: HTTPRequest
+    private let state = Mutex(State())
+
+    init(_ request: HTTPRequest) {
+        self.request = request
+    }
+
+    /// Connects and waits for the server's answer. Cancelling the task gives the attempt up.
+    func run(_ connecting: EventLoopFuture<any Channel>) async throws(WebSocketError) -> WebSocket {
+        let outcome = await withTaskCancellationHandler {
+            do {
+                let channel = try await connecting.get()
+                if state.withLock({ $0.isCancelled }) { channel.close(promise: nil) }
+            } catch {
+                finish(
+                    .failure(
+                        WebSocketError(
+                            .connectFailed, "no connection to \(request.authority ?? "")", underlyingError: error)))
+            }
+            return await withUnsafeContinuation { continuation in
+                let outcome = state.withLock { state in
+                    if state.outcome == nil { state.continuation = continuation }
+                    return state.outcome
+                }
+                if let outcome { continuation.resume(returning: outcome) }
+            }
+        } onCancel: {
+            cancel()
+        }
+        return try outcome.get()
+    }
+
+    private func cancel() {
+        let connection = state.withLock { state in
+            state.isCancelled = true
+            return state.connection
+        }
+        finish(.failure(.cancelled))
+        if let connection { connection.loop.execute { connection.abort("the task was cancelled") } }
+    }
+
+    private func finish(_ outcome: Outcome) {
+        let continuation = state.withLock { state in
+            guard state.outcome == nil else { return nil as UnsafeContinuation<Outcome, Never>? }
+            state.outcome = outcome
+            return state.continuation.take()
+        }
+        continuation?.resume(returning: outcome)
+    }
+
+    // MARK: ConnectionOwner
+
+    func connectionEstablished(_ connection: Connection) {
+        let isCancelled = state.withLock { state in
+            state.connection = connection
+            return state.isCancelled
+        }
+        if isCancelled { connection.abort("the task was cancelled") }
+    }
+
+    func connection(_ connection: Connection, received request: InboundRequest) {}
+
+    func connectionOpened(_ connection: Connection) {
+        guard let opening = connection.endpoint.pointee.opening else { return }
+        let handshake = WebSocketHandshake(
+            request: request, response: opening.response, agreement: opening.agreement,
+            remoteAddress: connection.remoteAddress)
+        state.withLock { $0.connection = nil }
+        finish(.success(WebSocket(connection: connection, handshake: handshake)))
+    }
+
+    func connectionEnded(_ connection: Connection) {
+        finish(.failure(error(of: connection)))
+    }
+
+    func connectionTerminated(_ connection: Connection) {
+        state.withLock { $0.connection = nil }
+    }
+
+    /// Why no connection came about.
+    private func error(of connection: Connection) -> WebSocketError {
+        if let failure = connection.endpoint.pointee.handshakeFailure {
+            return WebSocketError(
+                failure.reason == .refused ? .handshakeRefused : .handshakeFailed, failure.message,
+                handshakeFailure: failure)
+        }
+        if let error = connection.transportError, error is NIOSSLError || error is BoringSSLError
+            || error is NIOSSLExtraError
+        {
+            return WebSocketError(.tlsFailed, "TLS with \(request.authority ?? "") failed", underlyingError: error)
+        }
+        return WebSocketError(
+            .handshakeInterrupted,
+            "the opening handshake was not completed: "
+                + (connection.outcome?.failure.map { "\($0)" } ?? "the connection ended"),
+            outcome: connection.outcome, underlyingError: connection.transportError)
+    }
+}

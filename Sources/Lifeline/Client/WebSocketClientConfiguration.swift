@@ -1,0 +1,27 @@
+public import HTTPTypes
+public import LifelineCore
+public import Logging
+
+/// What a client asks for, and the limits it keeps.
+public struct WebSocketClientConfiguration: Sendable {
+    /// Limits and times of the protocol. Default: ``EndpointConfiguration/client``.
+    public var endpoint: EndpointConfiguration = .client
+    /// How much is held for the application and for the peer.
+    public var buffers = BufferLimits()
+    /// How long the name's lookup and the TCP connection may take. Default: 10 s. The opening handshake, with TLS before
+    /// it, has a deadline of its own (``EndpointConfiguration/handshakeTimeout``).
+    public var connectTimeout: Duration = .seconds(10)
+    /// The subprotocols to offer, in the order of preference.
+    public var subprotocols: [String] = []
+    /// Fields of the request besides the handshake's own, such as `Authorization`, `Cookie` or `Origin`.
+    public var headerFields: HTTPFields = [:]
+    /// Whom to trust over TLS.
+    public var tls = ClientTLS()
+    /// Who is told each step of the connection's life.
+    public var observer: (any LifecycleObserver)?
+    /// Where to log. Default: nowhere.
+    public var logger = Logger(label: "lifeline.client") { _ in SwiftLogNoOpLogHandler() }
+
+    /// The defaults.
+    public init() {}
+}

@@ -1,0 +1,40 @@
+import NIOCore
+
+/// How many bytes a connection holds for its application and for its peer before it slows the one or the other down.
+public struct BufferLimits: Hashable, Sendable {
+    /// A high-water mark at which something stops, and a low-water mark at which it goes on.
+    public struct Marks: Hashable, Sendable {
+        /// The mark at which it stops, in bytes.
+        public var high: Int
+        /// The mark at which it goes on, in bytes.
+        public var low: Int
+
+        /// Marks with `0 < low <= high`.
+        public init(low: Int, high: Int) {
+            precondition(0 < low && low <= high, "water marks must satisfy 0 < low <= high")
+            self.low = low
+            self.high = high
+        }
+    }
+
+    /// Messages that have arrived and were not received yet. Above the high mark the socket is not read from, and TCP slows
+    /// the peer down. Each message counts 64 bytes besides its own. Default: 16 KiB and 64 KiB.
+    ///
+    /// One message may pass the mark, since what is being put together is bounded by the limit on messages.
+    public var inbound: Marks
+    /// Frames that the socket did not take yet. Above the high mark `send` waits. Default: 32 KiB and 64 KiB.
+    public var outbound: Marks
+    /// What may wait to be written by senders that do not wait (`enqueue`, handlers on the loop), in bytes. Above it the
+    /// connection is ended: its peer does not read. Default: 16 MiB.
+    public var maximumOutbound: Int
+
+    /// The defaults.
+    public init(
+        inbound: Marks = Marks(low: 16 << 10, high: 64 << 10), outbound: Marks = Marks(low: 32 << 10, high: 64 << 10),
+        maximumOutbound: Int = 16 << 20
+    ) {
+        self.inbound = inbound
+        self.outbound = outbound
+        self.maximumOutbound = maximumOutbound
+    }
+}

@@ -1,0 +1,77 @@
+import LifelineCore
+import NIOCore
+
+/// Pings of the application's, and the end.
+extension Connection {
+    // MARK: Pings
+
+    /// Sends a Ping and resumes with the round trip's time; on the loop.
+    func ping(
+        _ wait: Wait, _ continuation: UnsafeContinuation<Result<Duration, WebSocketError>, Never>
+    ) {
+        guard !wait.isCancelled else { return continuation.resume(returning: .failure(.cancelled)) }
+        loop.beginTurn()
+        now = loop.driver.now()
+        switch endpoint.pointee.ping(at: now) {
+        case .success(let number):
+            pings.append(PingWaiter(wait: wait, number: number, sentAt: now, continuation: continuation))
+        case .failure(let error):
+            continuation.resume(returning: .failure(WebSocketError(error, outcome: outcome)))
+        }
+        settle()
+        loop.endTurn()
+    }
+
+    /// Resumes those whose Ping has been answered. A Pong answers the Pings before its own too (§5.5.3).
+    func answerPings(upTo number: UInt64, roundTrip: Duration) {
+        observe(.roundTrip(roundTrip))
+        guard !pings.isEmpty else { return }
+        let answered = pings.filter { $0.number <= number }
+        pings.removeAll { $0.number <= number }
+        for waiter in answered {
+            waiter.continuation.resume(returning: .success(now.duration(since: waiter.sentAt)))
+        }
+    }
+
+    /// Wakes the task with this wait, if it still waits.
+    func cancelPing(_ wait: Wait) {
+        guard let index = pings.firstIndex(where: { $0.wait == wait }) else { return }
+        pings.remove(at: index).continuation.resume(returning: .failure(.cancelled))
+    }
+
+    // MARK: The end
+
+    /// Begins the closing handshake, if it has not begun; on the loop.
+    func close(_ frame: CloseFrame) {
+        loop.beginTurn()
+        now = loop.driver.now()
+        endpoint.pointee.close(frame, at: now)
+        // What was not received will not be: the application has closed.
+        if endpoint.pointee.phase == .closing { setReading() }
+        sendWaiting()
+        settle()
+        loop.endTurn()
+    }
+
+    /// Ends the connection without a closing handshake; on the loop.
+    func abort(_ reason: String) {
+        loop.beginTurn()
+        now = loop.driver.now()
+        endpoint.pointee.abort(reason)
+        settle()
+        loop.endTurn()
+    }
+
+    /// Waits until TCP has ended. Each step on the way has its deadline, so this wait needs none, and cannot be cancelled.
+    nonisolated(nonsending) func waitForTermination() async {
+        await withUnsafeContinuation { continuation in
+            loop.execute {
+                if self.isTerminated {
+                    continuation.resume()
+                } else {
+                    self.terminationWaiters.append(continuation)
+                }
+            }
+        }
+    }
+}

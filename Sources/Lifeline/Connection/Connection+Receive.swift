@@ -1,0 +1,213 @@
+import LifelineCore
+import NIOCore
+
+/// From the input to whoever receives.
+extension Connection {
+    /// What a pull found.
+    enum Pulled {
+        /// A message, or a part of one, where it lies; valid until the endpoint reads on.
+        case borrowed(BorrowedMessage)
+        /// One that was kept.
+        case kept(Inbox.Item)
+        /// Nothing yet.
+        case nothing
+        /// Nothing any more.
+        case ended
+    }
+
+    /// The next message, for a task on the loop. It comes straight from the input where the inbox is empty.
+    @inline(__always)
+    func pull() -> Pulled {
+        if let message = borrowed {
+            borrowed = nil
+            return .borrowed(message)
+        }
+        if !inbox.isEmpty, let item = inbox.popFirst() {
+            if readingIsPaused { setReading() }
+            return .kept(item)
+        }
+        if !input.isEmpty, let message = nextMessage() { return .borrowed(message) }
+        return outcome == nil ? .nothing : .ended
+    }
+
+    /// Brings what has arrived to a receiver that is ready for it.
+    @inline(__always)
+    func deliverToReceiver() {
+        switch receiver {
+        case .handler: deliverToHandler()
+        case .task(_, let continuation):
+            if let message = nextMessage() {
+                borrowed = message
+                receiver = .nobody
+                continuation.resume()
+            }
+        case .elsewhere, .nobody:
+            break
+        }
+    }
+
+    /// Brings messages to the handler on the loop for as long as there are some.
+    @inline(__always)
+    private func deliverToHandler() {
+        while case .handler(let handler, let socket) = receiver, let message = nextMessage() {
+            handler.received(ReceivedMessage(message), on: socket)
+        }
+    }
+
+    /// Keeps what a busy application has not taken, and lets the engine go on.
+    func deliverToInbox() {
+        if let message = borrowed {
+            borrowed = nil
+            keep(message)
+        }
+        while let message = nextMessage() { deliver(message) }
+        setReading()
+    }
+
+    /// Brings one message to whoever receives at this moment.
+    private func deliver(_ message: BorrowedMessage) {
+        switch receiver {
+        case .handler(let handler, let socket):
+            handler.received(ReceivedMessage(message), on: socket)
+        case .task(_, let continuation):
+            keep(message)
+            receiver = .nobody
+            continuation.resume()
+        case .elsewhere(_, let continuation):
+            receiver = .nobody
+            continuation.resume(returning: .success(Inbox.Item(message)))
+        case .nobody:
+            keep(message)
+        }
+    }
+
+    private func keep(_ message: BorrowedMessage) {
+        inbox.append(Inbox.Item(message))
+    }
+
+    /// Parses on up to the next message, and sees to everything else on the way.
+    @inline(__always)
+    func nextMessage() -> BorrowedMessage? {
+        while true {
+            // A copy, so that the endpoint and the connection are not changed through one another.
+            var input = input
+            let event = endpoint.pointee.receive(&input, at: now)
+            self.input = input
+            switch event {
+            case .needsInput:
+                return nil
+            case .message(let kind, let bytes):
+                if observer != nil { observePayload(bytes) }
+                return BorrowedMessage(kind: kind, bytes: bytes, isFirst: true, isLast: true)
+            case .chunk(let kind, let bytes, let isFirst, let isLast):
+                if observer != nil { observePayload(bytes) }
+                return BorrowedMessage(kind: kind, bytes: bytes, isFirst: isFirst, isLast: isLast)
+            default:
+                guard see(to: event) else { return nil }
+            }
+        }
+    }
+
+    /// Sees to an event that is no message.
+    ///
+    /// - Returns: Whether to parse on.
+    private func see(to event: Event) -> Bool {
+        switch event {
+        case .ping(let payload):
+            observePayload(payload)
+            drainControl()
+        case .pong(let payload, let number, let roundTrip):
+            observePayload(payload)
+            if let number, let roundTrip { answerPings(upTo: number, roundTrip: roundTrip) }
+        case .frame(let header):
+            observeFrame(header)
+        case .closed:
+            observePayload(UnsafeRawBufferPointer(start: nil, count: 0))
+            settle()
+        case .request:
+            guard let request = endpoint.pointee.request else { return false }
+            observe(.requestReceived(request.request))
+            owner?.connection(self, received: request)
+        case .awaitsAnswer:
+            held = Array(input.unread)
+            input = ReadBuffer(UnsafeMutableRawBufferPointer(start: nil, count: 0))
+            setReading()
+            return false
+        case .opened:
+            if let opening = endpoint.pointee.opening { observe(.responseReceived(opening.response)) }
+            owner?.connectionOpened(self)
+        case .needsInput, .message, .chunk:
+            break
+        }
+        return true
+    }
+
+    /// Reads on behind a request that has been answered later than it arrived.
+    func resumeHeldInput() {
+        guard !held.isEmpty else { return setReading() }
+        var bytes = held
+        held = []
+        bytes.withUnsafeMutableBytes { received($0) }
+        setReading()
+    }
+
+    // MARK: Tasks
+
+    /// Waits, on the loop, until ``pull()`` has something, or the task is cancelled.
+    nonisolated(nonsending) func waitForMessage() async throws(WebSocketError) {
+        guard case .nobody = receiver else { throw .concurrentReceive }
+        let wait = Wait()
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                if Task.isCancelled {
+                    continuation.resume()
+                } else {
+                    receiver = .task(wait, continuation)
+                }
+            }
+        } onCancel: {
+            loop.driver.execute { self.cancelReceive(wait) }
+        }
+        if Task.isCancelled, borrowed == nil { throw .cancelled }
+    }
+
+    /// The next message for a task that does not run on the loop; `nil` after the last.
+    func receiveElsewhere() async throws(WebSocketError) -> Inbox.Item? {
+        let wait = Wait()
+        let result = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                loop.driver.execute { self.receive(wait, continuation) }
+            }
+        } onCancel: {
+            wait.cancel()
+            loop.driver.execute { self.cancelReceive(wait) }
+        }
+        return try result.get()
+    }
+
+    private func receive(_ wait: Wait, _ continuation: ElsewhereContinuation) {
+        guard case .nobody = receiver else { return continuation.resume(returning: .failure(.concurrentReceive)) }
+        guard !wait.isCancelled else { return continuation.resume(returning: .failure(.cancelled)) }
+        if let item = inbox.popFirst() {
+            setReading()
+            continuation.resume(returning: .success(item))
+        } else if outcome != nil {
+            continuation.resume(returning: .success(nil))
+        } else {
+            receiver = .elsewhere(wait, continuation)
+        }
+    }
+
+    /// Wakes the task with this wait, if it still waits. Nothing has been taken for it.
+    private func cancelReceive(_ wait: Wait) {
+        switch receiver {
+        case .task(wait, let continuation):
+            receiver = .nobody
+            continuation.resume()
+        case .elsewhere(wait, let continuation):
+            receiver = .nobody
+            continuation.resume(returning: .failure(.cancelled))
+        default: break
+        }
+    }
+}

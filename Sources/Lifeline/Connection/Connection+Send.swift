@@ -1,0 +1,198 @@
+import LifelineCore
+import NIOCore
+
+/// From whoever sends to the output.
+extension Connection {
+    /// From this size on a payload is not copied behind its header, but handed to the transport where it lies.
+    private static let separatePayloadSize = 16 << 10
+    /// The bytes of output at which a turn does not wait for its end to write.
+    private static let maximumCorkedSize = 64 << 10
+
+    /// Whether a send may go ahead: the transport takes more, and nothing waits before it.
+    @inline(__always)
+    func canSend(_ position: FragmentPosition = .only) -> Bool {
+        (transport?.isWritable ?? false) && outbox.isEmpty
+            && (endpoint.pointee.isSendingFragments == (position == .middle || position == .last))
+    }
+
+    /// Writes a frame whose payload is borrowed.
+    @inline(__always)
+    func write(
+        _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer
+    ) throws(SendError) {
+        let header = try endpoint.pointee.dataFrame(
+            kind, position, payloadLength: payload.count, random: &loop.random)
+        if observer != nil { observeSent(kind, position, payload) }
+        append(header, payload)
+    }
+
+    /// Writes a frame that owns its payload.
+    func write(_ frame: OutboundFrame) throws(SendError) {
+        guard frame.payload.readableBytes >= Connection.separatePayloadSize, endpoint.pointee.role == .server else {
+            // The borrowed bytes are those of the parameter, which outlives the call.
+            let result = frame.payload.withUnsafeReadableBytes { bytes -> SendError? in
+                do throws(SendError) {
+                    try write(frame.kind, frame.position, bytes)
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+            if let result { throw result }
+            return
+        }
+        let header = try endpoint.pointee.dataFrame(
+            frame.kind, frame.position, payloadLength: frame.payload.readableBytes, random: &loop.random)
+        if observer != nil {
+            frame.payload.withUnsafeReadableBytes { observeSent(frame.kind, frame.position, $0) }
+        }
+        append(header, UnsafeRawBufferPointer(start: nil, count: 0))
+        handOver()
+        transport?.write(frame.payload)
+    }
+
+    // MARK: Output
+
+    /// Puts a frame behind those that wait for the end of the turn.
+    @inline(__always)
+    private func append(_ header: EncodedFrameHeader, _ payload: UnsafeRawBufferPointer) {
+        markDirty()
+        // A header is written as sixteen bytes, of which the payload overwrites those it has not.
+        output.writeWithUnsafeMutableBytes(minimumWritableBytes: payload.count &+ 16) { target in
+            header.write(payload, to: target.baseAddress.unsafelyUnwrapped)
+        }
+        if output.readableBytes >= Connection.maximumCorkedSize { writeCorked() }
+    }
+
+    @inline(__always)
+    private func markDirty() {
+        guard !isDirty else { return }
+        isDirty = true
+        output = loop.takeBuffer()
+        loop.markDirty(self)
+    }
+
+    /// Hands what has gathered to the transport, before the turn ends.
+    private func writeCorked() {
+        handOver()
+        transport?.flush()
+    }
+
+    private func handOver() {
+        guard output.readableBytes > 0 else { return }
+        transport?.write(output)
+        loop.returnBuffer(output)
+        output = loop.takeBuffer()
+    }
+
+    /// Writes the heads and control frames that wait, if the transport takes them.
+    func drainControl() {
+        // What does not fit now waits in the endpoint, the latest of each kind, and not here, where it would pile up.
+        guard endpoint.pointee.hasOutput, let transport, transport.isWritable else { return }
+        markDirty()
+        if observer != nil { observeControl() }
+        endpoint.pointee.drainOutput(random: &loop.random) { output.writeBytes($0) }
+    }
+
+    /// Writes all output: the end of a turn.
+    @inline(__always)
+    func flush() {
+        guard isDirty else { return }
+        isDirty = false
+        let buffer = output
+        output = Connection.noBuffer
+        if let transport {
+            if buffer.readableBytes > 0 { transport.write(buffer) }
+            transport.flush()
+        }
+        loop.returnBuffer(buffer)
+        if endpoint.pointee.transportRequest != nil { carryOutTransportRequest() }
+    }
+
+    private static let noBuffer = ByteBuffer()
+
+    // MARK: Senders that do not wait
+
+    /// Writes a message now, whatever waits, unless too much does.
+    ///
+    /// - Returns: Whether the transport takes more.
+    @inline(__always)
+    func enqueue(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) throws(SendError) -> Bool {
+        if let transport, !transport.isWritable {
+            // The peer does not read, and the sender does not wait: somebody has to bound what piles up.
+            unwritten += payload.count
+            guard unwritten <= limits.maximumOutbound else {
+                endpoint.pointee.abort("the peer does not read: more than \(limits.maximumOutbound) bytes wait (maximumOutbound)")
+                settle()
+                throw .notOpen
+            }
+        } else {
+            unwritten = 0
+        }
+        try write(kind, .only, payload)
+        return transport?.isWritable ?? false
+    }
+
+    // MARK: Senders that wait
+
+    /// Sends a frame once the transport takes more; on the loop.
+    nonisolated(nonsending) func sendWhenWritable(_ frame: OutboundFrame?) async throws(WebSocketError) {
+        let wait = Wait()
+        let result = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                submit(frame, wait, continuation)
+            }
+        } onCancel: {
+            wait.cancel()
+            loop.driver.execute { self.cancelSend(wait) }
+        }
+        try result.get()
+    }
+
+    /// Sends a frame on behalf of a task that does not run on the loop.
+    func sendElsewhere(_ frame: OutboundFrame?) async throws(WebSocketError) {
+        let wait = Wait()
+        let result = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                loop.driver.execute {
+                    self.loop.beginTurn()
+                    self.submit(frame, wait, continuation)
+                    self.loop.endTurn()
+                }
+            }
+        } onCancel: {
+            wait.cancel()
+            loop.driver.execute { self.cancelSend(wait) }
+        }
+        try result.get()
+    }
+
+    private func submit(_ frame: OutboundFrame?, _ wait: Wait, _ completion: Outbox.Completion) {
+        if wait.isCancelled { return completion.resume(returning: .failure(.cancelled)) }
+        outbox.append(Outbox.Item(wait: wait, frame: frame, completion: completion))
+        sendWaiting()
+    }
+
+    /// Sends what waits, for as long as the transport takes more.
+    func sendWaiting() {
+        while endpoint.pointee.phase == .open, transport?.isWritable ?? false,
+            let item = outbox.popFirst(insideMessage: endpoint.pointee.isSendingFragments)
+        {
+            var result: Result<Void, WebSocketError> = .success(())
+            if let frame = item.frame {
+                do throws(SendError) {
+                    try write(frame)
+                } catch {
+                    result = .failure(WebSocketError(error, outcome: outcome))
+                }
+            }
+            item.completion.resume(returning: result)
+        }
+        guard endpoint.pointee.phase != .open else { return }
+        for item in outbox.removeAll() { item.completion.resume(returning: .failure(.closed(outcome))) }
+    }
+
+    private func cancelSend(_ wait: Wait) {
+        outbox.remove(wait)?.completion.resume(returning: .failure(.cancelled))
+    }
+}

@@ -1,0 +1,62 @@
+public import LifelineCore
+
+/// A connection in the hands of an ``OnLoopHandler``; not to be used anywhere but on its event loop.
+///
+/// ``webSocket`` is the same connection for use elsewhere.
+public struct OnLoopWebSocket {
+    let connection: Connection
+    /// What was asked and agreed in the opening handshake.
+    public let handshake: WebSocketHandshake
+
+    /// What became of a send.
+    public enum SendResult: Sendable {
+        /// It goes out with the turn.
+        case sent
+        /// It goes out, but the transport is full: better wait for ``OnLoopHandler/writable(_:)``.
+        case sentButFull
+        /// The connection is closing; nothing was sent.
+        case closed
+    }
+
+    /// The connection as a Sendable value, for tasks and other threads.
+    public var webSocket: WebSocket { WebSocket(connection: connection, handshake: handshake) }
+
+    /// Sends a received message back, or on, as it is.
+    @discardableResult
+    @inline(__always)
+    public func send(_ message: borrowing ReceivedMessage) -> SendResult {
+        send(message.kind, message.payload)
+    }
+
+    /// Sends a binary message.
+    @discardableResult
+    public func send(binary bytes: RawSpan) -> SendResult {
+        bytes.withUnsafeBytes { send(.binary, $0) }
+    }
+
+    /// Sends a text message.
+    @discardableResult
+    public func send(_ text: String) -> SendResult {
+        var text = text
+        return text.withUTF8 { send(.text, UnsafeRawBufferPointer($0)) }
+    }
+
+    /// Whether the transport takes more.
+    public var isWritable: Bool { connection.transport?.isWritable ?? false }
+
+    /// Begins the closing handshake.
+    ///
+    /// - Throws: ``CloseFrameError`` where the code or the reason cannot be sent.
+    public func close(code: CloseCode = .normalClosure, reason: String = "") throws(CloseFrameError) {
+        connection.close(try CloseFrame(code: code, reason: reason))
+    }
+
+    @inline(__always)
+    private func send(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) -> SendResult {
+        do throws(SendError) {
+            return try connection.enqueue(kind, payload) ? .sent : .sentButFull
+        } catch {
+            return .closed
+        }
+    }
+}

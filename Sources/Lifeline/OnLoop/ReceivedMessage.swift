@@ -1,0 +1,53 @@
+public import LifelineCore
+public import NIOCore
+
+/// A message where it lies: in the socket's read buffer, where it came in one piece.
+///
+/// It is borrowed, and cannot be kept: what is to outlive the call is copied out of it.
+public struct ReceivedMessage: ~Copyable {
+    /// Whether it is text, which has been checked to be UTF-8, or binary.
+    public let kind: MessageKind
+    /// The bytes; valid for as long as the value.
+    let payload: UnsafeRawBufferPointer
+
+    @inline(__always)
+    init(_ message: Connection.BorrowedMessage) {
+        kind = message.kind
+        payload = message.bytes
+    }
+
+    init(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) {
+        self.kind = kind
+        self.payload = payload
+    }
+
+    /// The number of bytes.
+    public var count: Int { payload.count }
+
+    /// The bytes, in place.
+    public var bytes: RawSpan {
+        @_lifetime(borrow self)
+        get {
+            let span = RawSpan(_unsafeBytes: payload)
+            return _overrideLifetime(span, borrowing: self)
+        }
+    }
+
+    /// Calls a function with the bytes, in place.
+    public func withUnsafeBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(payload)
+    }
+
+    /// A copy of the bytes.
+    public var buffer: ByteBuffer { ByteBuffer(bytes: payload) }
+
+    /// A copy of the bytes as text. The bytes of a binary message that are not UTF-8 are replaced by U+FFFD.
+    public var text: String { String(decoding: payload, as: UTF8.self) }
+
+    /// A copy of the message.
+    public var copy: Message {
+        kind == .text ? .text(text) : .binary(buffer)
+    }
+}

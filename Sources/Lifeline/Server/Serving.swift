@@ -1,0 +1,251 @@
+import HTTPTypes
+import LifelineCore
+import Logging
+import Synchronization
+
+/// A running server: answers requests, starts handlers, and knows what is open.
+final class Serving: ConnectionOwner {
+    private struct State {
+        var isShuttingDown = false
+        /// Connections whose TCP has not ended.
+        var connections = 0
+        /// Handlers that have not returned, and what ends those that outlive their connection.
+        var handlers: [UInt64: RunningHandler] = [:]
+        /// Who waits for the last of both to end.
+        var idleWaiters: [UnsafeContinuation<Void, Never>] = []
+    }
+
+    private struct RunningHandler {
+        var task: Task<Void, Never>
+        var canceller: Task<Void, Never>?
+    }
+
+    let configuration: WebSocketServerConfiguration
+    private let routes: Routes
+    private let scheme: String
+    private let logger: Logger
+    private let metrics = ServerMetrics()
+    private let state = Mutex(State())
+
+    init(configuration: WebSocketServerConfiguration, routes: Routes, scheme: String) {
+        self.configuration = configuration
+        self.routes = routes
+        self.scheme = scheme
+        logger = configuration.logger
+    }
+
+    // MARK: ConnectionOwner
+
+    func connectionEstablished(_ connection: Connection) {
+        state.withLock { $0.connections += 1 }
+    }
+
+    func connection(_ connection: Connection, received request: InboundRequest) {
+        do throws(HandshakeRefusal) {
+            if ServerHandshake.isOpening(request.request) {
+                try open(connection, request)
+            } else {
+                try answer(connection, request)
+            }
+        } catch {
+            refuse(connection, error)
+        }
+    }
+
+    func connectionOpened(_ connection: Connection) {}
+
+    func connectionEnded(_ connection: Connection) {
+        let outcome = connection.outcome
+        if let refusal = connection.endpoint.pointee.refusal { noteRefusal(connection, refusal) }
+        guard let outcome else { return }
+        guard connection.wasOpened else {
+            logger.debug(
+                "connection ended before it was opened",
+                metadata: ["peer": "\(connection.remoteAddress)", "outcome": "\(outcome)"])
+            return
+        }
+        metrics.closed(outcome)
+        logger.info(
+            "closed", metadata: [
+                "connection": "\(connection.id)", "code": "\(outcome.code.rawValue)",
+                "reason": "\(outcome.reason.debugDescription)", "outcome": "\(outcome)",
+            ])
+    }
+
+    func connectionTerminated(_ connection: Connection) {
+        let id = connection.id
+        let gracePeriod = configuration.handlerGracePeriod
+        let waiters = state.withLock { state in
+            state.connections -= 1
+            if let handler = state.handlers[id] {
+                // Most handlers return at once; one that waits for something else is told to, in time.
+                state.handlers[id]?.canceller = Task {
+                    guard (try? await Task.sleep(for: gracePeriod)) != nil else { return }
+                    handler.task.cancel()
+                }
+            }
+            return takeIdleWaiters(&state)
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    // MARK: Requests
+
+    /// Opens a WebSocket, or says why not.
+    private func open(_ connection: Connection, _ request: InboundRequest) throws(HandshakeRefusal) {
+        let path = String((request.request.path ?? "/").prefix { $0 != "?" })
+        guard let route = routes.webSocket(at: path) else {
+            throw HandshakeRefusal(.notFound, status: .notFound, message: "there is no WebSocket at this path")
+        }
+        guard !request.isHTTP10 else {
+            throw HandshakeRefusal(
+                .method, status: .badRequest, message: "a WebSocket is opened with HTTP/1.1 (RFC 6455 §4.1)")
+        }
+        let handshake = try ServerHandshake(request.request)
+        try handshake.check(configuration.originPolicy)
+        try checkCapacity()
+        let subprotocol = handshake.chosenSubprotocol(from: route.subprotocols)
+        let response = handshake.response(subprotocol: subprotocol)
+        connection.accept(response)
+        let agreed = WebSocketHandshake(
+            request: request.request, response: response,
+            agreement: HandshakeAgreement(subprotocol: subprotocol, extensions: []),
+            remoteAddress: connection.remoteAddress)
+        metrics.opened()
+        logger.info(
+            "opened", metadata: [
+                "connection": "\(connection.id)", "path": "\(path)", "peer": "\(connection.remoteAddress)",
+            ])
+        start(route, connection, agreed)
+    }
+
+    private func checkCapacity() throws(HandshakeRefusal) {
+        let (isShuttingDown, connections) = state.withLock { ($0.isShuttingDown, $0.connections) }
+        guard !isShuttingDown else {
+            throw HandshakeRefusal(
+                .unavailable, status: .serviceUnavailable, message: "the server is shutting down")
+        }
+        guard connections <= configuration.maximumConnections else {
+            throw HandshakeRefusal(
+                .unavailable, status: .serviceUnavailable, message: "the server has as many connections as it takes",
+                headerFields: [.retryAfter: "10"])
+        }
+    }
+
+    /// Answers an ordinary request.
+    private func answer(_ connection: Connection, _ request: InboundRequest) throws(HandshakeRefusal) {
+        let path = String((request.request.path ?? "/").prefix { $0 != "?" })
+        guard let page = routes.page(at: path) else {
+            guard routes.webSocket(at: path) == nil else { throw .upgradeRequired }
+            throw HandshakeRefusal(.notFound, status: .notFound, message: "there is nothing at this path")
+        }
+        guard request.request.method == .get || request.request.method == .head else {
+            throw HandshakeRefusal(
+                .method, status: .methodNotAllowed, message: "only GET and HEAD are answered here",
+                headerFields: [.allow: "GET, HEAD"])
+        }
+        let answer = page(request.request)
+        connection.respond(HTTPResponse(status: answer.status, headerFields: answer.headerFields), answer.body)
+    }
+
+    private func refuse(_ connection: Connection, _ refusal: HandshakeRefusal) {
+        noteRefusal(connection, refusal)
+        connection.respond(refusal.response, refusal.body)
+    }
+
+    private func noteRefusal(_ connection: Connection, _ refusal: HandshakeRefusal) {
+        metrics.refused(refusal)
+        logger.notice(
+            "refused", metadata: [
+                "peer": "\(connection.remoteAddress)", "status": "\(refusal.status.code)", "reason": "\(refusal.message)",
+            ])
+    }
+
+    // MARK: Handlers
+
+    private func start(_ route: Route, _ connection: Connection, _ handshake: WebSocketHandshake) {
+        switch route.target {
+        case .onLoop(let makeHandler):
+            let socket = OnLoopWebSocket(connection: connection, handshake: handshake)
+            let handler = makeHandler(handshake)
+            connection.receiver = .handler(handler, socket)
+            handler.opened(socket)
+        case .task(let handler):
+            start(handler, WebSocket(connection: connection, handshake: handshake))
+        }
+    }
+
+    private func start(_ handler: @escaping WebSocketServer.Handler, _ socket: WebSocket) {
+        let id = socket.connection.id
+        state.withLock { state in
+            // Under the lock, so that the task cannot end before it is noted.
+            let task = Task(executorPreference: socket.connection.loop.executor) {
+                await self.run(handler, socket)
+                self.handlerReturned(id)
+            }
+            state.handlers[id] = RunningHandler(task: task)
+        }
+    }
+
+    private func run(_ handler: WebSocketServer.Handler, _ socket: WebSocket) async {
+        let frame = await closeFrame(after: handler, socket)
+        socket.connection.loop.execute { socket.connection.close(frame) }
+    }
+
+    /// Runs a handler and says with what its connection is to be closed.
+    private func closeFrame(after handler: WebSocketServer.Handler, _ socket: WebSocket) async -> CloseFrame {
+        do {
+            try await handler(socket)
+            return CloseFrame(.normalClosure, "")
+        } catch let error as WebSocketError where [.closed, .cancelled].contains(error.code) {
+            // The connection's end, which has been logged, or the server's.
+            return CloseFrame(error.code == .cancelled ? .goingAway : .normalClosure, "")
+        } catch is CancellationError {
+            return CloseFrame(.goingAway, "")
+        } catch {
+            logger.error(
+                "handler failed", metadata: ["connection": "\(socket.id)", "error": "\(error)"])
+            return CloseFrame(.internalError, "")
+        }
+    }
+
+    private func handlerReturned(_ id: UInt64) {
+        let (canceller, waiters) = state.withLock { state in
+            let handler = state.handlers.removeValue(forKey: id)
+            return (handler?.canceller, takeIdleWaiters(&state))
+        }
+        canceller?.cancel()
+        for waiter in waiters { waiter.resume() }
+    }
+
+    // MARK: Shutting down
+
+    /// Refuses what comes from now on.
+    func beginShutdown() {
+        state.withLock { $0.isShuttingDown = true }
+    }
+
+    /// Waits until all connections and handlers have ended.
+    func waitUntilIdle() async {
+        await withUnsafeContinuation { continuation in
+            let isIdle = state.withLock { state in
+                if state.connections == 0, state.handlers.isEmpty { return true }
+                state.idleWaiters.append(continuation)
+                return false
+            }
+            if isIdle { continuation.resume() }
+        }
+    }
+
+    /// Cancels the handlers that have not returned.
+    func cancelHandlers() {
+        let tasks = state.withLock { $0.handlers.values.map(\.task) }
+        for task in tasks { task.cancel() }
+    }
+
+    private func takeIdleWaiters(_ state: inout State) -> [UnsafeContinuation<Void, Never>] {
+        guard state.connections == 0, state.handlers.isEmpty else { return [] }
+        defer { state.idleWaiters = [] }
+        return state.idleWaiters
+    }
+}

@@ -1,0 +1,89 @@
+public import HTTPTypes
+public import LifelineCore
+public import Logging
+
+/// What a server offers, and the limits it keeps.
+public struct WebSocketServerConfiguration: Sendable {
+    /// Limits and times of the protocol. Default: ``EndpointConfiguration/server``.
+    public var endpoint: EndpointConfiguration = .server
+    /// How much is held for the application and for the peer.
+    public var buffers = BufferLimits()
+    /// Which web pages may connect. Default: those that this server itself delivered.
+    public var originPolicy = OriginPolicy.sameOrigin
+    /// The certificate and key for `wss`; `nil`, the default, serves `ws`.
+    public var tls: ServerTLS?
+    /// The most connections at a time. Default: 100 000. Further ones are answered with 503.
+    public var maximumConnections = 100_000
+    /// How long a graceful shutdown waits for connections to close and for handlers to return. Default: 15 s. Whatever is
+    /// left then is cancelled and ended.
+    public var shutdownTimeout: Duration = .seconds(15)
+    /// How long a handler may go on after its connection has ended, before its task is cancelled. Default: 30 s.
+    ///
+    /// A handler that waits for something else than its connection would otherwise stay for ever.
+    public var handlerGracePeriod: Duration = .seconds(30)
+    /// Who is told each step of the connections' lives.
+    public var observer: (any LifecycleObserver)?
+    /// Where to log: connections at `info`, refusals at `notice`. Default: the process's logging system.
+    public var logger = Logger(label: "lifeline.server")
+
+    /// The defaults.
+    public init() {}
+}
+
+/// Where a server listens.
+public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
+    enum Storage: Hashable, Sendable {
+        case hostname(String, port: Int)
+        case unixDomainSocket(String)
+    }
+
+    let storage: Storage
+
+    /// A name or an address, and a port; port 0 picks a free one.
+    public static func hostname(_ host: String, port: Int) -> ServerAddress {
+        ServerAddress(storage: .hostname(host, port: port))
+    }
+
+    /// A Unix domain socket at a path.
+    public static func unixDomainSocket(path: String) -> ServerAddress {
+        ServerAddress(storage: .unixDomainSocket(path))
+    }
+
+    /// The port, or `nil` for a Unix domain socket.
+    public var port: Int? {
+        guard case .hostname(_, let port) = storage else { return nil }
+        return port
+    }
+
+    /// `host:port`, or the path.
+    public var description: String {
+        switch storage {
+        case .hostname(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unixDomainSocket(let path): path
+        }
+    }
+}
+
+/// An answer to an ordinary HTTP request: a page, a health check.
+public struct HTTPAnswer: Sendable {
+    /// The status. Default: 200.
+    public var status: HTTPResponse.Status
+    /// The fields; `Content-Length` is added.
+    public var headerFields: HTTPFields
+    /// The body.
+    public var body: [UInt8]
+
+    /// An answer with the given body.
+    public init(status: HTTPResponse.Status = .ok, headerFields: HTTPFields = [:], body: [UInt8] = []) {
+        self.status = status
+        self.headerFields = headerFields
+        self.body = body
+    }
+
+    /// A text, of the type `text/plain` unless another is given.
+    public static func text(
+        _ text: String, contentType: String = "text/plain; charset=utf-8", status: HTTPResponse.Status = .ok
+    ) -> HTTPAnswer {
+        HTTPAnswer(status: status, headerFields: [.contentType: contentType], body: Array(text.utf8))
+    }
+}

@@ -1,8 +1,0 @@
-import HTTPTypes
-import LifelineCore
-import Logging
-import Metrics
-import NIOCore
-import NIOPosix
-import NIOSSL
-import ServiceLifecycle

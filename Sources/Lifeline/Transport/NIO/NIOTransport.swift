@@ -1,0 +1,136 @@
+import LifelineCore
+import NIOCore
+import NIOPosix
+
+/// The SwiftNIO engine's side of a connection: one channel handler.
+final class NIOTransport: ChannelInboundHandler, Transport {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// Whether the buffers that arrive come straight from a socket, and may be changed in place.
+    private let ownsReadBuffers: Bool
+    private let makeConnection: (NIOTransport, any Channel) -> Connection
+    private var connection: Connection?
+    private var context: ChannelHandlerContext?
+
+    /// - Parameters:
+    ///   - ownsReadBuffers: Whether no other handler, TLS for instance, stands between the socket and this one.
+    ///   - makeConnection: Makes the connection once the channel is active.
+    init(ownsReadBuffers: Bool, makeConnection: @escaping (NIOTransport, any Channel) -> Connection) {
+        self.ownsReadBuffers = ownsReadBuffers
+        self.makeConnection = makeConnection
+    }
+
+    // MARK: From the channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if context.channel.isActive { begin(context) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        end()
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        begin(context)
+        context.fireChannelActive()
+    }
+
+    private func begin(_ context: ChannelHandlerContext) {
+        guard connection == nil else { return }
+        let connection = makeConnection(self, context.channel)
+        self.connection = connection
+        connection.established()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard let connection else { return }
+        var buffer = unwrapInboundIn(data)
+        if ownsReadBuffers {
+            // The channel keeps a second reference, so that it can use the memory for the next read, and never looks at
+            // what is in it. Changing it through the buffer would copy it first. Nobody else has it: this handler is the
+            // first of its pipeline.
+            buffer.withUnsafeReadableBytes { bytes in
+                connection.received(UnsafeMutableRawBufferPointer(mutating: bytes))
+            }
+        } else {
+            buffer.withUnsafeMutableReadableBytes { bytes in
+                connection.received(bytes)
+            }
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent {
+            connection?.inputEnded()
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { connection?.outputDrained() }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        connection?.failed(describe(error), error)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end()
+        context.fireChannelInactive()
+    }
+
+    private func end() {
+        context = nil
+        if let connection {
+            self.connection = nil
+            connection.terminated()
+        }
+    }
+
+    private func describe(_ error: any Error) -> String {
+        switch error {
+        case let error as IOError where error.errnoCode == ECONNRESET: "the peer reset the connection"
+        case let error as IOError where error.errnoCode == EPIPE: "the peer no longer takes bytes"
+        case let error as IOError where error.errnoCode == ETIMEDOUT: "the network timed out"
+        default: "\(error)"
+        }
+    }
+
+    // MARK: From the connection
+
+    @inline(__always)
+    func write(_ buffer: ByteBuffer) {
+        context?.write(wrapOutboundOut(buffer), promise: nil)
+    }
+
+    @inline(__always)
+    func flush() {
+        context?.flush()
+    }
+
+    var isWritable: Bool { context?.channel.isWritable ?? false }
+
+    func setReading(_ reads: Bool) {
+        // Only fails where the channel is closed.
+        try? context?.channel.syncOptions?.setOption(.autoRead, value: reads)
+    }
+
+    func shutdownOutput() {
+        context?.close(mode: .output, promise: nil)
+    }
+
+    func close() {
+        guard let context else { return }
+        // Closing drops what has not been written, so an empty write goes last and closes behind it.
+        let written = context.eventLoop.makePromise(of: Void.self)
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
+        let channel = context.channel
+        written.futureResult.whenComplete { _ in channel.close(promise: nil) }
+    }
+
+    func abort() {
+        context?.close(mode: .all, promise: nil)
+    }
+}

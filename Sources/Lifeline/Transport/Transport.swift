@@ -1,0 +1,44 @@
+import LifelineCore
+import NIOCore
+
+/// What a connection needs of the byte stream below it: the seam between the protocol and the engines.
+///
+/// An engine (``NIOTransport``, the tests' simulated network) implements this protocol, and calls its connection's
+/// `received`, `inputEnded`, `failed`, `outputDrained` and `terminated`. All of it happens on the connection's loop.
+protocol Transport: AnyObject {
+    /// Takes bytes to write, in order, without pushing them out yet.
+    func write(_ buffer: ByteBuffer)
+
+    /// Pushes out what has been written.
+    func flush()
+
+    /// Whether less than the low-water mark, after the high-water mark had been passed, waits to go out.
+    var isWritable: Bool { get }
+
+    /// Stops reading, or reads on. Bytes that are left in the kernel make TCP slow the peer down.
+    func setReading(_ reads: Bool)
+
+    /// Ends the output side once everything has been written, and reads on.
+    func shutdownOutput()
+
+    /// Ends the connection once everything has been written.
+    func close()
+
+    /// Ends the connection at once.
+    func abort()
+}
+
+/// What a loop needs of the engine that runs it.
+protocol LoopDriver: AnyObject, Sendable {
+    /// Whether the caller runs on the loop.
+    var isOnLoop: Bool { get }
+
+    /// The time on the loop's monotonic clock.
+    func now() -> Instant
+
+    /// Runs a function on the loop soon, also from outside of it.
+    func execute(_ work: @escaping @Sendable () -> Void)
+
+    /// Runs `Loop.timersAreDue` at an instant; a later call replaces an earlier one. On the loop only.
+    func wake(at instant: Instant, _ loop: Loop)
+}

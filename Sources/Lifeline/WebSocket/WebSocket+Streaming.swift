@@ -1,0 +1,183 @@
+public import LifelineCore
+public import NIOCore
+
+extension WebSocket {
+    // MARK: Sending
+
+    /// Sends one binary message as a stream of fragments (§5.4): each chunk is a frame, sent as soon as it is there.
+    ///
+    /// Control frames go between the fragments; other messages wait until this one has ended. An empty frame ends it.
+    ///
+    /// - Throws: As ``send(_:)-(String)`` does, and what the sequence throws. A message that breaks off cannot be taken
+    ///   back, so the connection is closed with 1011 then.
+    public nonisolated(nonsending) func send<Chunks: AsyncSequence>(
+        fragments chunks: Chunks
+    ) async throws where Chunks.Element == ByteBuffer {
+        try await sendFragments(.binary, chunks) { $0 }
+    }
+
+    /// Sends one text message as a stream of fragments; each chunk is a frame.
+    ///
+    /// It behaves as ``send(fragments:)-(Chunks)`` does.
+    public nonisolated(nonsending) func send<Chunks: AsyncSequence>(
+        textFragments chunks: Chunks
+    ) async throws where Chunks.Element == String {
+        try await sendFragments(.text, chunks) { ByteBuffer(string: $0) }
+    }
+
+    private nonisolated(nonsending) func sendFragments<Chunks: AsyncSequence>(
+        _ kind: MessageKind, _ chunks: Chunks, _ bytes: (Chunks.Element) -> ByteBuffer
+    ) async throws {
+        var position = FragmentPosition.first
+        do {
+            for try await chunk in chunks {
+                try await send(OutboundFrame(kind: kind, position: position, payload: bytes(chunk)))
+                position = .middle
+            }
+        } catch {
+            if position == .middle {
+                let frame = CloseFrame(.internalError, "a message broke off")
+                connection.loop.execute { [connection] in connection.close(frame) }
+            }
+            throw error
+        }
+        let last: FragmentPosition = position == .first ? .only : .last
+        try await send(OutboundFrame(kind: kind, position: last, payload: ByteBuffer()))
+    }
+
+    // MARK: Receiving
+
+    /// The messages as streams of chunks, each handed out as it arrives, before its message has ended.
+    ///
+    /// ```swift
+    /// for try await message in socket.incoming {
+    ///     for try await chunk in message { try await file.write(chunk) }
+    /// }
+    /// ```
+    ///
+    /// The limits on messages hold all the same. Chunks that are not received are skipped when the next message is. Only
+    /// one task may receive, in either way.
+    public var incoming: IncomingMessages { IncomingMessages(socket: self) }
+}
+
+/// The messages of a connection as streams of chunks.
+public struct IncomingMessages: AsyncSequence, Sendable {
+    public typealias Element = IncomingMessage
+    public typealias Failure = WebSocketError
+
+    let socket: WebSocket
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        let reader: ChunkReader
+
+        /// The next message, as soon as its first bytes are there, or `nil` after the last.
+        ///
+        /// - Throws: As ``WebSocket/receive(_:)`` does.
+        public mutating func next() async throws(WebSocketError) -> IncomingMessage? {
+            try await reader.nextMessage()
+        }
+
+        public mutating func next(
+            isolation actor: isolated (any Actor)?
+        ) async throws(WebSocketError) -> IncomingMessage? {
+            try await reader.nextMessage()
+        }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(reader: ChunkReader(socket))
+    }
+}
+
+/// One message as a stream of chunks; see ``WebSocket/incoming``.
+public struct IncomingMessage: AsyncSequence {
+    public typealias Element = ByteBuffer
+    public typealias Failure = WebSocketError
+
+    /// Whether it is text or binary. Text is checked as it comes; a chunk may end inside a character.
+    public let kind: MessageKind
+    let reader: ChunkReader
+    let number: Int
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        let reader: ChunkReader
+        let number: Int
+
+        /// The next chunk, or `nil` where the message has ended, or the next one has been begun.
+        public mutating func next() async throws(WebSocketError) -> ByteBuffer? {
+            try await reader.nextChunk(of: number)
+        }
+
+        public mutating func next(
+            isolation actor: isolated (any Actor)?
+        ) async throws(WebSocketError) -> ByteBuffer? {
+            try await reader.nextChunk(of: number)
+        }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(reader: reader, number: number)
+    }
+}
+
+/// What the iterators over messages and over a message's chunks share.
+final class ChunkReader {
+    private let socket: WebSocket
+    private var number = 0
+    /// Whether the current message has more chunks to come.
+    private var isInsideMessage = false
+    /// The current message's first chunk, until it is taken.
+    private var first: ByteBuffer?
+    private var wantsChunks = false
+
+    init(_ socket: WebSocket) {
+        self.socket = socket
+    }
+
+    deinit {
+        let connection = socket.connection
+        connection.loop.execute { connection.endpoint.pointee.delivery = .messages }
+    }
+
+    nonisolated(nonsending) func nextMessage() async throws(WebSocketError) -> IncomingMessage? {
+        if !wantsChunks {
+            wantsChunks = true
+            await socket.connection.onLoop { $0.endpoint.pointee.delivery = .chunks }
+        }
+        first = nil
+        while isInsideMessage { _ = try await nextItem() }
+        guard let item = try await nextItem() else { return nil }
+        number += 1
+        first = item.bytes
+        return IncomingMessage(kind: item.kind, reader: self, number: number)
+    }
+
+    nonisolated(nonsending) func nextChunk(of number: Int) async throws(WebSocketError) -> ByteBuffer? {
+        guard number == self.number else { return nil }
+        while true {
+            let chunk: ByteBuffer
+            if let first = first.take() {
+                chunk = first
+            } else {
+                guard isInsideMessage, let item = try await nextItem() else { return nil }
+                chunk = item.bytes
+            }
+            // The frame that ends a message may be empty, and is no chunk.
+            if chunk.readableBytes > 0 { return chunk }
+        }
+    }
+
+    private nonisolated(nonsending) func nextItem() async throws(WebSocketError) -> Inbox.Item? {
+        let item: Inbox.Item
+        switch try await socket.next() {
+        case .borrowed(let message): item = Inbox.Item(message)
+        case .kept(let kept): item = kept
+        case .nothing, .ended:
+            guard isInsideMessage else { return nil }
+            isInsideMessage = false
+            throw .closed(await socket.outcome)
+        }
+        isInsideMessage = !item.isLast
+        return item
+    }
+}

@@ -1,0 +1,286 @@
+public import LifelineCore
+public import NIOCore
+
+/// One open connection, of a client or of a server.
+///
+/// Messages are received by iterating, in one task:
+///
+/// ```swift
+/// for try await message in socket {
+///     try await socket.send(message)
+/// }
+/// ```
+///
+/// Any task may send, ping and close at any time. Control frames, heartbeats and the closing handshake run on the
+/// connection's event loop whether or not anybody receives: a handler that never iterates stays alive, and a dead peer is
+/// found while the application is busy.
+///
+/// A connection ends with its scope: when the handler of a server's route, or the closure given to
+/// ``WebSocketClient/connect(to:configuration:handler:)``, returns or throws, the closing handshake is run.
+public struct WebSocket: Sendable {
+    let connection: Connection
+    /// What was asked and agreed in the opening handshake.
+    public let handshake: WebSocketHandshake
+
+    /// A number of the connection's own within the process, for logs.
+    public var id: UInt64 { connection.id }
+
+    // MARK: Sending
+
+    /// Sends a text message.
+    ///
+    /// It waits while the peer reads too slowly (``BufferLimits/outbound``), and while a fragmented message is being sent.
+    ///
+    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/closed`` when the connection ends or has ended, or
+    ///   ``WebSocketError/Code/cancelled`` when the task was cancelled; the message has not been sent then.
+    public nonisolated(nonsending) func send(_ text: String) async throws(WebSocketError) {
+        if connection.loop.isOnLoop, connection.canSend() {
+            var text = text
+            let error = text.withUTF8 { write(.text, UnsafeRawBufferPointer($0)) }
+            if let error { throw error }
+        } else {
+            try await send(OutboundFrame(kind: .text, position: .only, payload: ByteBuffer(string: text)))
+        }
+    }
+
+    /// Sends a binary message. The bytes are not copied where there are many of them, and no mask is needed.
+    ///
+    /// It waits and throws as ``send(_:)-(String)`` does.
+    public nonisolated(nonsending) func send(_ bytes: ByteBuffer) async throws(WebSocketError) {
+        try await send(OutboundFrame(kind: .binary, position: .only, payload: bytes))
+    }
+
+    /// Sends a binary message.
+    ///
+    /// It waits and throws as ``send(_:)-(String)`` does.
+    public nonisolated(nonsending) func send(_ bytes: [UInt8]) async throws(WebSocketError) {
+        if connection.loop.isOnLoop, connection.canSend() {
+            let error = bytes.withUnsafeBytes { write(.binary, $0) }
+            if let error { throw error }
+        } else {
+            try await send(ByteBuffer(bytes: bytes))
+        }
+    }
+
+    /// Sends a message.
+    ///
+    /// It waits and throws as ``send(_:)-(String)`` does.
+    public nonisolated(nonsending) func send(_ message: Message) async throws(WebSocketError) {
+        switch message {
+        case .text(let text): try await send(text)
+        case .binary(let bytes): try await send(bytes)
+        }
+    }
+
+    /// Sends a received message back, or on, from where it lies, without waiting; for use inside
+    /// ``receive(_:)``.
+    ///
+    /// As it does not wait, ``writable()`` should be awaited before the next.
+    ///
+    /// - Returns: Whether it goes out; `false` where the connection is closing. Off the connection's event loop that is not
+    ///   known yet, and the answer is `true`.
+    @discardableResult
+    @inline(__always)
+    public func enqueue(_ message: borrowing ReceivedMessage) -> Bool {
+        if connection.loop.isOnLoop {
+            do throws(SendError) {
+                _ = try connection.enqueue(message.kind, message.payload)
+                return true
+            } catch {
+                return false
+            }
+        }
+        let frame = OutboundFrame(kind: message.kind, position: .only, payload: message.buffer)
+        connection.loop.driver.execute { [connection] in
+            connection.loop.beginTurn()
+            _ = frame.payload.withUnsafeReadableBytes { try? connection.enqueue(frame.kind, $0) }
+            connection.loop.endTurn()
+        }
+        return true
+    }
+
+    /// Waits until the transport takes more.
+    ///
+    /// - Throws: ``WebSocketError`` as ``send(_:)-(String)`` does.
+    public nonisolated(nonsending) func writable() async throws(WebSocketError) {
+        if connection.loop.isOnLoop {
+            guard !connection.canSend() else { return }
+            try await connection.sendWhenWritable(nil)
+        } else {
+            try await connection.sendElsewhere(nil)
+        }
+    }
+
+    @inline(__always)
+    private func write(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer) -> WebSocketError? {
+        do throws(SendError) {
+            try connection.write(kind, .only, bytes)
+            return nil
+        } catch {
+            return WebSocketError(error, outcome: connection.outcome)
+        }
+    }
+
+    nonisolated(nonsending) func send(_ frame: OutboundFrame) async throws(WebSocketError) {
+        guard connection.loop.isOnLoop else { return try await connection.sendElsewhere(frame) }
+        guard connection.canSend(frame.position) else { return try await connection.sendWhenWritable(frame) }
+        do throws(SendError) {
+            try connection.write(frame)
+        } catch {
+            throw WebSocketError(error, outcome: connection.outcome)
+        }
+    }
+
+    // MARK: Receiving
+
+    /// Receives the next message where it lies, without a copy.
+    ///
+    /// On the connection's event loop, where handlers of servers run, the message comes straight from the socket's read
+    /// buffer; elsewhere it is copied once.
+    ///
+    /// - Parameter body: Is called once with the message.
+    /// - Returns: What `body` returned, or `nil` where the peer closed with 1000, 1001, or without a code.
+    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/closed`` where the connection ended otherwise,
+    ///   ``WebSocketError/Code/concurrentReceive`` where another task receives, and ``WebSocketError/Code/cancelled``
+    ///   where the task was cancelled; no message is lost then.
+    public nonisolated(nonsending) func receive<Result>(
+        _ body: (borrowing ReceivedMessage) -> Result
+    ) async throws(WebSocketError) -> Result? {
+        var partial: Inbox.Item?
+        while true {
+            switch try await next() {
+            case .borrowed(let message):
+                if partial == nil, message.isFirst, message.isLast { return body(ReceivedMessage(message)) }
+                guard let whole = join(&partial, Inbox.Item(message)) else { continue }
+                return whole.bytes.withUnsafeReadableBytes { body(ReceivedMessage(whole.kind, $0)) }
+            case .kept(let item):
+                guard let whole = join(&partial, item) else { continue }
+                return whole.bytes.withUnsafeReadableBytes { body(ReceivedMessage(whole.kind, $0)) }
+            case .nothing, .ended:
+                return nil
+            }
+        }
+    }
+
+    /// Puts the parts of a message together that streaming left behind.
+    private func join(_ partial: inout Inbox.Item?, _ item: Inbox.Item) -> Inbox.Item? {
+        var whole = item
+        if var before = partial.take() {
+            before.bytes.writeImmutableBuffer(item.bytes)
+            before.isLast = item.isLast
+            whole = before
+        }
+        if whole.isLast { return whole }
+        partial = whole
+        return nil
+    }
+
+    /// What comes next: a message, a part of one, or the end.
+    nonisolated(nonsending) func next() async throws(WebSocketError) -> Connection.Pulled {
+        while connection.loop.isOnLoop {
+            switch connection.pull() {
+            case .nothing: try await connection.waitForMessage()
+            case .ended:
+                try checkEnd(connection.outcome)
+                return .ended
+            case let message: return message
+            }
+        }
+        if let item = try await connection.receiveElsewhere() { return .kept(item) }
+        try checkEnd(await connection.outcomeElsewhere())
+        return .ended
+    }
+
+    /// Throws unless the connection ended the way a conversation should.
+    private func checkEnd(_ outcome: CloseOutcome?) throws(WebSocketError) {
+        guard let outcome, !outcome.isExpected else { return }
+        throw .closed(outcome)
+    }
+
+    // MARK: Heartbeat
+
+    /// Sends a Ping and waits for the Pong (§5.5.2).
+    ///
+    /// The wait is bounded by the pong timeout (``HeartbeatConfiguration/timeout``), after which the connection is ended.
+    ///
+    /// - Returns: The time of the round trip.
+    public nonisolated(nonsending) func ping() async throws(WebSocketError) -> Duration {
+        let wait = Wait()
+        let result = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                connection.loop.execute { [connection] in connection.ping(wait, continuation) }
+            }
+        } onCancel: {
+            wait.cancel()
+            connection.loop.driver.execute { [connection] in connection.cancelPing(wait) }
+        }
+        return try result.get()
+    }
+
+    /// The time of the last round trip, of the heartbeat's Pings or of the application's; `nil` before the first Pong.
+    public var roundTripTime: Duration? {
+        get async { await onLoop { $0.endpoint.pointee.roundTripTime } }
+    }
+
+    // MARK: Closing
+
+    /// Runs the closing handshake (§7) and waits until TCP has ended.
+    ///
+    /// Messages that arrive meanwhile are dropped. Where the connection has ended already, its outcome is returned.
+    ///
+    /// - Parameters:
+    ///   - code: 1000–1003, 1007–1014 or 3000–4999.
+    ///   - reason: At most 123 bytes of UTF-8.
+    /// - Returns: How the connection ended: clean, or why not.
+    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/invalidCloseFrame`` where the code or the reason
+    ///   cannot be sent. An end that is not clean is no error here, but an outcome.
+    @discardableResult
+    public nonisolated(nonsending) func close(
+        code: CloseCode = .normalClosure, reason: String = ""
+    ) async throws(WebSocketError) -> CloseOutcome {
+        let frame: CloseFrame
+        do throws(CloseFrameError) {
+            frame = try CloseFrame(code: code, reason: reason)
+        } catch {
+            throw WebSocketError(.invalidCloseFrame, "\(error)")
+        }
+        return await close(frame)
+    }
+
+    @discardableResult
+    nonisolated(nonsending) func close(_ frame: CloseFrame) async -> CloseOutcome {
+        connection.loop.execute { [connection] in connection.close(frame) }
+        await connection.waitForTermination()
+        // Decided by the time TCP has ended.
+        return await onLoop { $0.outcome }.unsafelyUnwrapped
+    }
+
+    /// How the connection ended, or `nil` while it has not.
+    public var outcome: CloseOutcome? {
+        get async { await onLoop { $0.outcome } }
+    }
+
+    private func onLoop<Value: Sendable>(_ read: @escaping @Sendable (Connection) -> Value) async -> Value {
+        await connection.onLoop(read)
+    }
+}
+
+extension Connection {
+    /// Reads something on the loop.
+    func onLoop<Value: Sendable>(_ read: @escaping @Sendable (Connection) -> Value) async -> Value {
+        await withUnsafeContinuation { continuation in
+            loop.execute { continuation.resume(returning: read(self)) }
+        }
+    }
+
+    func outcomeElsewhere() async -> CloseOutcome? {
+        await onLoop { $0.outcome }
+    }
+}
+
+extension CloseOutcome {
+    /// Whether a conversation may end so: cleanly, with 1000, 1001, or without a code.
+    public var isExpected: Bool {
+        isClean && [.normalClosure, .goingAway, .noStatusReceived].contains(code)
+    }
+}

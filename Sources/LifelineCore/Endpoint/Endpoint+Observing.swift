@@ -1,0 +1,22 @@
+/// For those who look on.
+extension Endpoint {
+    /// The control frames that the next ``drainOutput(random:_:)`` will hand out, in order.
+    package var pendingControlFrames: [(opcode: Opcode, payload: [UInt8])] {
+        var frames: [(opcode: Opcode, payload: [UInt8])] = []
+        if let payload = control.pongPayload { frames.append((.pong, payload)) }
+        if let number = control.ping {
+            frames.append((.ping, withUnsafeBytes(of: number.bigEndian) { Array($0) }))
+        }
+        if let close = control.close { frames.append((.close, close.payload)) }
+        return frames
+    }
+}
+
+extension ControlOutput {
+    fileprivate var pongPayload: [UInt8]? {
+        switch pong {
+        case .some(let store): Array(store.bytes)
+        case .none: nil
+        }
+    }
+}
