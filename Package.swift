@@ -63,6 +63,29 @@ let package = Package(
             dependencies: ["LifelineCore", .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "LifelineTests",
+            dependencies: [
+                "Lifeline",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        // The other side of scripts/autobahn and scripts/interop; no product of the package's.
+        .executableTarget(
+            name: "LifelinePeer",
+            dependencies: [
+                "Lifeline",
+                "LifelineCore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            path: "Tests/LifelinePeer",
+            swiftSettings: settings
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -25,15 +25,8 @@ final class ConnectionAttempt: ConnectionOwner {
     /// Connects and waits for the server's answer. Cancelling the task gives the attempt up.
     func run(_ connecting: EventLoopFuture<any Channel>) async throws(WebSocketError) -> WebSocket {
         let outcome = await withTaskCancellationHandler {
-            do {
-                let channel = try await connecting.get()
-                if state.withLock({ $0.isCancelled }) { channel.close(promise: nil) }
-            } catch {
-                finish(
-                    .failure(
-                        WebSocketError(
-                            .connectFailed, "no connection to \(request.authority ?? "")", underlyingError: error)))
-            }
+            // Not awaited: neither a slow lookup nor a silent host is to hold up a task that has been cancelled.
+            connecting.whenComplete { self.tcpConnected($0) }
             return await withUnsafeContinuation { continuation in
                 let outcome = state.withLock { state in
                     if state.outcome == nil { state.continuation = continuation }
@@ -45,6 +38,16 @@ final class ConnectionAttempt: ConnectionOwner {
             cancel()
         }
         return try outcome.get()
+    }
+
+    /// The channel is there, or is not; the connection in it reports for itself.
+    private func tcpConnected(_ result: Result<any Channel, any Error>) {
+        switch result {
+        case .success(let channel):
+            if state.withLock({ $0.isCancelled }) { channel.close(promise: nil) }
+        case .failure(let error):
+            finish(.failure(.connectFailed(request.authority ?? "", error)))
+        }
     }
 
     private func cancel() {
@@ -72,7 +75,9 @@ final class ConnectionAttempt: ConnectionOwner {
             state.connection = connection
             return state.isCancelled
         }
-        if isCancelled { connection.abort("the task was cancelled") }
+        if isCancelled { return connection.abort("the task was cancelled") }
+        // It is the connection's first output, and leaves with this turn.
+        connection.observe(.requestSent(request))
     }
 
     func connection(_ connection: Connection, received request: InboundRequest) {}
@@ -104,7 +109,7 @@ final class ConnectionAttempt: ConnectionOwner {
         if let error = connection.transportError, error is NIOSSLError || error is BoringSSLError
             || error is NIOSSLExtraError
         {
-            return WebSocketError(.tlsFailed, "TLS with \(request.authority ?? "") failed", underlyingError: error)
+            return .tlsFailed(request.authority ?? "", error)
         }
         return WebSocketError(
             .handshakeInterrupted,

@@ -76,7 +76,7 @@ public enum WebSocketClient {
                         let loop = engine.loop(of: channel.eventLoop)
                         return Connection(
                             loop: loop, id: NIOEngine.nextConnectionID(), transport: transport,
-                            remoteAddress: channel.remoteAddress.map { "\($0)" } ?? "", owner: attempt,
+                            remoteAddress: channel.remoteAddress?.name ?? "unknown", owner: attempt,
                             limits: configuration.buffers, observer: configuration.observer,
                             endpoint: Endpoint(
                                 client: request, configuration: configuration.endpoint, at: loop.driver.now(),

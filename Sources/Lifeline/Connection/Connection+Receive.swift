@@ -35,7 +35,7 @@ extension Connection {
     func deliverToReceiver() {
         switch receiver {
         case .handler: deliverToHandler()
-        case .task(_, let continuation):
+        case .task(let continuation):
             if let message = nextMessage() {
                 borrowed = message
                 receiver = .nobody
@@ -49,8 +49,8 @@ extension Connection {
     /// Brings messages to the handler on the loop for as long as there are some.
     @inline(__always)
     private func deliverToHandler() {
-        while case .handler(let handler, let socket) = receiver, let message = nextMessage() {
-            handler.received(ReceivedMessage(message), on: socket)
+        while case .handler(let handler) = receiver, let message = nextMessage() {
+            handler.received(ReceivedMessage(message))
         }
     }
 
@@ -67,9 +67,9 @@ extension Connection {
     /// Brings one message to whoever receives at this moment.
     private func deliver(_ message: BorrowedMessage) {
         switch receiver {
-        case .handler(let handler, let socket):
-            handler.received(ReceivedMessage(message), on: socket)
-        case .task(_, let continuation):
+        case .handler(let handler):
+            handler.received(ReceivedMessage(message))
+        case .task(let continuation):
             keep(message)
             receiver = .nobody
             continuation.resume()
@@ -156,19 +156,35 @@ extension Connection {
     /// Waits, on the loop, until ``pull()`` has something, or the task is cancelled.
     nonisolated(nonsending) func waitForMessage() async throws(WebSocketError) {
         guard case .nobody = receiver else { throw .concurrentReceive }
-        let wait = Wait()
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                if Task.isCancelled {
-                    continuation.resume()
-                } else {
-                    receiver = .task(wait, continuation)
-                }
+        if let handlerTask, withUnsafeCurrentTask(body: { $0 == handlerTask }) {
+            await wait()
+        } else {
+            await withTaskCancellationHandler {
+                await wait()
+            } onCancel: {
+                loop.driver.execute { self.cancelReceive() }
             }
-        } onCancel: {
-            loop.driver.execute { self.cancelReceive(wait) }
         }
         if Task.isCancelled, borrowed == nil { throw .cancelled }
+    }
+
+    @inline(__always)
+    private nonisolated(nonsending) func wait() async {
+        await withUnsafeContinuation { continuation in
+            if Task.isCancelled {
+                continuation.resume()
+            } else {
+                receiver = .task(continuation)
+            }
+        }
+    }
+
+    /// Wakes the task on the loop that waits for a message; it looks itself whether it has been cancelled. Nothing has been
+    /// taken for it.
+    func cancelReceive() {
+        guard case .task(let continuation) = receiver else { return }
+        receiver = .nobody
+        continuation.resume()
     }
 
     /// The next message for a task that does not run on the loop; `nil` after the last.
@@ -200,14 +216,8 @@ extension Connection {
 
     /// Wakes the task with this wait, if it still waits. Nothing has been taken for it.
     private func cancelReceive(_ wait: Wait) {
-        switch receiver {
-        case .task(wait, let continuation):
-            receiver = .nobody
-            continuation.resume()
-        case .elsewhere(wait, let continuation):
-            receiver = .nobody
-            continuation.resume(returning: .failure(.cancelled))
-        default: break
-        }
+        guard case .elsewhere(wait, let continuation) = receiver else { return }
+        receiver = .nobody
+        continuation.resume(returning: .failure(.cancelled))
     }
 }

@@ -118,19 +118,20 @@ extension Connection {
     /// - Returns: Whether the transport takes more.
     @inline(__always)
     func enqueue(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) throws(SendError) -> Bool {
-        if let transport, !transport.isWritable {
-            // The peer does not read, and the sender does not wait: somebody has to bound what piles up.
-            unwritten += payload.count
-            guard unwritten <= limits.maximumOutbound else {
-                endpoint.pointee.abort("the peer does not read: more than \(limits.maximumOutbound) bytes wait (maximumOutbound)")
-                settle()
-                throw .notOpen
-            }
-        } else {
-            unwritten = 0
-        }
         try write(kind, .only, payload)
-        return transport?.isWritable ?? false
+        guard transport?.isWritable ?? false else {
+            // The peer does not read, and the sender does not wait: somebody has to bound what piles up.
+            unwritten += payload.count + 1
+            if unwritten > limits.maximumOutbound { giveUpSlowPeer() }
+            return false
+        }
+        return true
+    }
+
+    private func giveUpSlowPeer() {
+        endpoint.pointee.abort(
+            "the peer does not read: more than \(limits.maximumOutbound) bytes wait (maximumOutbound)")
+        settle()
     }
 
     // MARK: Senders that wait

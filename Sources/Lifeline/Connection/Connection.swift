@@ -33,6 +33,9 @@ final class Connection: @unchecked Sendable {
 
     /// Who receives messages.
     var receiver = Receiver.nobody
+    /// The handler's own task, whose cancellation is watched for as long as it runs, so that its waits need not watch.
+    /// Only compared with, never used: it may have ended.
+    var handlerTask: UnsafeCurrentTask?
     /// A message that was found for a waiting task and lies in the input until it is taken.
     var borrowed: BorrowedMessage?
     /// Messages that arrived while the application was busy.
@@ -55,6 +58,8 @@ final class Connection: @unchecked Sendable {
     /// When a transport that should have ended is ended by force.
     private var finalDeadline: Instant?
     private var isEnded = false
+    /// Whether this side has ended its side of TCP.
+    private var outputHasEnded = false
     /// Whether the opening handshake was completed.
     var wasOpened = false
     private(set) var isTerminated = false
@@ -74,9 +79,9 @@ final class Connection: @unchecked Sendable {
         /// Nobody at the moment; messages go to the inbox.
         case nobody
         /// A handler on the loop.
-        case handler(any OnLoopHandler, OnLoopWebSocket)
+        case handler(OnLoopReceiver)
         /// A task that will pull from the input on the loop.
-        case task(Wait, UnsafeContinuation<Void, Never>)
+        case task(UnsafeContinuation<Void, Never>)
         /// A task elsewhere, which gets a copy.
         case elsewhere(Wait, ElsewhereContinuation)
     }
@@ -173,8 +178,10 @@ final class Connection: @unchecked Sendable {
     func outputDrained() {
         loop.beginTurn()
         now = loop.driver.now()
+        unwritten = 0
         drainControl()
         sendWaiting()
+        if case .handler(let handler) = receiver { handler.writable() }
         settle()
         loop.endTurn()
     }
@@ -240,10 +247,10 @@ final class Connection: @unchecked Sendable {
         // A handler that is to see the end first sees what arrived before it.
         switch receiver {
         case .nobody: break
-        case .handler(let handler, let socket):
+        case .handler(let handler):
             receiver = .nobody
-            handler.closed(outcome, on: socket)
-        case .task(_, let continuation):
+            handler.closed(outcome)
+        case .task(let continuation):
             receiver = .nobody
             continuation.resume()
         case .elsewhere(_, let continuation):
@@ -269,13 +276,21 @@ final class Connection: @unchecked Sendable {
         guard let transport else { return }
         switch request {
         case .shutdownOutput:
-            observe(.outputEnded)
+            noteOutputEnd()
             transport.shutdownOutput()
         case .close:
+            noteOutputEnd()
             endFinally()
             transport.close()
         case .abort: transport.abort()
         }
+    }
+
+    /// Tells the observer, once, that this side ends its side of TCP.
+    private func noteOutputEnd() {
+        guard !outputHasEnded else { return }
+        outputHasEnded = true
+        observe(.outputEnded)
     }
 
     /// Makes sure that TCP ends, even if the peer never takes what is left to write.

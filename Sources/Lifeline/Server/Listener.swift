@@ -52,7 +52,7 @@ struct Listener: Sendable {
                         let loop = engine.loop(of: channel.eventLoop)
                         return Connection(
                             loop: loop, id: NIOEngine.nextConnectionID(), transport: transport,
-                            remoteAddress: channel.remoteAddress.map { "\($0)" } ?? "", owner: serving,
+                            remoteAddress: channel.remoteAddress?.name ?? "unknown", owner: serving,
                             limits: configuration.buffers, observer: configuration.observer,
                             endpoint: Endpoint(
                                 server: configuration.endpoint, at: loop.driver.now(), random: &loop.random))
@@ -76,6 +76,7 @@ struct Listener: Sendable {
         }
         await serving.waitUntilIdle()
         force.cancel()
+        await engine.shutDown()
     }
 
     private func forEachConnection(_ engine: NIOEngine, _ body: @escaping @Sendable (Connection) -> Void) {

@@ -167,9 +167,9 @@ final class Serving: ConnectionOwner {
         switch route.target {
         case .onLoop(let makeHandler):
             let socket = OnLoopWebSocket(connection: connection, handshake: handshake)
-            let handler = makeHandler(handshake)
-            connection.receiver = .handler(handler, socket)
-            handler.opened(socket)
+            let receiver = OnLoopReceiver(makeHandler(handshake), socket)
+            connection.receiver = .handler(receiver)
+            receiver.opened()
         case .task(let handler):
             start(handler, WebSocket(connection: connection, handshake: handshake))
         }
@@ -194,8 +194,15 @@ final class Serving: ConnectionOwner {
 
     /// Runs a handler and says with what its connection is to be closed.
     private func closeFrame(after handler: WebSocketServer.Handler, _ socket: WebSocket) async -> CloseFrame {
+        let connection = socket.connection
         do {
-            try await handler(socket)
+            // Once for the whole task: a watch for each wait would cost more than the wait.
+            try await withTaskCancellationHandler {
+                connection.handlerTask = withUnsafeCurrentTask { $0 }
+                try await handler(socket)
+            } onCancel: {
+                connection.loop.driver.execute { connection.cancelReceive() }
+            }
             return CloseFrame(.normalClosure, "")
         } catch let error as WebSocketError where [.closed, .cancelled].contains(error.code) {
             // The connection's end, which has been logged, or the server's.

@@ -116,7 +116,7 @@ public struct WebSocketServer: Service {
     }
 
     private func listen() async throws(WebSocketError) -> (Listener, NIOEngine) {
-        let engine = NIOEngine.shared
+        let engine = configuration.loopCount.map { NIOEngine(loopCount: $0) } ?? .shared
         let tls = try configuration.tls?.makeContext()
         let serving = Serving(configuration: configuration, routes: routes, scheme: tls == nil ? "ws" : "wss")
         return (try await Listener.listen(at: address, serving, engine, tls), engine)

@@ -14,6 +14,9 @@ public struct WebSocketServerConfiguration: Sendable {
     public var tls: ServerTLS?
     /// The most connections at a time. Default: 100 000. Further ones are answered with 503.
     public var maximumConnections = 100_000
+    /// The number of event loops, each with a thread of its own. `nil`, the default, uses those that the process shares,
+    /// one for each core.
+    public var loopCount: Int?
     /// How long a graceful shutdown waits for connections to close and for handlers to return. Default: 15 s. Whatever is
     /// left then is cancelled and ended.
     public var shutdownTimeout: Duration = .seconds(15)

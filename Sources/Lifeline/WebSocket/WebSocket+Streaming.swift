@@ -173,9 +173,11 @@ final class ChunkReader {
         case .borrowed(let message): item = Inbox.Item(message)
         case .kept(let kept): item = kept
         case .nothing, .ended:
-            guard isInsideMessage else { return nil }
+            let outcome = await socket.outcome
+            let isExpected = outcome?.isExpected ?? false
+            guard isInsideMessage || !isExpected else { return nil }
             isInsideMessage = false
-            throw .closed(await socket.outcome)
+            throw .closed(outcome)
         }
         isInsideMessage = !item.isLast
         return item

@@ -75,7 +75,8 @@ public struct WebSocket: Sendable {
     /// Sends a received message back, or on, from where it lies, without waiting; for use inside
     /// ``receive(_:)``.
     ///
-    /// As it does not wait, ``writable()`` should be awaited before the next.
+    /// It does not wait where the peer reads too slowly; the next ``receive(_:)`` does, so that a loop of the two is as
+    /// bounded as one of ``receive(_:)`` and `send`.
     ///
     /// - Returns: Whether it goes out; `false` where the connection is closing. Off the connection's event loop that is not
     ///   known yet, and the answer is `true`.
@@ -148,7 +149,14 @@ public struct WebSocket: Sendable {
     ) async throws(WebSocketError) -> Result? {
         var partial: Inbox.Item?
         while true {
-            switch try await next() {
+            let pulled: Connection.Pulled
+            if connection.loop.isOnLoop {
+                if connection.unwritten > 0 { try await writable() }
+                pulled = connection.pull()
+            } else {
+                pulled = try await next()
+            }
+            switch pulled {
             case .borrowed(let message):
                 if partial == nil, message.isFirst, message.isLast { return body(ReceivedMessage(message)) }
                 guard let whole = join(&partial, Inbox.Item(message)) else { continue }
@@ -156,7 +164,10 @@ public struct WebSocket: Sendable {
             case .kept(let item):
                 guard let whole = join(&partial, item) else { continue }
                 return whole.bytes.withUnsafeReadableBytes { body(ReceivedMessage(whole.kind, $0)) }
-            case .nothing, .ended:
+            case .nothing:
+                try await connection.waitForMessage()
+            case .ended:
+                try checkEnd(connection.loop.isOnLoop ? connection.outcome : await connection.outcomeElsewhere())
                 return nil
             }
         }
@@ -180,15 +191,10 @@ public struct WebSocket: Sendable {
         while connection.loop.isOnLoop {
             switch connection.pull() {
             case .nothing: try await connection.waitForMessage()
-            case .ended:
-                try checkEnd(connection.outcome)
-                return .ended
-            case let message: return message
+            case let pulled: return pulled
             }
         }
-        if let item = try await connection.receiveElsewhere() { return .kept(item) }
-        try checkEnd(await connection.outcomeElsewhere())
-        return .ended
+        return try await connection.receiveElsewhere().map { .kept($0) } ?? .ended
     }
 
     /// Throws unless the connection ended the way a conversation should.

@@ -10,8 +10,8 @@ extension Endpoint {
             abort("closed before the opening handshake was finished")
         case .open:
             sendClose(frame)
-            // The message that was being received has lost its reader.
-            assembly.removeAll()
+            // The message that was being received has lost its reader; one that has just been lent out has not yet.
+            if !assemblyIsDelivered { assembly.removeAll() }
             phase = .closing
             endDeadline = now.advanced(by: configuration.closeTimeout)
         case .closing, .ending, .closed:

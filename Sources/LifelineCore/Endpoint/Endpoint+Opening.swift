@@ -115,32 +115,37 @@ extension Endpoint {
 
     /// A server: the request that waits for its answer.
     public var request: InboundRequest? {
-        guard case .answering(let request)? = handshake?.step else { return nil }
+        guard phase == .opening, case .answering(let request)? = handshake?.step else { return nil }
         return request
     }
 
     /// A server: opens the connection with the given answer (§4.2.2), which is the next output.
     ///
-    /// Frames that the client sent ahead are read from here on, in order.
+    /// Frames that the client sent ahead are read from here on, in order. Where the connection has ended while the
+    /// request waited, nothing happens.
     ///
     /// - Parameter response: What ``ServerHandshake/response(subprotocol:extensions:headerFields:)`` returned.
     /// - Precondition: A ``request`` waits for its answer.
     public mutating func accept(_ response: HTTPResponse, at now: Instant, random: inout RandomPool) {
+        guard phase == .opening else { return }
         let handshake = answeredHandshake()
-        handshake.output = HTTPHeadWriter.encode(response)
+        // Behind the answers to earlier requests that have not been written yet.
+        handshake.output += HTTPHeadWriter.encode(response)
         open(at: now, random: &random)
     }
 
     /// A server: refuses the handshake, or answers an ordinary request, with the given body.
     ///
-    /// The connection is kept for another request where HTTP allows it.
+    /// The connection is kept for another request where HTTP allows it. Where it has ended while the request waited,
+    /// nothing happens.
     ///
     /// - Precondition: A ``request`` waits for its answer.
     public mutating func respond(_ response: HTTPResponse, body: [UInt8], at now: Instant) {
+        guard phase == .opening else { return }
         guard let request else { preconditionFailure("no request waits for its answer") }
         let handshake = answeredHandshake()
         let isHead = request.request.method == .head
-        handshake.output = Endpoint.encode(response, body: body, withBody: !isHead, keepsAlive: request.keepsAlive)
+        handshake.output += Endpoint.encode(response, body: body, withBody: !isHead, keepsAlive: request.keepsAlive)
         if request.keepsAlive {
             handshake.step = .readingRequest
             handshake.deadline = now.advanced(by: configuration.handshakeTimeout)
@@ -159,7 +164,7 @@ extension Endpoint {
 
     /// Answers a request that cannot be read, and ends the connection: where the next one begins is unknown.
     private mutating func reject(_ refusal: HandshakeRefusal, at now: Instant) -> Event {
-        handshake?.output = Endpoint.encode(refusal.response, body: refusal.body, withBody: true, keepsAlive: false)
+        handshake?.output += Endpoint.encode(refusal.response, body: refusal.body, withBody: true, keepsAlive: false)
         handshake?.refusal = refusal
         endAfterOutput(.aborted("refused: \(refusal)"), at: now)
         return .closed

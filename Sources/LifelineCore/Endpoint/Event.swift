@@ -5,7 +5,7 @@
 public enum Event {
     /// All input has been read, and nothing more can be told without more of it.
     case needsInput
-    /// A server: a request has arrived; ``Endpoint/takeRequest()`` returns it, and it waits for its answer.
+    /// A server: a request has arrived; ``Endpoint/request`` is it, and it waits for its answer.
     case request
     /// A server: the request before has not been answered. Input is left as it is until then.
     case awaitsAnswer

@@ -88,10 +88,13 @@ struct HTTPHeadParser {
         let reason = parts.count == 3 ? text(parts[2]) : ""
         guard reason.utf8.allSatisfy(HTTPSyntax.isFieldValueCharacter) else { throw .startLine }
         let fields = try parser.fields()
-        let isChunked = fields[values: .transferEncoding].contains { $0.utf8.count > 0 }
+        // These two end with their head, whatever its fields announce (§6.3).
+        let hasBody = code != 204 && code != 304
+        let isChunked = hasBody && fields[values: .transferEncoding].contains { $0.utf8.count > 0 }
+        let length = isChunked ? nil : try contentLength(fields)
         return ResponseHead(
             response: HTTPResponse(status: .init(code: code, reasonPhrase: reason), headerFields: fields),
-            contentLength: isChunked ? nil : try contentLength(fields), isChunked: isChunked)
+            contentLength: hasBody ? length : 0, isChunked: isChunked)
     }
 
     // MARK: Lines

@@ -72,9 +72,10 @@ struct RefusalBody {
             : bytes.count >= min(contentLength ?? .max, HandshakeFailure.maximumBodySize)
     }
 
-    /// The body as far as it has come, without the framing of its chunks.
+    /// The body as far as it has come, without the framing of its chunks, and without what may follow it.
     var decoded: [UInt8] {
-        Array((isChunked ? chunks.bytes : bytes).prefix(HandshakeFailure.maximumBodySize))
+        let limit = HandshakeFailure.maximumBodySize
+        return Array((isChunked ? chunks.bytes : bytes).prefix(min(contentLength ?? limit, limit)))
     }
 
     /// Takes as many bytes as are kept.

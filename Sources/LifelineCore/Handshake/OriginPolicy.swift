@@ -35,7 +35,9 @@ public struct OriginPolicy: Hashable, Sendable {
         case .oneOf(let origins): return origins.contains(origin.lowercased())
         case .sameOrigin:
             // The scheme is left out: behind a proxy that ends TLS, the page's is https, and ours is not.
-            guard let authority, let separator = origin.firstRange(ofText: "://") else { return false }
+            guard let authority, !authority.isEmpty, let separator = origin.firstRange(ofText: "://") else {
+                return false
+            }
             let scheme = origin[..<separator.lowerBound].lowercased()
             let defaultPort = scheme == "https" ? ":443" : scheme == "http" ? ":80" : ""
             return OriginPolicy.normalized(origin[separator.upperBound...].lowercased(), without: defaultPort)

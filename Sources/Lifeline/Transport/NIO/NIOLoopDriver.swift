@@ -33,17 +33,30 @@ final class NIOLoopDriver: LoopDriver {
 /// The loops of a SwiftNIO event loop group.
 final class NIOEngine: Sendable {
     let group: any EventLoopGroup
+    private let ownsGroup: Bool
     private let loops: [ObjectIdentifier: Loop]
 
     /// The engine over the process's shared event loops.
     static let shared = NIOEngine(group: .singletonMultiThreadedEventLoopGroup)
 
-    init(group: any EventLoopGroup) {
+    /// An engine with event loops of its own.
+    convenience init(loopCount: Int) {
+        self.init(group: MultiThreadedEventLoopGroup(numberOfThreads: loopCount), ownsGroup: true)
+    }
+
+    init(group: any EventLoopGroup, ownsGroup: Bool = false) {
         self.group = group
+        self.ownsGroup = ownsGroup
         loops = Dictionary(
             uniqueKeysWithValues: group.makeIterator().map { eventLoop in
                 (ObjectIdentifier(eventLoop), Loop(driver: NIOLoopDriver(eventLoop)))
             })
+    }
+
+    /// Ends the threads of an engine with event loops of its own.
+    func shutDown() async {
+        // It can only fail where it has been shut down before.
+        if ownsGroup { try? await group.shutdownGracefully() }
     }
 
     /// Our loop upon one of the group's event loops.

@@ -14,6 +14,14 @@ extension ChannelOptions.Types.WriteBufferWaterMark {
     }
 }
 
+extension SocketAddress {
+    /// The address and the port, as people write them.
+    var name: String {
+        guard let address = ipAddress, let port else { return pathname ?? "a Unix domain socket" }
+        return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+    }
+}
+
 extension TimeAmount {
     init(_ duration: Duration) {
         self = .nanoseconds(duration.wholeNanoseconds)

@@ -12,6 +12,10 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     private let makeConnection: (NIOTransport, any Channel) -> Connection
     private var connection: Connection?
     private var context: ChannelHandlerContext?
+    /// Whether this side has closed the channel, or it has failed: its end says nothing about the peer then.
+    private var hasEndedOtherwise = false
+    /// The channel's own word, kept here: it is asked for with each message.
+    private(set) var isWritable = true
 
     /// - Parameters:
     ///   - ownsReadBuffers: Whether no other handler, TLS for instance, stands between the socket and this one.
@@ -69,10 +73,13 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { connection?.outputDrained() }
+        isWritable = context.channel.isWritable
+        if isWritable { connection?.outputDrained() }
+        context.fireChannelWritabilityChanged()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        hasEndedOtherwise = true
         connection?.failed(describe(error), error)
     }
 
@@ -83,8 +90,11 @@ final class NIOTransport: ChannelInboundHandler, Transport {
 
     private func end() {
         context = nil
+        isWritable = false
         if let connection {
             self.connection = nil
+            // Once the output has been shut down, the channel does not report the peer's end, but ends itself with it.
+            if !hasEndedOtherwise { connection.inputEnded() }
             connection.terminated()
         }
     }
@@ -110,8 +120,6 @@ final class NIOTransport: ChannelInboundHandler, Transport {
         context?.flush()
     }
 
-    var isWritable: Bool { context?.channel.isWritable ?? false }
-
     func setReading(_ reads: Bool) {
         // Only fails where the channel is closed.
         try? context?.channel.syncOptions?.setOption(.autoRead, value: reads)
@@ -123,6 +131,7 @@ final class NIOTransport: ChannelInboundHandler, Transport {
 
     func close() {
         guard let context else { return }
+        hasEndedOtherwise = true
         // Closing drops what has not been written, so an empty write goes last and closes behind it.
         let written = context.eventLoop.makePromise(of: Void.self)
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
@@ -131,6 +140,7 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     }
 
     func abort() {
+        hasEndedOtherwise = true
         context?.close(mode: .all, promise: nil)
     }
 }

@@ -1,0 +1,59 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A package of its own, so that nobody who uses the library ever resolves or builds what it is compared with.
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "lifeline-benchmarks",
+    platforms: [.macOS(.v15)],
+    dependencies: [
+        .package(name: "lifeline", path: ".."),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.92.0"),
+    ],
+    targets: [
+        // The load generator: Linux only, in C so that it costs less than any server it measures.
+        .executableTarget(
+            name: "EchoLoad",
+            cSettings: [.enableWarning("all"), .enableWarning("extra")]
+        ),
+        // What the echo servers share: the command line and the line that tells their port.
+        .target(name: "EchoServerSupport", swiftSettings: settings),
+        // The floor: SwiftNIO sending bytes back, no protocol.
+        .executableTarget(
+            name: "RawNIOEcho",
+            dependencies: [
+                "EchoServerSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "NIOWebSocketEcho",
+            dependencies: [
+                "EchoServerSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOWebSocket", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "LifelineEcho",
+            dependencies: [
+                "EchoServerSupport", .product(name: "Lifeline", package: "lifeline"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,31 @@
+import EchoServerSupport
+import Lifeline
+import Logging
+
+/// Echoes on the event loop, from where the message lies.
+struct OnLoopEcho: OnLoopHandler {
+    func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) {
+        socket.send(message)
+    }
+}
+
+let options = EchoServerOptions()
+var configuration = WebSocketServerConfiguration()
+configuration.loopCount = options.loops
+configuration.endpoint.maximumMessageSize = 16 << 20
+configuration.endpoint.maximumFrameSize = 16 << 20
+configuration.logger.logLevel = .error
+
+var server = WebSocketServer(
+    address: .hostname("127.0.0.1", port: options.port), configuration: configuration)
+server.onListening = { address in announce(port: address.port ?? 0) }
+server.routeOnLoop("/on-loop") { _ in OnLoopEcho() }
+// The async face as it is fastest: borrowed messages.
+server.route("/echo") { socket in
+    while try await socket.receive({ socket.enqueue($0) }) != nil {}
+}
+// The async face as it is most convenient: owned messages.
+server.route("/messages") { socket in
+    for try await message in socket { try await socket.send(message) }
+}
+try await server.run()

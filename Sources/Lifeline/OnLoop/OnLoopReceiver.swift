@@ -1,0 +1,29 @@
+import LifelineCore
+
+/// A handler on the loop with its connection, in one reference.
+final class OnLoopReceiver {
+    private let handler: any OnLoopHandler
+    private let socket: OnLoopWebSocket
+
+    init(_ handler: any OnLoopHandler, _ socket: OnLoopWebSocket) {
+        self.handler = handler
+        self.socket = socket
+    }
+
+    func opened() {
+        handler.opened(socket)
+    }
+
+    @inline(__always)
+    func received(_ message: borrowing ReceivedMessage) {
+        handler.received(message, on: socket)
+    }
+
+    func writable() {
+        handler.writable(socket)
+    }
+
+    func closed(_ outcome: CloseOutcome) {
+        handler.closed(outcome, on: socket)
+    }
+}
