@@ -128,10 +128,13 @@ extension Connection {
             guard let request = endpoint.pointee.request else { return false }
             observe(.requestReceived(request.request))
             owner?.connection(self, received: request)
+            // Who sends requests and does not read the answers must not make them pile up here.
+            if endpoint.pointee.phase == .opening, !relieveOutput() {
+                holdInput()
+                return false
+            }
         case .awaitsAnswer:
-            held = Array(input.unread)
-            input = ReadBuffer(UnsafeMutableRawBufferPointer(start: nil, count: 0))
-            setReading()
+            holdInput()
             return false
         case .opened:
             if let opening = endpoint.pointee.opening { observe(.responseReceived(opening.response)) }
@@ -142,12 +145,21 @@ extension Connection {
         return true
     }
 
-    /// Reads on behind a request that has been answered later than it arrived.
+    /// Keeps what has arrived behind a request until that has been answered and the answer is on its way.
+    private func holdInput() {
+        inputIsHeld = true
+        held = Array(input.unread)
+        input = ReadBuffer(UnsafeMutableRawBufferPointer(start: nil, count: 0))
+        setReading()
+    }
+
+    /// Reads on in what was held.
     func resumeHeldInput() {
-        guard !held.isEmpty else { return setReading() }
+        guard inputIsHeld else { return }
+        inputIsHeld = false
         var bytes = held
         held = []
-        bytes.withUnsafeMutableBytes { received($0) }
+        if !bytes.isEmpty { bytes.withUnsafeMutableBytes { received($0) } }
         setReading()
     }
 

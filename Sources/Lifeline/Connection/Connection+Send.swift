@@ -78,6 +78,14 @@ extension Connection {
         transport?.flush()
     }
 
+    /// Hands much output to the transport before the turn ends.
+    ///
+    /// - Returns: Whether the transport takes more.
+    func relieveOutput() -> Bool {
+        if output.readableBytes >= Connection.maximumCorkedSize { writeCorked() }
+        return transport?.isWritable ?? false
+    }
+
     private func handOver() {
         guard output.readableBytes > 0 else { return }
         transport?.write(output)

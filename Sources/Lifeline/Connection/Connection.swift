@@ -30,6 +30,8 @@ final class Connection: @unchecked Sendable {
     var now: Instant
     /// Bytes behind a request that waits for its answer.
     var held: [UInt8] = []
+    /// Whether input is held rather than parsed.
+    var inputIsHeld = false
 
     /// Who receives messages.
     var receiver = Receiver.nobody
@@ -137,7 +139,7 @@ final class Connection: @unchecked Sendable {
     /// Bytes have arrived. They are parsed, and changed, where they lie, and needed no longer than this call takes.
     @inline(__always)
     func received(_ bytes: UnsafeMutableRawBufferPointer) {
-        guard held.isEmpty else {
+        guard !inputIsHeld else {
             held += bytes
             return
         }
@@ -159,6 +161,7 @@ final class Connection: @unchecked Sendable {
         now = loop.driver.now()
         observe(.inputEnded)
         held = []
+        inputIsHeld = false
         endpoint.pointee.receiveEnd(at: now)
         settle()
         loop.endTurn()
@@ -181,6 +184,7 @@ final class Connection: @unchecked Sendable {
         unwritten = 0
         drainControl()
         sendWaiting()
+        if endpoint.pointee.request == nil { resumeHeldInput() }
         if case .handler(let handler) = receiver { handler.writable() }
         settle()
         loop.endTurn()
@@ -307,7 +311,7 @@ final class Connection: @unchecked Sendable {
     func setReading() {
         let mustPause =
             endpoint.pointee.phase == .open || endpoint.pointee.phase == .opening
-            ? !held.isEmpty || inbox.size >= (readingIsPaused ? limits.inbound.low : limits.inbound.high)
+            ? inputIsHeld || inbox.size >= (readingIsPaused ? limits.inbound.low : limits.inbound.high)
             : false
         if mustPause != readingIsPaused { changeReading(mustPause) }
     }
