@@ -73,9 +73,10 @@ extension Connection {
             keep(message)
             receiver = .nobody
             continuation.resume()
-        case .elsewhere(_, let continuation):
+        case .elsewhere(_, let whole, let continuation):
+            guard let item = whole ? join(Inbox.Item(message)) : Inbox.Item(message) else { return }
             receiver = .nobody
-            continuation.resume(returning: .success(Inbox.Item(message)))
+            continuation.resume(returning: .success(item))
         case .nobody:
             keep(message)
         }
@@ -165,30 +166,52 @@ extension Connection {
 
     // MARK: Tasks
 
-    /// Waits, on the loop, until ``pull()`` has something, or the task is cancelled.
-    nonisolated(nonsending) func waitForMessage() async throws(WebSocketError) {
+    /// Whether the current task is the handler's own, whose cancellation is watched already.
+    var isInHandlerTask: Bool {
+        guard let handlerTask else { return false }
+        return withUnsafeCurrentTask { $0 == handlerTask }
+    }
+
+    func checkNobodyReceives() throws(WebSocketError) {
         guard case .nobody = receiver else { throw .concurrentReceive }
-        if let handlerTask, withUnsafeCurrentTask(body: { $0 == handlerTask }) {
-            await wait()
-        } else {
-            await withTaskCancellationHandler {
-                await wait()
-            } onCancel: {
-                loop.driver.execute { self.cancelReceive() }
-            }
-        }
+    }
+
+    /// Throws where the task has been cancelled and nothing has been found for it.
+    func checkCancellation() throws(WebSocketError) {
         if Task.isCancelled, borrowed == nil { throw .cancelled }
     }
 
-    @inline(__always)
-    private nonisolated(nonsending) func wait() async {
-        await withUnsafeContinuation { continuation in
-            if Task.isCancelled {
-                continuation.resume()
-            } else {
-                receiver = .task(continuation)
-            }
+    /// Resumes when ``pull()`` has something, or ``cancelReceive()`` is called.
+    func wait(_ continuation: UnsafeContinuation<Void, Never>) {
+        if Task.isCancelled {
+            continuation.resume()
+        } else {
+            receiver = .task(continuation)
         }
+    }
+
+    /// Waits, on the loop, until ``pull()`` has something, or the task is cancelled.
+    nonisolated(nonsending) func waitForMessage() async throws(WebSocketError) {
+        try checkNobodyReceives()
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { wait($0) }
+        } onCancel: {
+            loop.driver.execute { self.cancelReceive() }
+        }
+        try checkCancellation()
+    }
+
+    /// Puts the parts of a message together that streaming left behind.
+    func join(_ item: Inbox.Item) -> Inbox.Item? {
+        var whole = item
+        if var before = partial.take() {
+            before.bytes.writeImmutableBuffer(item.bytes)
+            before.isLast = item.isLast
+            whole = before
+        }
+        if whole.isLast { return whole }
+        partial = whole
+        return nil
     }
 
     /// Wakes the task on the loop that waits for a message; it looks itself whether it has been cancelled. Nothing has been
@@ -199,12 +222,12 @@ extension Connection {
         continuation.resume()
     }
 
-    /// The next message for a task that does not run on the loop; `nil` after the last.
-    func receiveElsewhere() async throws(WebSocketError) -> Inbox.Item? {
+    /// The next message, or part of one, for a task that does not run on the loop; `nil` after the last.
+    func receiveElsewhere(whole: Bool) async throws(WebSocketError) -> Inbox.Item? {
         let wait = Wait()
         let result = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                loop.driver.execute { self.receive(wait, continuation) }
+                loop.driver.execute { self.receive(wait, whole: whole, continuation) }
             }
         } onCancel: {
             wait.cancel()
@@ -213,22 +236,24 @@ extension Connection {
         return try result.get()
     }
 
-    private func receive(_ wait: Wait, _ continuation: ElsewhereContinuation) {
+    private func receive(_ wait: Wait, whole: Bool, _ continuation: ElsewhereContinuation) {
         guard case .nobody = receiver else { return continuation.resume(returning: .failure(.concurrentReceive)) }
         guard !wait.isCancelled else { return continuation.resume(returning: .failure(.cancelled)) }
-        if let item = inbox.popFirst() {
+        while let item = inbox.popFirst() {
             setReading()
-            continuation.resume(returning: .success(item))
-        } else if outcome != nil {
+            guard let item = whole ? join(item) : item else { continue }
+            return continuation.resume(returning: .success(item))
+        }
+        if outcome != nil {
             continuation.resume(returning: .success(nil))
         } else {
-            receiver = .elsewhere(wait, continuation)
+            receiver = .elsewhere(wait, whole: whole, continuation)
         }
     }
 
     /// Wakes the task with this wait, if it still waits. Nothing has been taken for it.
     private func cancelReceive(_ wait: Wait) {
-        guard case .elsewhere(wait, let continuation) = receiver else { return }
+        guard case .elsewhere(wait, _, let continuation) = receiver else { return }
         receiver = .nobody
         continuation.resume(returning: .failure(.cancelled))
     }

@@ -42,6 +42,8 @@ final class Connection: @unchecked Sendable {
     var borrowed: BorrowedMessage?
     /// Messages that arrived while the application was busy.
     var inbox = Inbox()
+    /// The parts so far of a message that a task receives as a whole, but that arrived as chunks.
+    var partial: Inbox.Item?
     var readingIsPaused = false
 
     /// Frames that wait to be written at the end of the turn.
@@ -85,7 +87,7 @@ final class Connection: @unchecked Sendable {
         /// A task that will pull from the input on the loop.
         case task(UnsafeContinuation<Void, Never>)
         /// A task elsewhere, which gets a copy.
-        case elsewhere(Wait, ElsewhereContinuation)
+        case elsewhere(Wait, whole: Bool, ElsewhereContinuation)
     }
 
     /// What a task elsewhere gets: a message, or `nil` after the last.
@@ -257,7 +259,7 @@ final class Connection: @unchecked Sendable {
         case .task(let continuation):
             receiver = .nobody
             continuation.resume()
-        case .elsewhere(_, let continuation):
+        case .elsewhere(_, _, let continuation):
             receiver = .nobody
             continuation.resume(returning: .success(nil))
         }

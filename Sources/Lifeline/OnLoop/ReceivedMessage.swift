@@ -9,16 +9,21 @@ public struct ReceivedMessage: ~Copyable {
     public let kind: MessageKind
     /// The bytes; valid for as long as the value.
     let payload: UnsafeRawBufferPointer
+    /// What keeps the bytes alive, where they were copied.
+    private let owner: ByteBuffer?
 
     @inline(__always)
     init(_ message: Connection.BorrowedMessage) {
         kind = message.kind
         payload = message.bytes
+        owner = nil
     }
 
-    init(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) {
-        self.kind = kind
-        self.payload = payload
+    /// A message that was kept. Its bytes lie still: the buffer's storage is not changed while the value holds it.
+    init(_ item: Inbox.Item) {
+        kind = item.kind
+        owner = item.bytes
+        payload = item.bytes.withUnsafeReadableBytes { $0 }
     }
 
     /// The number of bytes.
@@ -41,7 +46,7 @@ public struct ReceivedMessage: ~Copyable {
     }
 
     /// A copy of the bytes.
-    public var buffer: ByteBuffer { ByteBuffer(bytes: payload) }
+    public var buffer: ByteBuffer { owner ?? ByteBuffer(bytes: payload) }
 
     /// A copy of the bytes as text. The bytes of a binary message that are not UTF-8 are replaced by U+FFFD.
     public var text: String { String(decoding: payload, as: UTF8.self) }

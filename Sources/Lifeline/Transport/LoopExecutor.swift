@@ -82,11 +82,12 @@ final class LoopExecutor: TaskExecutor {
     }
 
     private func drainJobs() {
+        let executor = asUnownedTaskExecutor()
         var next = 0
         while next < jobs.count, next < LoopExecutor.maximumJobsPerTurn {
             let job = jobs[next]
             next += 1
-            job.runSynchronously(on: asUnownedTaskExecutor())
+            job.runSynchronously(on: executor)
         }
         if next == jobs.count {
             jobs.removeAll(keepingCapacity: true)

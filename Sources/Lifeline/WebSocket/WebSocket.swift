@@ -144,45 +144,43 @@ public struct WebSocket: Sendable {
     /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/closed`` where the connection ended otherwise,
     ///   ``WebSocketError/Code/concurrentReceive`` where another task receives, and ``WebSocketError/Code/cancelled``
     ///   where the task was cancelled; no message is lost then.
+    @inlinable
     public nonisolated(nonsending) func receive<Result>(
         _ body: (borrowing ReceivedMessage) -> Result
     ) async throws(WebSocketError) -> Result? {
-        var partial: Inbox.Item?
-        while true {
-            let pulled: Connection.Pulled
-            if connection.loop.isOnLoop {
-                if connection.unwritten > 0 { try await writable() }
-                pulled = connection.pull()
-            } else {
-                pulled = try await next()
-            }
-            switch pulled {
+        // Generic code is a thin shell around what is not, so that clients of the library can specialize it.
+        guard let message = try await nextMessage() else { return nil }
+        return body(message)
+    }
+
+    /// The next whole message; on the loop where it lies, and valid until the next pull.
+    @usableFromInline
+    nonisolated(nonsending) func nextMessage() async throws(WebSocketError) -> ReceivedMessage? {
+        let connection = connection
+        while connection.loop.isOnLoop {
+            if connection.unwritten > 0 { try await writable() }
+            switch connection.pull() {
             case .borrowed(let message):
-                if partial == nil, message.isFirst, message.isLast { return body(ReceivedMessage(message)) }
-                guard let whole = join(&partial, Inbox.Item(message)) else { continue }
-                return whole.bytes.withUnsafeReadableBytes { body(ReceivedMessage(whole.kind, $0)) }
+                if message.isFirst, message.isLast { return ReceivedMessage(message) }
+                if let whole = connection.join(Inbox.Item(message)) { return ReceivedMessage(whole) }
             case .kept(let item):
-                guard let whole = join(&partial, item) else { continue }
-                return whole.bytes.withUnsafeReadableBytes { body(ReceivedMessage(whole.kind, $0)) }
+                if let whole = connection.join(item) { return ReceivedMessage(whole) }
             case .nothing:
-                try await connection.waitForMessage()
+                guard connection.isInHandlerTask else {
+                    try await connection.waitForMessage()
+                    continue
+                }
+                // The same without a watch of its own, and without another function's frame: it is the hottest path.
+                try connection.checkNobodyReceives()
+                await withUnsafeContinuation { connection.wait($0) }
+                try connection.checkCancellation()
             case .ended:
-                try checkEnd(connection.loop.isOnLoop ? connection.outcome : await connection.outcomeElsewhere())
+                try checkEnd(connection.outcome)
                 return nil
             }
         }
-    }
-
-    /// Puts the parts of a message together that streaming left behind.
-    private func join(_ partial: inout Inbox.Item?, _ item: Inbox.Item) -> Inbox.Item? {
-        var whole = item
-        if var before = partial.take() {
-            before.bytes.writeImmutableBuffer(item.bytes)
-            before.isLast = item.isLast
-            whole = before
-        }
-        if whole.isLast { return whole }
-        partial = whole
+        if let item = try await connection.receiveElsewhere(whole: true) { return ReceivedMessage(item) }
+        try checkEnd(await connection.outcomeElsewhere())
         return nil
     }
 
@@ -194,7 +192,7 @@ public struct WebSocket: Sendable {
             case let pulled: return pulled
             }
         }
-        return try await connection.receiveElsewhere().map { .kept($0) } ?? .ended
+        return try await connection.receiveElsewhere(whole: false).map { .kept($0) } ?? .ended
     }
 
     /// Throws unless the connection ended the way a conversation should.
