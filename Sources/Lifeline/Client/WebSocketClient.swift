@@ -16,12 +16,13 @@ public enum WebSocketClient {
     ///
     /// However `handler` is left, the closing handshake is run (with 1000 where it returned, 1001 where the task was
     /// cancelled, 1011 where it threw), and has ended when this function returns. It is bounded by
-    /// ``EndpointConfiguration/closeTimeout``.
+    /// `EndpointConfiguration.closeTimeout`.
     ///
     /// - Parameters:
     ///   - url: A URL with the scheme `ws` or `wss`.
     ///   - configuration: What to ask for, and the limits to keep.
-    ///   - handler: What to do with the connection. It runs where the caller runs.
+    ///   - handler: What to do with the connection. It runs where the caller runs, or on the connection's event loop
+    ///     (``WebSocketClientConfiguration/handlesOnLoop``).
     /// - Returns: What `handler` returned.
     /// - Throws: What `handler` threw, or a ``WebSocketError`` where no connection came about:
     ///   ``WebSocketError/Code/invalidRequest``, ``WebSocketError/Code/connectFailed``,
@@ -32,7 +33,20 @@ public enum WebSocketClient {
         to url: String, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
         handler: nonisolated(nonsending) (WebSocket) async throws -> Result
     ) async throws -> Result {
-        let socket = try await open(try WebSocketURL(url), configuration)
+        let url = try WebSocketURL(url)
+        let eventLoop = NIOEngine.shared.group.next()
+        // The task is on the loop before the connection is, so that it takes what comes with the server's answer.
+        let executor = configuration.handlesOnLoop ? NIOEngine.shared.loop(of: eventLoop).executor : nil
+        return try await withTaskExecutorPreference(executor) {
+            try await connect(to: url, configuration, on: eventLoop, handler)
+        }
+    }
+
+    private nonisolated(nonsending) static func connect<Result>(
+        to url: WebSocketURL, _ configuration: WebSocketClientConfiguration, on eventLoop: any EventLoop,
+        _ handler: nonisolated(nonsending) (WebSocket) async throws -> Result
+    ) async throws -> Result {
+        let socket = try await open(url, configuration, on: eventLoop)
         do {
             let result = try await handler(socket)
             await socket.close(CloseFrame(.normalClosure, ""))
@@ -46,7 +60,7 @@ public enum WebSocketClient {
 
     /// Opens a connection that nobody closes but the caller.
     private static func open(
-        _ url: WebSocketURL, _ configuration: WebSocketClientConfiguration
+        _ url: WebSocketURL, _ configuration: WebSocketClientConfiguration, on eventLoop: any EventLoop
     ) async throws(WebSocketError) -> WebSocket {
         let tls = url.isSecure ? try configuration.tls.makeContext() : nil
         var random = RandomPool()
@@ -60,7 +74,7 @@ public enum WebSocketClient {
         }
         let attempt = ConnectionAttempt(request.request)
         let engine = NIOEngine.shared
-        let bootstrap = ClientBootstrap(group: engine.group)
+        let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(TimeAmount(configuration.connectTimeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.allowRemoteHalfClosure, value: true)

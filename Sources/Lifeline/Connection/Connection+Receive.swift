@@ -140,6 +140,7 @@ extension Connection {
         case .opened:
             if let opening = endpoint.pointee.opening { observe(.responseReceived(opening.response)) }
             owner?.connectionOpened(self)
+            return false
         case .needsInput, .message, .chunk:
             break
         }

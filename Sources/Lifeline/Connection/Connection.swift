@@ -1,7 +1,7 @@
 import LifelineCore
 import NIOCore
 
-/// Drives one ``Endpoint`` over one ``Transport``, whatever engine is behind it.
+/// Drives one `Endpoint` over one ``Transport``, whatever engine is behind it.
 ///
 /// `@unchecked Sendable`: a connection is confined to its loop. The engine calls it there; the faces ask
 /// `loop.isOnLoop` first, and go through `loop.driver.execute` otherwise. What other threads may read without asking
@@ -153,6 +153,11 @@ final class Connection: @unchecked Sendable {
         loop.runReadyJobs()
         // … and what it leaves is kept for it: control frames are not to wait for the application.
         if borrowed != nil || !input.isEmpty { deliverToInbox() }
+        // What lies behind a server's answer is for the handler that the answer has made ready.
+        if !input.isEmpty {
+            loop.runReadyJobs()
+            if borrowed != nil || !input.isEmpty { deliverToInbox() }
+        }
         settle()
         loop.endTurn()
     }

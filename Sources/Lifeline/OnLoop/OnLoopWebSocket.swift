@@ -46,7 +46,7 @@ public struct OnLoopWebSocket {
 
     /// Begins the closing handshake.
     ///
-    /// - Throws: ``CloseFrameError`` where the code or the reason cannot be sent.
+    /// - Throws: `CloseFrameError` where the code or the reason cannot be sent.
     public func close(code: CloseCode = .normalClosure, reason: String = "") throws(CloseFrameError) {
         connection.close(try CloseFrame(code: code, reason: reason))
     }

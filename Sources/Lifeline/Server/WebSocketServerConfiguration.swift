@@ -4,7 +4,7 @@ public import Logging
 
 /// What a server offers, and the limits it keeps.
 public struct WebSocketServerConfiguration: Sendable {
-    /// Limits and times of the protocol. Default: ``EndpointConfiguration/server``.
+    /// Limits and times of the protocol. Default: `EndpointConfiguration.server`.
     public var endpoint: EndpointConfiguration = .server
     /// How much is held for the application and for the peer.
     public var buffers = BufferLimits()

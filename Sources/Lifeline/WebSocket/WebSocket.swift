@@ -205,7 +205,7 @@ public struct WebSocket: Sendable {
 
     /// Sends a Ping and waits for the Pong (§5.5.2).
     ///
-    /// The wait is bounded by the pong timeout (``HeartbeatConfiguration/timeout``), after which the connection is ended.
+    /// The wait is bounded by the pong timeout (`HeartbeatConfiguration.timeout`), after which the connection is ended.
     ///
     /// - Returns: The time of the round trip.
     public nonisolated(nonsending) func ping() async throws(WebSocketError) -> Duration {

@@ -124,7 +124,10 @@ extension Endpoint {
     /// Frames that the client sent ahead are read from here on, in order. Where the connection has ended while the
     /// request waited, nothing happens.
     ///
-    /// - Parameter response: What ``ServerHandshake/response(subprotocol:extensions:headerFields:)`` returned.
+    /// - Parameters:
+    ///   - response: What ``ServerHandshake/response(subprotocol:extensions:headerFields:)`` returned.
+    ///   - now: The time; the heartbeat begins at it.
+    ///   - random: Where the time of the first Ping comes from.
     /// - Precondition: A ``request`` waits for its answer.
     public mutating func accept(_ response: HTTPResponse, at now: Instant, random: inout RandomPool) {
         guard phase == .opening else { return }

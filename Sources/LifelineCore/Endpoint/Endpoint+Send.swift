@@ -7,6 +7,7 @@ extension Endpoint {
     ///   - position: Where the frame stands in its message. Control frames may come between fragments, other messages
     ///     may not (§5.4).
     ///   - payloadLength: The payload's length in bytes.
+    ///   - random: Where a client's masking key comes from.
     @inline(__always)
     public mutating func dataFrame(
         _ kind: MessageKind, _ position: FragmentPosition = .only, payloadLength: Int, random: inout RandomPool

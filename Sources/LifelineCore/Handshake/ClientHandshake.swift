@@ -19,6 +19,7 @@ public struct ClientHandshake: Sendable {
     ///   - subprotocols: Tokens in the order of preference, each of them once.
     ///   - extensions: Offers in the order of preference.
     ///   - headerFields: Fields of the application's own, such as `Authorization` or `Origin`.
+    ///   - random: Where the key comes from.
     /// - Throws: A ``HandshakeFailure`` with the reason ``HandshakeFailure/Reason/invalidRequest`` where something given
     ///   would change the request's meaning: line breaks, characters that are none of a token, or the handshake's own
     ///   fields.
