@@ -1,0 +1,28 @@
+import ArgumentParser
+
+/// A time on the command line: `2`, `0.5s`, `250ms`, `1m`.
+struct TimeSpan: ExpressibleByArgument, CustomStringConvertible {
+    let duration: Duration
+
+    init(_ duration: Duration) {
+        self.duration = duration
+    }
+
+    init?(argument: String) {
+        let units: [(suffix: String, seconds: Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600)]
+        let unit = units.first { argument.hasSuffix($0.suffix) } ?? ("", 1)
+        let digits = argument.dropLast(unit.suffix.count)
+        // A year is more than anybody waits, and less than overflows.
+        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }),
+            let number = Double(digits), number * unit.seconds <= 31_536_000
+        else { return nil }
+        duration = .nanoseconds(Int64((number * unit.seconds * 1e9).rounded()))
+    }
+
+    var description: String {
+        let milliseconds = Int((duration / .milliseconds(1)).rounded())
+        return milliseconds % 1000 == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds)ms"
+    }
+
+    var defaultValueDescription: String { description }
+}

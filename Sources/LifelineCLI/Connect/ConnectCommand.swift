@@ -1,0 +1,178 @@
+import ArgumentParser
+import Lifeline
+
+/// `lifeline connect`: a client for people and for pipes.
+struct ConnectCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "connect",
+        abstract: "Talk to a WebSocket server, by hand or in a pipe.",
+        discussion: """
+            Each line of standard input is sent as a message, and each message that is received is written to standard \
+            output: text as a line, binary messages byte for byte.
+
+            On a terminal, what is received is marked with < and what is sent with >, and control characters are escaped. \
+            Ctrl-D and Ctrl-C close the connection. In a pipe, the connection is closed once standard input has ended and \
+            nothing has been received for a while (--wait). How it ended is written to standard error.
+
+            EXAMPLES
+              lifeline connect ws://127.0.0.1:8080/echo
+              echo hello | lifeline connect ws://127.0.0.1:8080/echo
+              lifeline connect --wait forever --json ws://127.0.0.1:8080/push </dev/null
+              lifeline connect -H 'Cookie: a=b' --subprotocol chat wss://example.org/
+
+            EXIT STATUS
+              0    clean end: code 1000, 1001, none, or that of --close-code;
+                   also after Ctrl-C, and where the reader has gone (as head)
+              2    no connection: unknown name, nobody listens, TLS, timeout
+              3    the server refused the opening handshake, or answered it
+                   wrongly; its answer is on standard error
+              4    the connection ended abnormally, or with another code
+              64   the command line cannot be used
+              65   a line of standard input could not be sent; others were
+              130  Ctrl-C before the connection was open, or a second time
+            """)
+
+    @Argument(
+        help: "Where to connect: ws://host:port/path, or wss:// for TLS.",
+        transform: ConnectCommand.parse)
+    var url: WebSocketURL
+
+    @Option(
+        name: [.customShort("H"), .long],
+        help: ArgumentHelp("A field of the request; repeatable.", valueName: "name: value"),
+        transform: HeaderField.parse)
+    var header: [HTTPField] = []
+
+    @Option(help: ArgumentHelp("A subprotocol to offer; repeatable, the preferred one first.", valueName: "name"))
+    var subprotocol: [String] = []
+
+    @Option(help: ArgumentHelp("The Origin field of the request.", valueName: "origin"))
+    var origin: String?
+
+    @Flag(help: "Send lines as binary messages rather than as text.")
+    var binary = false
+
+    @Flag(help: "Show binary messages as hexadecimal digits; with --binary, read them so too.")
+    var hex = false
+
+    @Flag(help: "Show control frames: Ping, Pong with the round trip's time, and Close.")
+    var control = false
+
+    @Flag(help: "Show when each line was sent or received.")
+    var timestamps = false
+
+    @Flag(help: "Write each event as a JSON object on a line of its own: open, message, ping, pong, close.")
+    var json = false
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            How long nothing may be received, after the end of standard input, before the connection is closed; or \
+            'forever', to wait for the peer to close. 1s by default, and 0s where a person types.
+            """, valueName: "duration"))
+    var wait: Wait?
+
+    @Option(help: ArgumentHelp("The code to close with.", valueName: "code"))
+    var closeCode: UInt16 = 1000
+
+    @Option(help: ArgumentHelp("The reason to close with.", valueName: "text"))
+    var closeReason = ""
+
+    @Option(help: ArgumentHelp("The time between two Pings; 0 sends none.", valueName: "duration"))
+    var pingInterval = TimeSpan(.seconds(25))
+
+    @Option(help: ArgumentHelp("The most bytes of a message; k and M are understood.", valueName: "bytes"))
+    var maxMessageSize = ByteCount(16 << 20)
+
+    @Option(
+        help: ArgumentHelp(
+            "How long the connection may take, and then the opening handshake.", valueName: "duration"))
+    var connectTimeout = TimeSpan(.seconds(10))
+
+    @Option(help: ArgumentHelp("The certificates to trust, in PEM form, instead of the system's.", valueName: "file"))
+    var cacert: String?
+
+    @Flag(help: "Do not check the server's certificate. Whoever sits between can read and change everything.")
+    var insecure = false
+
+    @OptionGroup var outputOptions: OutputOptions
+
+    /// How long to wait after the end of the input.
+    enum Wait: ExpressibleByArgument {
+        case silence(Duration)
+        case forever
+
+        init?(argument: String) {
+            if argument == "forever" {
+                self = .forever
+            } else {
+                guard let span = TimeSpan(argument: argument) else { return nil }
+                self = .silence(span.duration)
+            }
+        }
+    }
+
+    private static func parse(_ text: String) throws -> WebSocketURL {
+        do throws(WebSocketError) {
+            return try WebSocketURL(text)
+        } catch {
+            throw ValidationError(error.message)
+        }
+    }
+
+    func validate() throws {
+        do throws(CloseFrameError) {
+            _ = try CloseFrame(code: CloseCode(rawValue: closeCode), reason: closeReason)
+        } catch {
+            throw ValidationError("\(error)")
+        }
+        if let origin, !HTTPField.isValidValue(origin) {
+            throw ValidationError("the origin holds a line break or another control character")
+        }
+        guard connectTimeout.duration > .zero else { throw ValidationError("--connect-timeout must be more than 0") }
+    }
+
+    func run() async throws {
+        let output = Terminal.output(outputOptions)
+        let errors = Terminal.errors(outputOptions)
+        let isTyped = System.isTerminal(0)
+        let format: Transcript.Format = json ? .json : output.isTerminal ? .conversation : .plain
+        let journal = control || json ? ControlJournal() : nil
+        let transcript = Transcript(
+            output: output, errors: errors,
+            options: Transcript.Options(
+                format: format, isTyped: isTyped, showsTimestamps: timestamps, showsControl: control,
+                showsHexadecimal: hex),
+            journal: journal)
+        let encoding = LineEncoding(isBinary: binary, isHexadecimal: hex, limit: maxMessageSize.bytes)
+        let session = Session(
+            Session.Options(
+                url: url, client: configuration(journal), encoding: encoding, wait: silence(isTyped),
+                closeCode: CloseCode(rawValue: closeCode), closeReason: closeReason),
+            transcript, output: output, errors: errors, lines: LineSource(limit: encoding.lineLimit))
+        throw await session.run()
+    }
+
+    private func silence(_ isTyped: Bool) -> Duration? {
+        switch wait {
+        case .forever: nil
+        case .silence(let time): time
+        case nil: isTyped ? .zero : .seconds(1)
+        }
+    }
+
+    private func configuration(_ journal: ControlJournal?) -> WebSocketClientConfiguration {
+        var configuration = WebSocketClientConfiguration()
+        configuration.endpoint.maximumMessageSize = maxMessageSize.bytes
+        configuration.endpoint.maximumFrameSize = maxMessageSize.bytes
+        configuration.endpoint.handshakeTimeout = connectTimeout.duration
+        configuration.endpoint.heartbeat.interval = pingInterval.duration > .zero ? pingInterval.duration : nil
+        configuration.connectTimeout = connectTimeout.duration
+        configuration.subprotocols = subprotocol
+        configuration.headerFields = HTTPFields(header)
+        if let origin { configuration.headerFields[.origin] = origin }
+        configuration.tls = ClientTLS(trustedRoots: cacert.map { .file($0) }, verifiesServer: !insecure)
+        configuration.observer = journal
+        return configuration
+    }
+}

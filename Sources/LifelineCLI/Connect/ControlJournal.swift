@@ -1,0 +1,105 @@
+import Lifeline
+import Synchronization
+
+/// A control frame, as it is shown.
+struct ControlEvent: Sendable {
+    let opcode: Opcode
+    let isSent: Bool
+    let payload: [UInt8]
+    /// The round trip's time, for a Pong that answers a Ping of ours.
+    let roundTrip: Duration?
+    let time: Timestamp
+}
+
+/// The control frames of the connection, in their order among the messages.
+///
+/// Messages come to the application by another way than what the observer is told, so each message leaves a mark here: the
+/// control frames before the mark came before the message.
+final class ControlJournal: LifecycleObserver {
+    private enum Entry {
+        case control(ControlEvent)
+        case message
+    }
+
+    private struct State {
+        var entries: [Entry] = []
+        /// Our Pings that have not been answered, with the instants at which they went out.
+        var pings: [(payload: [UInt8], sentAt: Instant)] = []
+        /// Control frames that are not shown since too many wait.
+        var omitted = 0
+    }
+
+    /// The most entries that wait while the output does not take them.
+    private static let maximumEntries = 10_000
+    private static let maximumPings = 64
+
+    private let state = Mutex(State())
+    /// Has an element whenever there may be something to take.
+    let arrivals: AsyncStream<Void>
+    private let arrival: AsyncStream<Void>.Continuation
+
+    init() {
+        (arrivals, arrival) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    func observe(_ event: LifecycleEvent) {
+        switch event.kind {
+        case .frameSent(let header, let payload) where header.opcode.isControl:
+            note(header.opcode, isSent: true, payload, event.instant)
+        case .frameReceived(let header, let payload) where header.opcode.isControl:
+            note(header.opcode, isSent: false, payload, event.instant)
+        case .frameReceived(let header, _) where header.isFinal:
+            state.withLock { state in
+                // Messages after this side's Close frame are dropped, and never shown.
+                if state.entries.count < ControlJournal.maximumEntries { state.entries.append(.message) }
+            }
+        default:
+            break
+        }
+    }
+
+    private func note(_ opcode: Opcode, isSent: Bool, _ payload: [UInt8], _ instant: Instant) {
+        state.withLock { state in
+            var roundTrip: Duration?
+            if opcode == .ping, isSent, state.pings.count < ControlJournal.maximumPings {
+                state.pings.append((payload, instant))
+            }
+            if opcode == .pong, !isSent, let index = state.pings.firstIndex(where: { $0.payload == payload }) {
+                roundTrip = instant.duration(since: state.pings[index].sentAt)
+                state.pings.removeSubrange(...index)
+            }
+            guard state.entries.count < ControlJournal.maximumEntries else {
+                state.omitted += 1
+                return
+            }
+            state.entries.append(
+                .control(
+                    ControlEvent(
+                        opcode: opcode, isSent: isSent, payload: payload, roundTrip: roundTrip, time: .now)))
+        }
+        arrival.yield()
+    }
+
+    /// Takes the control frames that came before the next message, and the message's mark where it is being shown.
+    ///
+    /// - Returns: The control frames, and how many were left out.
+    func take(withMessage isMessage: Bool) -> (events: [ControlEvent], omitted: Int) {
+        state.withLock { state in
+            var events: [ControlEvent] = []
+            var count = 0
+            loop: for entry in state.entries {
+                switch entry {
+                case .control(let event):
+                    events.append(event)
+                    count += 1
+                case .message:
+                    if isMessage { count += 1 }
+                    break loop
+                }
+            }
+            state.entries.removeFirst(count)
+            defer { state.omitted = 0 }
+            return (events, state.omitted)
+        }
+    }
+}

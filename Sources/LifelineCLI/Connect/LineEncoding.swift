@@ -1,0 +1,44 @@
+import Lifeline
+import NIOCore
+
+/// How a line of input becomes a message.
+struct LineEncoding: Sendable {
+    /// Whether lines are sent as binary messages, rather than as text.
+    var isBinary: Bool
+    /// Whether the lines of binary messages are hexadecimal digits.
+    var isHexadecimal: Bool
+    /// The most bytes of a message.
+    var limit: Int
+
+    /// A line that cannot be sent.
+    struct Refusal: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// The most bytes of a line: digits take three for each of a message's, with the spaces between them.
+    var lineLimit: Int { isBinary && isHexadecimal ? limit * 3 : limit }
+
+    /// The line's message, or why it has none.
+    func message(_ line: InputLine) -> Result<Message, Refusal> {
+        switch line {
+        case .tooLong(let number):
+            return refuse(number, "has more than \(lineLimit) bytes; --max-message-size sets the limit")
+        case .line(let number, let bytes) where isBinary && isHexadecimal:
+            guard let bytes = Hexadecimal.bytes(bytes) else {
+                return refuse(number, "is not pairs of hexadecimal digits")
+            }
+            return .success(.binary(bytes))
+        case .line(_, let bytes) where isBinary:
+            return .success(.binary(bytes))
+        case .line(let number, let bytes):
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                return refuse(number, "is not UTF-8; --binary sends any bytes")
+            }
+            return .success(.text(text))
+        }
+    }
+
+    private func refuse(_ number: Int, _ why: String) -> Result<Message, Refusal> {
+        .failure(Refusal(description: "line \(number) was not sent: it \(why)"))
+    }
+}

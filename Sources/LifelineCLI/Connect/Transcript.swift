@@ -1,0 +1,248 @@
+import Lifeline
+import NIOCore
+
+/// What `connect` shows: messages, control frames, and the connection's beginning and end.
+///
+/// It writes on a thread of its own, and whoever calls it waits: where the output is read slowly, messages are received
+/// slowly, and TCP slows the peer down.
+actor Transcript {
+    /// How things are shown.
+    enum Format: Sendable {
+        /// To a person at a terminal: marked, coloured, escaped.
+        case conversation
+        /// To another program: the messages, and nothing else.
+        case plain
+        /// To another program: each event as a JSON object on a line of its own.
+        case json
+    }
+
+    /// What is shown besides the messages, and how.
+    struct Options: Sendable {
+        var format = Format.plain
+        /// Whether a person types the messages, at the same terminal.
+        var isTyped = false
+        var showsTimestamps = false
+        var showsControl = false
+        var showsHexadecimal = false
+    }
+
+    private let executor = BlockingExecutor(label: "lifeline.output")
+    private let output: Terminal
+    private let errors: Terminal
+    private let options: Options
+    private let journal: ControlJournal?
+    private var prompt: Prompt?
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    init(output: Terminal, errors: Terminal, options: Options, journal: ControlJournal?) {
+        self.output = output
+        self.errors = errors
+        self.options = options
+        self.journal = journal
+    }
+
+    // MARK: The connection
+
+    /// The connection is open.
+    func opened(_ url: WebSocketURL, _ handshake: WebSocketHandshake) throws(OutputClosed) {
+        switch options.format {
+        case .plain: return
+        case .json:
+            var object = event("open")
+            object.add("url", "\(url)")
+            object.add("peer", handshake.remoteAddress)
+            object.add("subprotocol", handshake.subprotocol)
+            try output.write(object.line)
+        case .conversation:
+            let subprotocol = handshake.subprotocol.map { ", speaking \(output.visible($0))" } ?? ""
+            try show(output.paint("connected to \(url)\(subprotocol)", .bold))
+            guard options.isTyped else { return }
+            try show(output.paint("each line is sent as a message; Ctrl-D or Ctrl-C closes the connection", .dim))
+            if output.movesCursor {
+                prompt = Prompt(terminal: output)
+                try prompt?.begin()
+            }
+        }
+    }
+
+    /// The connection has ended.
+    func closed(_ outcome: CloseOutcome) {
+        if options.format == .json {
+            var object = event("close")
+            object.add("code", Int(outcome.code.rawValue))
+            object.add("reason", outcome.reason)
+            object.add("clean", outcome.isClean)
+            object.add("initiator", "\(outcome.initiator)")
+            object.add("failure", outcome.failure.map { "\($0)" })
+            try? output.write(object.line)
+            return
+        }
+        let target = options.format == .conversation ? output : errors
+        try? prompt?.end()
+        prompt = nil
+        let text = "closed " + OutcomeText(outcome, target).description
+        target.print(stamp(target) + target.paint(text, outcome.isExpected ? .bold : .red))
+    }
+
+    /// Something that the user should know.
+    func note(_ text: String) {
+        if prompt != nil {
+            try? show(output.paint(text, .yellow))
+        } else {
+            errors.print("lifeline: " + errors.paint(text, .yellow))
+        }
+    }
+
+    // MARK: Messages
+
+    /// A message has been received.
+    nonisolated func received(_ message: Message) async throws(OutputClosed) {
+        // In a pipe nothing else is written to the output, so that there is no order to keep, and a change of threads can
+        // be saved.
+        if options.format == .plain, journal == nil, case .text(let text) = message,
+            try output.writeAtOnce(text + "\n")
+        {
+            return
+        }
+        try await show(message)
+    }
+
+    private func show(_ message: Message) throws(OutputClosed) {
+        try showControls(withMessage: true)
+        switch options.format {
+        case .plain: try writePlain(message)
+        case .json: try output.write(json(message))
+        case .conversation:
+            try show(output.paint("<", .cyan) + " " + describe(message))
+        }
+    }
+
+    /// A line of input has been sent.
+    nonisolated func sent(_ message: Message) async throws(OutputClosed) {
+        if options.format == .conversation { try await showSent(message) }
+    }
+
+    private func showSent(_ message: Message) throws(OutputClosed) {
+        let line = output.paint(">", .green) + " " + describe(message)
+        if prompt != nil {
+            try prompt?.lineWasTyped(stamp(output) + line, replaces: options.showsTimestamps)
+        } else if !options.isTyped {
+            try show(line)
+        }
+    }
+
+    private func writePlain(_ message: Message) throws(OutputClosed) {
+        switch message {
+        case .text(let text): try output.write(text + "\n")
+        case .binary(let bytes) where options.showsHexadecimal:
+            try output.write(Hexadecimal.text(bytes.readableBytesView) + "\n")
+        case .binary(let bytes):
+            // Byte for byte, with nothing in between.
+            let result = bytes.withUnsafeReadableBytes { bytes in
+                Result { () throws(OutputClosed) in try output.write(bytes) }
+            }
+            try result.get()
+        }
+    }
+
+    private func json(_ message: Message) -> String {
+        var object = event("message")
+        switch message {
+        case .text(let text):
+            object.add("kind", "text")
+            object.add("text", text)
+        case .binary(let bytes):
+            object.add("kind", "binary")
+            object.add("hex", Hexadecimal.text(bytes.readableBytesView))
+        }
+        return object.line
+    }
+
+    /// The most bytes of a binary message that are shown, unless `--hex` asks for all.
+    private static let maximumShownBytes = 32
+
+    private func describe(_ message: Message) -> String {
+        switch message {
+        case .text(let text): return output.visible(text)
+        case .binary(let bytes):
+            let count = options.showsHexadecimal ? bytes.readableBytes : Transcript.maximumShownBytes
+            let digits = Hexadecimal.text(bytes.readableBytesView.prefix(count), separator: " ")
+            let rest = bytes.readableBytes > count ? (output.usesUnicode ? " …" : " ...") : ""
+            return output.paint("\(bytes.readableBytes) bytes", .blue) + " " + digits + rest
+        }
+    }
+
+    // MARK: Control frames
+
+    /// Shows the control frames that have come since, as far as no message comes before them.
+    func showControls(withMessage isMessage: Bool = false) throws(OutputClosed) {
+        guard let journal else { return }
+        let (events, omitted) = journal.take(withMessage: isMessage)
+        for event in events {
+            if options.format == .json {
+                // The connection's end is an event of its own.
+                if event.opcode != .close { try output.write(json(event)) }
+            } else if options.showsControl {
+                try showControl(event)
+            }
+        }
+        if omitted > 0 { note("\(omitted) control frames are not shown; they came faster than they could be") }
+    }
+
+    private func json(_ event: ControlEvent) -> String {
+        var object = JSONObject()
+        object.add("event", event.opcode.description)
+        object.add("time", event.time.rfc3339)
+        object.add("direction", event.isSent ? "sent" : "received")
+        object.add("hex", Hexadecimal.text(event.payload))
+        if let roundTrip = event.roundTrip { object.add("roundTripMicroseconds", roundTrip.microseconds) }
+        return object.line
+    }
+
+    private func showControl(_ event: ControlEvent) throws(OutputClosed) {
+        // Into a pipe go messages alone.
+        let target = options.format == .conversation ? output : errors
+        let text =
+            target.paint(event.isSent ? ">" : "<", event.isSent ? .green : .cyan) + " "
+            + target.paint(ControlText(event, target).description, .yellow)
+        if options.format == .conversation {
+            try show(text, at: event.time)
+        } else {
+            errors.print(stamp(errors, event.time) + text)
+        }
+    }
+
+    // MARK: Lines
+
+    private func event(_ name: String) -> JSONObject {
+        var object = JSONObject()
+        object.add("event", name)
+        object.add("time", Timestamp.now.rfc3339)
+        return object
+    }
+
+    private func stamp(_ terminal: Terminal, _ time: Timestamp = .now) -> String {
+        options.showsTimestamps ? terminal.paint(time.timeOfDay, .dim) + " " : ""
+    }
+
+    /// Shows a line of the conversation, above what is being typed.
+    private func show(_ line: String, at time: Timestamp = .now) throws(OutputClosed) {
+        let line = stamp(output, time) + line
+        if let prompt { try prompt.insert(line) } else { try output.write(line + "\n") }
+    }
+}
+
+// MARK: - Refusals
+
+extension Transcript {
+    /// Shows the answer with which a server refused the opening handshake.
+    func show(_ response: HTTPResponse, body: [UInt8]) {
+        let lines =
+            ["HTTP/1.1 \(response.status.code) \(response.status.reasonPhrase)"]
+            + response.headerFields.map { "\($0.name.rawName): \($0.value)" } + [""]
+            + String(decoding: body, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(
+                String.init)
+        for line in lines.dropLast(lines.last?.isEmpty == true ? 1 : 0) { errors.print(errors.visible(line)) }
+    }
+}

@@ -1,0 +1,53 @@
+import ArgumentParser
+import Lifeline
+
+/// `lifeline demo`: a connection's life, drawn as it happens.
+struct DemoCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo",
+        abstract: "Draw the life of a real connection, as it happens.",
+        discussion: """
+            A server and a client in this process talk over real TCP. Each arrow is drawn once both sides have seen it on \
+            the wire, with the time that it took. Where a step is missing, the exit status is 1.
+
+            EXAMPLES
+              lifeline demo
+              lifeline demo --pace 2s
+              lifeline demo --json | jq .elapsedMicroseconds
+            """)
+
+    @Option(help: "The pause after each step; by default 400ms on a terminal, and none in a pipe.")
+    var pace: TimeSpan?
+
+    @Flag(help: "Write each step as a JSON object on a line of its own.")
+    var json = false
+
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let terminal = Terminal.output(output)
+        let renderer = renderer(terminal)
+        await renderer.begin()
+        var steps: [SeenStep] = []
+        do {
+            let outcome = try await Conversation().run { seen in
+                steps.append(seen)
+                await renderer.show(seen)
+            }
+            await renderer.end(steps, outcome)
+        } catch {
+            Terminal.errors(output).print("lifeline demo: \(error)".visible())
+            throw ExitStatus.stepMissing
+        }
+    }
+
+    private func renderer(_ terminal: Terminal) -> any StepRenderer {
+        if json { return JSONRenderer(terminal: terminal, origin: .now) }
+        let pace = pace?.duration ?? (terminal.movesCursor ? .milliseconds(400) : .zero)
+        let columns = terminal.columns
+        guard columns >= Diagram.minimumColumns else {
+            return ListRenderer(terminal: terminal, columns: columns, pace: pace)
+        }
+        return DiagramRenderer(terminal: terminal, columns: columns, pace: pace)
+    }
+}

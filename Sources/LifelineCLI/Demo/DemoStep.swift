@@ -1,0 +1,121 @@
+import Lifeline
+
+/// The steps of a connection's life in the demo, in their order: the nine of a WebSocket, and TCP before and after.
+enum DemoStep: CaseIterable {
+    case tcpConnect
+    case request, response
+    case clientText, clientBinary, serverText, serverBinary
+    case ping, pong
+    case push
+    case clientClose, serverClose
+    case serverFIN, clientFIN
+
+    /// A stretch of the connection's life.
+    enum Phase: String {
+        case connect = "TCP"
+        case handshake = "HANDSHAKE"
+        case messaging = "MESSAGING"
+        case heartbeat = "HEARTBEAT"
+        case push = "SERVER PUSH"
+        case closing = "CLOSING"
+        case end = "TCP ENDS"
+    }
+
+    /// The stretch to which the step belongs.
+    var phase: Phase {
+        switch self {
+        case .tcpConnect: .connect
+        case .request, .response: .handshake
+        case .clientText, .clientBinary, .serverText, .serverBinary: .messaging
+        case .ping, .pong: .heartbeat
+        case .push: .push
+        case .clientClose, .serverClose: .closing
+        case .serverFIN, .clientFIN: .end
+        }
+    }
+
+    /// The step's number, or `nil` for those of TCP.
+    var number: Int? {
+        switch self {
+        case .tcpConnect, .serverFIN, .clientFIN: nil
+        case .request: 1
+        case .response: 2
+        case .clientText, .clientBinary: 3
+        case .serverText, .serverBinary: 4
+        case .ping: 5
+        case .pong: 6
+        case .push: 7
+        case .clientClose: 8
+        case .serverClose: 9
+        }
+    }
+
+    /// What the step is called.
+    var name: String {
+        switch self {
+        case .tcpConnect: "the TCP connection"
+        case .request: "the request to upgrade"
+        case .response: "the answer 101"
+        case .clientText: "the client's text message"
+        case .clientBinary: "the client's binary message"
+        case .serverText: "the server's text message"
+        case .serverBinary: "the server's binary message"
+        case .ping: "the Ping"
+        case .pong: "the Pong"
+        case .push: "the pushed message"
+        case .clientClose: "the client's Close frame"
+        case .serverClose: "the server's Close frame"
+        case .serverFIN: "the server's end of TCP"
+        case .clientFIN: "the client's end of TCP"
+        }
+    }
+
+    /// The step's name for programs.
+    var key: String { "\(self)" }
+
+    /// Who makes the step.
+    var sender: Role {
+        switch self {
+        case .tcpConnect, .request, .clientText, .clientBinary, .ping, .clientClose, .clientFIN: .client
+        case .response, .serverText, .serverBinary, .pong, .push, .serverClose, .serverFIN: .server
+        }
+    }
+
+    // MARK: On the wire
+
+    /// Whether this is what the sender is told when it makes the step.
+    func isSending(_ event: LifecycleEvent.Kind) -> Bool {
+        switch (self, event) {
+        case (.tcpConnect, .connected): true
+        case (.request, .requestSent): true
+        case (.response, .responseSent(let response)): response.status == .switchingProtocols
+        case (.serverFIN, .outputEnded), (.clientFIN, .outputEnded): true
+        case (_, .frameSent(let header, _)): header.opcode == opcode
+        default: false
+        }
+    }
+
+    /// Whether this is what the receiver is told when the step arrives.
+    func isReceiving(_ event: LifecycleEvent.Kind) -> Bool {
+        switch (self, event) {
+        case (.tcpConnect, .connected): true
+        case (.request, .requestReceived): true
+        case (.response, .responseReceived(let response)): response.status == .switchingProtocols
+        case (.serverFIN, .inputEnded), (.clientFIN, .inputEnded): true
+        case (_, .frameReceived(let header, _)): header.opcode == opcode
+        default: false
+        }
+    }
+
+    /// The opcode of the step's frame, or `nil` where the step is no frame.
+    private var opcode: Opcode? {
+        switch self {
+        case .tcpConnect, .request, .response, .serverFIN, .clientFIN: nil
+        case .clientText, .serverText, .push: .text
+        case .clientBinary, .serverBinary: .binary
+        case .ping: .ping
+        case .pong: .pong
+        case .clientClose, .serverClose: .close
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import Lifeline
+
+/// A step that both sides have seen on the wire.
+struct SeenStep {
+    let step: DemoStep
+    /// What the sender was told, and when.
+    let sent: Sighting
+    /// What the receiver was told, and when.
+    let received: Sighting
+    /// When the step began; for the TCP connection, before either side could see it.
+    let begin: ContinuousClock.Instant
+    /// The round trip's time, for a Pong.
+    var roundTrip: Duration?
+
+    /// From the sender to the receiver.
+    var elapsed: Duration { begin.duration(to: received.time) }
+
+    /// What went over the wire, as the receiver saw it, in pieces that need not stand on one line.
+    var content: [String] {
+        switch received.event {
+        case .connected: ["TCP connection"]
+        case .requestReceived(let request): SeenStep.describe(request)
+        case .responseReceived(let response): SeenStep.describe(response)
+        case .frameReceived(let header, let payload): SeenStep.describe(header, payload) + remarks
+        case .inputEnded:
+            step == .serverFIN ? ["FIN", "the server ends TCP first", "RFC 6455 §7.1.1"] : ["FIN"]
+        default: []
+        }
+    }
+
+    /// Whether what arrived is what was sent.
+    var isIntact: Bool {
+        guard case .frameSent(let sentHeader, let sentPayload) = sent.event,
+            case .frameReceived(let receivedHeader, let receivedPayload) = received.event
+        else { return true }
+        return sentHeader.payloadLength == receivedHeader.payloadLength && sentPayload == receivedPayload
+    }
+
+    private var remarks: [String] {
+        step == .serverClose ? ["acknowledged"] : []
+    }
+
+    private static func describe(_ request: HTTPRequest) -> [String] {
+        var lines = ["\(request.method) \(request.path ?? "/") HTTP/1.1"]
+        if let upgrade = request.headerFields[.upgrade] { lines.append("Upgrade: \(upgrade)") }
+        if let key = request.headerFields[.secWebSocketKey] { lines.append("Sec-WebSocket-Key: \(key)") }
+        return lines
+    }
+
+    private static func describe(_ response: HTTPResponse) -> [String] {
+        var lines = ["\(response.status.code) \(response.status.reasonPhrase)"]
+        if let accept = response.headerFields[.secWebSocketAccept] { lines.append("Sec-WebSocket-Accept: \(accept)") }
+        return lines
+    }
+
+    private static func describe(_ header: FrameHeader, _ payload: [UInt8]) -> [String] {
+        let size = "\(header.payloadLength) bytes" + (header.maskingKey == nil ? "" : ", masked")
+        switch header.opcode {
+        case .text: return ["text " + String(decoding: payload, as: UTF8.self).quoted(), size]
+        case .binary: return ["binary " + Hexadecimal.text(payload, separator: " "), size]
+        case .ping: return ["Ping", size]
+        case .pong: return ["Pong", size]
+        case .close:
+            guard payload.count >= 2 else { return ["Close"] }
+            let code = CloseCode(rawValue: UInt16(payload[0]) << 8 | UInt16(payload[1]))
+            let reason = String(decoding: payload.dropFirst(2), as: UTF8.self)
+            return ["Close \(code)"] + (reason.isEmpty ? [] : [reason.quoted()])
+        default: return [header.opcode.description, size]
+        }
+    }
+}

@@ -1,0 +1,158 @@
+import Lifeline
+import Synchronization
+
+/// Writes a line to standard error for each connection that is opened, refused or closed.
+///
+/// It is told of each step on the event loops, where nothing may block, so the lines wait in a queue for a thread that may.
+final class ConnectionLog: LifecycleObserver {
+    /// What is known of a connection.
+    private struct Entry {
+        var peer: String
+        var path: String?
+        var openedAt: Instant?
+        var wasAnswered = false
+        var received = Traffic()
+        var sent = Traffic()
+    }
+
+    /// Messages in one direction.
+    private struct Traffic {
+        var messages = 0
+        var bytes: UInt64 = 0
+
+        mutating func count(_ header: FrameHeader) {
+            guard !header.opcode.isControl else { return }
+            if header.isFinal { messages += 1 }
+            bytes += header.payloadLength
+        }
+
+        var description: String {
+            "\(messages) \(messages == 1 ? "message" : "messages"), \(bytes) \(bytes == 1 ? "byte" : "bytes")"
+        }
+    }
+
+    /// The lines that may wait where standard error is not read; what is more is left out.
+    private static let maximumWaitingLines = 10_000
+
+    private let terminal: Terminal
+    private let entries = Mutex<[UInt64: Entry]>([:])
+    private let lines: AsyncStream<String>
+    private let line: AsyncStream<String>.Continuation
+
+    init(terminal: Terminal) {
+        self.terminal = terminal
+        (lines, line) = AsyncStream.makeStream(
+            bufferingPolicy: .bufferingOldest(ConnectionLog.maximumWaitingLines))
+    }
+
+    /// The number of open connections.
+    var openConnections: Int {
+        entries.withLock { $0.values.count { $0.openedAt != nil } }
+    }
+
+    // MARK: Writing
+
+    /// Writes the lines, until ``finish()`` is called and all of them are written.
+    func write() async {
+        let writer = LogWriter(terminal: terminal)
+        for await line in lines { await writer.write(line) }
+    }
+
+    /// Adds a line of the command's own.
+    func note(_ text: String) {
+        line.yield(terminal.paint(Timestamp.now.timeOfDay, .dim) + " " + text)
+    }
+
+    /// Lets ``write()`` return.
+    func finish() {
+        line.finish()
+    }
+
+    // MARK: LifecycleObserver
+
+    func observe(_ event: LifecycleEvent) {
+        let text = entries.withLock { entries in
+            switch event.kind {
+            case .connected(let peer):
+                entries[event.connectionID] = Entry(peer: peer)
+                return nil as String?
+            case .tcpEnded:
+                entries[event.connectionID] = nil
+                return nil
+            default:
+                return entries[event.connectionID].map { entry in
+                    var entry = entry
+                    let text = note(event, &entry)
+                    entries[event.connectionID] = entry
+                    return text
+                } ?? nil
+            }
+        }
+        if let text { note("#\(event.connectionID) " + text) }
+    }
+
+    /// Notes what happened to a connection, and says so where it is worth a line.
+    private func note(_ event: LifecycleEvent, _ entry: inout Entry) -> String? {
+        switch event.kind {
+        case .requestReceived(let request):
+            entry.path = "\(request.method) \(request.path ?? "/")"
+            return nil
+        case .responseSent(let response):
+            return answered(response, event.instant, &entry)
+        case .frameReceived(let header, _):
+            entry.received.count(header)
+            return nil
+        case .frameSent(let header, _):
+            entry.sent.count(header)
+            return nil
+        case .ended(let outcome):
+            return ended(outcome, event.instant, entry)
+        default:
+            return nil
+        }
+    }
+
+    private func answered(_ response: HTTPResponse, _ instant: Instant, _ entry: inout Entry) -> String {
+        entry.wasAnswered = true
+        let place = "\(terminal.visible(entry.path ?? "")) from \(entry.peer)"
+        switch response.status.kind {
+        case .informational:
+            entry.openedAt = instant
+            return terminal.paint("opened", .green) + " \(place)"
+        case .successful: return "answered \(place) with \(response.status.code)"
+        default:
+            return terminal.paint("refused", .yellow)
+                + " \(place) with \(response.status.code) \(response.status.reasonPhrase)"
+        }
+    }
+
+    private func ended(_ outcome: CloseOutcome, _ instant: Instant, _ entry: Entry) -> String? {
+        guard let openedAt = entry.openedAt else {
+            // An ordinary request's connection ends without a word.
+            guard !entry.wasAnswered, let failure = outcome.failure else { return nil }
+            return terminal.paint("not opened", .yellow) + " from \(entry.peer): \(terminal.visible("\(failure)"))"
+        }
+        let word = outcome.isClean ? terminal.paint("closed", .green) : terminal.paint("closed", .red)
+        return [
+            "\(word) \(OutcomeText(outcome, terminal))",
+            instant.duration(since: openedAt).text(unicode: terminal.usesUnicode),
+            "in \(entry.received.description)", "out \(entry.sent.description)",
+        ].joined(separator: "; ")
+    }
+}
+
+/// Writes a log's lines on a thread of its own.
+private actor LogWriter {
+    private let executor = BlockingExecutor(label: "lifeline.log")
+    private let terminal: Terminal
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    init(terminal: Terminal) {
+        self.terminal = terminal
+    }
+
+    func write(_ line: String) {
+        terminal.print(line)
+    }
+}

@@ -1,0 +1,142 @@
+import ArgumentParser
+import Lifeline
+import Logging
+
+/// `lifeline serve`: a server to try clients against.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve an echo, a feed, and a page that says what is where.",
+        discussion: """
+            The first line of standard output says where the server listens. Standard error has a line for each connection \
+            that is opened, and one for its end.
+
+            SIGINT (Ctrl-C) and SIGTERM close every connection with 1001, wait for the answers, and end the process with \
+            status 0; a second one ends it at once.
+
+            EXAMPLES
+              lifeline serve
+              lifeline serve --host :: --tls-cert chain.pem --tls-key key.pem
+              lifeline serve --port 0 --interval 100ms
+            """)
+
+    @Option(help: "The address to listen at.")
+    var host = "127.0.0.1"
+
+    @Option(help: "The port to listen at; 0 picks a free one.")
+    var port = 8080
+
+    @Option(help: ArgumentHelp("The certificate chain for wss, in PEM form.", valueName: "file"))
+    var tlsCert: String?
+
+    @Option(help: ArgumentHelp("The certificate's private key, in PEM form.", valueName: "file"))
+    var tlsKey: String?
+
+    @Option(help: ArgumentHelp("The time between two updates at /push.", valueName: "duration"))
+    var interval = TimeSpan(.seconds(1))
+
+    @Option(help: ArgumentHelp("The most bytes of a message; k and M are understood.", valueName: "bytes"))
+    var maxMessageSize = ByteCount(1 << 20)
+
+    @Option(help: ArgumentHelp("The time between two Pings; 0 sends none.", valueName: "duration"))
+    var pingInterval = TimeSpan(.seconds(25))
+
+    @Option(
+        help: ArgumentHelp(
+            "An origin whose pages may connect, or 'any'; repeatable. By default only the server's own pages may.",
+            valueName: "origin"))
+    var allowOrigin: [String] = []
+
+    @Option(
+        help: ArgumentHelp("How long the end may take after SIGINT or SIGTERM.", valueName: "duration"))
+    var shutdownTimeout = TimeSpan(.seconds(10))
+
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        guard (0...65535).contains(port) else { throw ValidationError("the port must be a number from 0 to 65535") }
+        guard (tlsCert == nil) == (tlsKey == nil) else {
+            throw ValidationError("--tls-cert and --tls-key belong together")
+        }
+        guard interval.duration > .zero else { throw ValidationError("--interval must be more than 0") }
+        guard shutdownTimeout.duration > .zero else { throw ValidationError("--shutdown-timeout must be more than 0") }
+    }
+
+    func run() async throws {
+        let log = ConnectionLog(terminal: Terminal.errors(output))
+        let writing = Task { await log.write() }
+        let (stops, stop) = AsyncStream.makeStream(of: Void.self)
+        let interruption = Interruption { stop.yield() }
+        do {
+            try await server(log).withServer { address in
+                announce(address)
+                for await _ in stops { break }
+                let count = log.openConnections
+                log.note("stopping; \(count) \(count == 1 ? "connection is" : "connections are") open")
+            }
+        } catch let error as WebSocketError {
+            log.note("lifeline serve: " + error.message.visible())
+            log.finish()
+            await writing.value
+            throw ExitStatus.of(error)
+        }
+        withExtendedLifetime(interruption) { log.finish() }
+        await writing.value
+    }
+
+    /// Says where the server listens; the first line is for programs.
+    private func announce(_ address: ServerAddress) {
+        let terminal = Terminal.output(output)
+        let url = "\(scheme)://\(address)"
+        terminal.print("listening on " + terminal.paint(url, .bold))
+        let width = ServeCommand.places.map(\.path.count).max() ?? 0
+        for place in ServeCommand.places {
+            let padding = String(repeating: " ", count: width - place.path.count + 2)
+            terminal.print("  " + place.path + padding + terminal.paint(place.purpose, .dim))
+        }
+    }
+
+    // MARK: The server
+
+    private static let places = [
+        IndexPage.Place(path: "/echo", purpose: "sends every message back"),
+        IndexPage.Place(path: "/echo/on-loop", purpose: "the same, handled on the event loop"),
+        IndexPage.Place(path: "/push", purpose: "sends an update now and then, unasked"),
+        IndexPage.Place(path: "/", purpose: "a page that says so, over HTTP"),
+    ]
+
+    private var scheme: String { tlsCert == nil ? "ws" : "wss" }
+
+    private func server(_ log: ConnectionLog) -> WebSocketServer {
+        var server = WebSocketServer(address: .hostname(host, port: port), configuration: configuration(log))
+        server.route("/echo") { socket in
+            for try await message in socket { try await socket.send(message) }
+        }
+        server.routeOnLoop("/echo/on-loop") { _ in EchoHandler() }
+        let feed = PushFeed(interval: interval.duration)
+        server.route("/push") { try await feed.run($0) }
+        let page = IndexPage(scheme: scheme, places: ServeCommand.places)
+        server.page("/") { page.answer($0) }
+        return server
+    }
+
+    private func configuration(_ log: ConnectionLog) -> WebSocketServerConfiguration {
+        var configuration = WebSocketServerConfiguration()
+        configuration.endpoint.maximumMessageSize = maxMessageSize.bytes
+        configuration.endpoint.maximumFrameSize = maxMessageSize.bytes
+        configuration.endpoint.heartbeat.interval = pingInterval.duration > .zero ? pingInterval.duration : nil
+        configuration.shutdownTimeout = shutdownTimeout.duration
+        if let tlsCert, let tlsKey {
+            configuration.tls = ServerTLS(certificateChain: .file(tlsCert), privateKey: .file(tlsKey))
+        }
+        if allowOrigin.contains("any") {
+            configuration.originPolicy = .any
+        } else if !allowOrigin.isEmpty {
+            configuration.originPolicy = .oneOf(allowOrigin)
+        }
+        configuration.observer = log
+        // The observer sees more, and what it writes is escaped.
+        configuration.logger = Logger(label: "lifeline.serve") { _ in SwiftLogNoOpLogHandler() }
+        return configuration
+    }
+}

@@ -1,0 +1,18 @@
+import Dispatch
+
+/// Runs an actor on a thread of its own.
+///
+/// Reading a keyboard and writing to a full pipe block. On one of the few threads that Swift's tasks share, or on an event
+/// loop, that would hold up everything else, the heartbeat included.
+final class BlockingExecutor: SerialExecutor {
+    private let queue: DispatchQueue
+
+    init(label: String) {
+        queue = DispatchQueue(label: label)
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+    }
+}

@@ -1,0 +1,19 @@
+import Lifeline
+
+/// A connection's end in one line: the code, the reason, who began, and what went wrong.
+struct OutcomeText: CustomStringConvertible {
+    let description: String
+
+    init(_ outcome: CloseOutcome, _ terminal: Terminal) {
+        var text = "\(outcome.code)"
+        if !outcome.reason.isEmpty { text += " " + outcome.reason.quoted(unicode: terminal.usesUnicode) }
+        text += outcome.isClean ? ", clean" : ", not clean"
+        switch outcome.initiator {
+        case .local: text += ", begun by this side"
+        case .peer: text += ", begun by the peer"
+        case .both: text += ", begun by both sides at once"
+        }
+        if let failure = outcome.failure { text += ": " + terminal.visible("\(failure)") }
+        description = text
+    }
+}

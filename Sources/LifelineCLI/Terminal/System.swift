@@ -1,0 +1,130 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// The system calls that the command makes itself, all in one place, so that no other file asks on which system it runs.
+enum System {
+    /// What became of a read or a write.
+    enum Transfer {
+        /// That many bytes were read or written; none is the end of the input.
+        case bytes(Int)
+        /// Nothing happened, and it is worth another try.
+        case again
+        /// It failed for good.
+        case failed
+    }
+
+    /// Makes standard input, output and error safe to use, whatever the command was started with.
+    ///
+    /// A descriptor that was closed (`<&-`) would be given to the next file or socket, which would then be taken for
+    /// standard input. A reader that has gone is no reason to be killed before the connection has been closed.
+    static func prepareStandardDescriptors() {
+        for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) == -1 {
+            // The lowest free number, which is this one.
+            _ = open("/dev/null", O_RDWR)
+        }
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Whether a person looks at the descriptor.
+    static func isTerminal(_ descriptor: Int32) -> Bool {
+        isatty(descriptor) == 1
+    }
+
+    /// The size of the terminal's window.
+    static func windowSize(_ descriptor: Int32) -> (columns: Int, rows: Int)? {
+        var size = winsize()
+        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+        return (Int(size.ws_col), Int(size.ws_row))
+    }
+
+    /// An environment variable that is set, and not to nothing.
+    static func environment(_ name: String) -> String? {
+        guard let value = getenv(name) else { return nil }
+        let text = String(cString: value)
+        return text.isEmpty ? nil : text
+    }
+
+    /// Reads what is there, and waits for something where nothing is.
+    static func read(_ descriptor: Int32, into bytes: UnsafeMutableRawBufferPointer) -> Transfer {
+        #if canImport(Darwin)
+            let count = Darwin.read(descriptor, bytes.baseAddress, bytes.count)
+        #elseif canImport(Musl)
+            let count = Musl.read(descriptor, bytes.baseAddress, bytes.count)
+        #else
+            let count = Glibc.read(descriptor, bytes.baseAddress, bytes.count)
+        #endif
+        return transfer(count)
+    }
+
+    /// Writes as much as is taken.
+    static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Transfer {
+        #if canImport(Darwin)
+            let count = Darwin.write(descriptor, bytes.baseAddress, bytes.count)
+        #elseif canImport(Musl)
+            let count = Musl.write(descriptor, bytes.baseAddress, bytes.count)
+        #else
+            let count = Glibc.write(descriptor, bytes.baseAddress, bytes.count)
+        #endif
+        return transfer(count)
+    }
+
+    private static func transfer(_ count: Int) -> Transfer {
+        if count >= 0 { return .bytes(count) }
+        return errno == EINTR || errno == EAGAIN ? .again : .failed
+    }
+
+    /// Waits until a write would not block, or would fail; `false` where that took too long.
+    static func waitUntilWritable(_ descriptor: Int32, milliseconds: Int32) -> Bool {
+        var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        return poll(&request, 1, milliseconds) > 0
+    }
+
+    /// Waits until nobody can read what would be written; `false` where that took too long.
+    static func waitUntilBroken(_ descriptor: Int32, milliseconds: Int32) -> Bool {
+        // Errors are reported without being asked for.
+        var request = pollfd(fd: descriptor, events: 0, revents: 0)
+        return poll(&request, 1, milliseconds) > 0 && request.revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0
+    }
+
+    /// Takes a signal from the system's own handling.
+    static func ignore(_ signalNumber: Int32) {
+        signal(signalNumber, SIG_IGN)
+    }
+
+    /// Ends the process at once.
+    static func exitNow(_ status: Int32) -> Never {
+        _exit(status)
+    }
+
+    /// A date and a time of day.
+    struct CalendarTime {
+        var year, month, day, hour, minute, second: Int
+    }
+
+    /// What the calendar and the clock say that many seconds after the beginning of 1970.
+    static func calendarTime(_ seconds: Int, isLocal: Bool) -> CalendarTime {
+        var seconds = time_t(seconds)
+        var parts = tm()
+        if isLocal { localtime_r(&seconds, &parts) } else { gmtime_r(&seconds, &parts) }
+        return CalendarTime(
+            year: Int(parts.tm_year) + 1900, month: Int(parts.tm_mon) + 1, day: Int(parts.tm_mday),
+            hour: Int(parts.tm_hour), minute: Int(parts.tm_min), second: Int(parts.tm_sec))
+    }
+
+    /// The time since 1970.
+    static func now() -> (seconds: Int, nanoseconds: Int) {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        return (Int(now.tv_sec), Int(now.tv_nsec))
+    }
+
+    /// Ctrl-C.
+    static let interruptSignal = SIGINT
+    /// What `kill` sends.
+    static let terminateSignal = SIGTERM
+}
