@@ -1,7 +1,5 @@
 import HTTPTypes
 import LifelineCore
-import NIOCore
-import NIOSSL
 import Synchronization
 
 /// A client's attempt to connect, from the name's lookup to the server's answer.
@@ -23,10 +21,13 @@ final class ConnectionAttempt: ConnectionOwner {
     }
 
     /// Connects and waits for the server's answer. Cancelling the task gives the attempt up.
-    func run(_ connecting: EventLoopFuture<any Channel>) async throws(WebSocketError) -> WebSocket {
+    ///
+    /// - Parameter connect: Has an engine begin to connect. It reports with ``connectFailed(_:)`` where no connection comes
+    ///   about; one that does reports for itself.
+    func run(_ connect: (ConnectionAttempt) -> Void) async throws(WebSocketError) -> WebSocket {
         let outcome = await withTaskCancellationHandler {
             // Not awaited: neither a slow lookup nor a silent host is to hold up a task that has been cancelled.
-            connecting.whenComplete { self.tcpConnected($0) }
+            connect(self)
             return await withUnsafeContinuation { continuation in
                 let outcome = state.withLock { state in
                     if state.outcome == nil { state.continuation = continuation }
@@ -40,14 +41,10 @@ final class ConnectionAttempt: ConnectionOwner {
         return try outcome.get()
     }
 
-    /// The channel is there, or is not; the connection in it reports for itself.
-    private func tcpConnected(_ result: Result<any Channel, any Error>) {
-        switch result {
-        case .success(let channel):
-            if state.withLock({ $0.isCancelled }) { channel.close(promise: nil) }
-        case .failure(let error):
-            finish(.failure(.connectFailed(request.authority ?? "", error)))
-        }
+    /// No TCP connection came about.
+    func connectFailed(_ error: any Error) {
+        let message = "no connection to \(request.authority ?? ""): \(NetworkErrorText.describe(error))"
+        finish(.failure(WebSocketError(.connectFailed, message, underlyingError: error)))
     }
 
     private func cancel() {
@@ -106,10 +103,9 @@ final class ConnectionAttempt: ConnectionOwner {
                 failure.reason == .refused ? .handshakeRefused : .handshakeFailed, failure.message,
                 handshakeFailure: failure)
         }
-        if let error = connection.transportError, error is NIOSSLError || error is BoringSSLError
-            || error is NIOSSLExtraError
-        {
-            return .tlsFailed(request.authority ?? "", error)
+        if let error = connection.transportError, NetworkErrorText.isTLS(error) {
+            let message = "no TLS with \(request.authority ?? ""): \(NetworkErrorText.describe(error))"
+            return WebSocketError(.tlsFailed, message, underlyingError: error)
         }
         return WebSocketError(
             .handshakeInterrupted,

@@ -99,7 +99,9 @@ public enum WebSocketClient {
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }
-        return try await attempt.run(bootstrap.connect(host: url.host, port: url.port))
+        return try await attempt.run { attempt in
+            bootstrap.connect(host: url.host, port: url.port).whenFailure { attempt.connectFailed($0) }
+        }
     }
 
     private static func makeTLSHandler(_ context: NIOSSLContext, host: String) throws -> NIOSSLClientHandler {

@@ -202,10 +202,11 @@ extension Connection {
         try checkCancellation()
     }
 
-    /// Puts the parts of a message together that streaming left behind.
+    /// Puts the parts of a message together that streaming left behind, and skips those of one whose beginning it took.
     func join(_ item: Inbox.Item) -> Inbox.Item? {
         var whole = item
-        if var before = partial.take() {
+        if !item.isFirst {
+            guard var before = partial.take() else { return nil }
             before.bytes.writeImmutableBuffer(item.bytes)
             before.isLast = item.isLast
             whole = before
@@ -213,6 +214,20 @@ extension Connection {
         if whole.isLast { return whole }
         partial = whole
         return nil
+    }
+
+    /// Has messages delivered in parts; on the loop.
+    func beginStreaming() {
+        streams += 1
+        endpoint.pointee.delivery = .chunks
+        // What a receive of whole messages has begun to put together is the first part.
+        if let partial = partial.take() { inbox.prepend(partial) }
+    }
+
+    /// Has messages delivered whole again, unless somebody else streams; on the loop.
+    func endStreaming() {
+        streams -= 1
+        if streams == 0 { endpoint.pointee.delivery = .messages }
     }
 
     /// Wakes the task on the loop that waits for a message; it looks itself whether it has been cancelled. Nothing has been

@@ -5,8 +5,9 @@ import NIOCore
 extension Connection {
     /// From this size on a payload is not copied behind its header, but handed to the transport where it lies.
     private static let separatePayloadSize = 16 << 10
-    /// The bytes of output at which a turn does not wait for its end to write.
-    private static let maximumCorkedSize = 64 << 10
+    /// The bytes of output at which a turn does not wait for its end to write: what is held back here is not yet known to
+    /// the transport, and so to nobody who asks whether it is writable.
+    private var maximumCorkedSize: Int { min(64 << 10, limits.outbound.high) }
 
     /// Whether a send may go ahead: the transport takes more, and nothing waits before it.
     @inline(__always)
@@ -61,7 +62,7 @@ extension Connection {
         output.writeWithUnsafeMutableBytes(minimumWritableBytes: payload.count &+ 16) { target in
             header.write(payload, to: target.baseAddress.unsafelyUnwrapped)
         }
-        if output.readableBytes >= Connection.maximumCorkedSize { writeCorked() }
+        if output.readableBytes >= maximumCorkedSize { writeCorked() }
     }
 
     @inline(__always)
@@ -82,7 +83,7 @@ extension Connection {
     ///
     /// - Returns: Whether the transport takes more.
     func relieveOutput() -> Bool {
-        if output.readableBytes >= Connection.maximumCorkedSize { writeCorked() }
+        if output.readableBytes >= maximumCorkedSize { writeCorked() }
         return transport?.isWritable ?? false
     }
 
@@ -126,14 +127,24 @@ extension Connection {
     /// - Returns: Whether the transport takes more.
     @inline(__always)
     func enqueue(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) throws(SendError) -> Bool {
-        try write(kind, .only, payload)
-        guard transport?.isWritable ?? false else {
-            // The peer does not read, and the sender does not wait: somebody has to bound what piles up.
-            unwritten += payload.count + 1
-            if unwritten > limits.maximumOutbound { giveUpSlowPeer() }
-            return false
+        if endpoint.pointee.isSendingFragments || outbox.unawaitedSize > 0 {
+            try enqueueInOutbox(kind, payload)
+        } else {
+            try write(kind, .only, payload)
+            if transport?.isWritable ?? false { return true }
         }
-        return true
+        // The peer does not read, and the sender does not wait: somebody has to bound what piles up.
+        unwritten += payload.count + 1
+        if unwritten > limits.maximumOutbound { giveUpSlowPeer() }
+        return false
+    }
+
+    /// Keeps a message for the end of the fragmented one that is being sent, and of those that wait for it already.
+    private func enqueueInOutbox(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) throws(SendError) {
+        guard endpoint.pointee.phase == .open else { throw .notOpen }
+        outbox.append(
+            Outbox.Item(
+                frame: OutboundFrame(kind: kind, position: .only, payload: ByteBuffer(bytes: payload)), waiter: nil))
     }
 
     private func giveUpSlowPeer() {
@@ -178,12 +189,16 @@ extension Connection {
 
     private func submit(_ frame: OutboundFrame?, _ wait: Wait, _ completion: Outbox.Completion) {
         if wait.isCancelled { return completion.resume(returning: .failure(.cancelled)) }
-        outbox.append(Outbox.Item(wait: wait, frame: frame, completion: completion))
+        outbox.append(Outbox.Item(frame: frame, waiter: Outbox.Waiter(wait: wait, completion: completion)))
+        let unawaited = outbox.unawaitedSize
         sendWaiting()
+        // Who was told that the transport is full, because of a fragmented message that has ended now, is told.
+        if unawaited > 0, outbox.unawaitedSize == 0, case .handler(let handler) = receiver { handler.writable() }
     }
 
     /// Sends what waits, for as long as the transport takes more.
     func sendWaiting() {
+        let unawaited = outbox.unawaitedSize
         while endpoint.pointee.phase == .open, transport?.isWritable ?? false,
             let item = outbox.popFirst(insideMessage: endpoint.pointee.isSendingFragments)
         {
@@ -195,13 +210,19 @@ extension Connection {
                     result = .failure(WebSocketError(error, outcome: outcome))
                 }
             }
-            item.completion.resume(returning: result)
+            item.waiter?.completion.resume(returning: result)
         }
-        guard endpoint.pointee.phase != .open else { return }
-        for item in outbox.removeAll() { item.completion.resume(returning: .failure(.closed(outcome))) }
+        unwritten -= unawaited - outbox.unawaitedSize
+        if endpoint.pointee.phase != .open { failWaiting(.closed(outcome)) }
+    }
+
+    /// Tells those who wait that nothing more will be sent.
+    func failWaiting(_ error: WebSocketError) {
+        for item in outbox.removeAll() { item.waiter?.completion.resume(returning: .failure(error)) }
+        unwritten = 0
     }
 
     private func cancelSend(_ wait: Wait) {
-        outbox.remove(wait)?.completion.resume(returning: .failure(.cancelled))
+        outbox.remove(wait)?.waiter?.completion.resume(returning: .failure(.cancelled))
     }
 }

@@ -44,6 +44,8 @@ final class Connection: @unchecked Sendable {
     var inbox = Inbox()
     /// The parts so far of a message that a task receives as a whole, but that arrived as chunks.
     var partial: Inbox.Item?
+    /// How many readers want messages in parts.
+    var streams = 0
     var readingIsPaused = false
 
     /// Frames that wait to be written at the end of the turn.
@@ -188,7 +190,7 @@ final class Connection: @unchecked Sendable {
     func outputDrained() {
         loop.beginTurn()
         now = loop.driver.now()
-        unwritten = 0
+        unwritten = outbox.unawaitedSize
         drainControl()
         sendWaiting()
         if endpoint.pointee.request == nil { resumeHeldInput() }
@@ -269,7 +271,7 @@ final class Connection: @unchecked Sendable {
             continuation.resume(returning: .success(nil))
         }
         let error = WebSocketError.closed(outcome)
-        for item in outbox.removeAll() { item.completion.resume(returning: .failure(error)) }
+        failWaiting(error)
         for waiter in pings { waiter.continuation.resume(returning: .failure(error)) }
         pings = []
         setReading()

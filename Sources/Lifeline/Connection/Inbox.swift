@@ -34,6 +34,12 @@ struct Inbox {
         size += item.bytes.readableBytes + Inbox.overhead
     }
 
+    /// Puts an item before all others.
+    mutating func prepend(_ item: Item) {
+        items.insert(item, at: head)
+        size += item.bytes.readableBytes + Inbox.overhead
+    }
+
     mutating func popFirst() -> Item? {
         guard head < items.count else { return nil }
         let item = items[head]

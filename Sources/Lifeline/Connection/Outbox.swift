@@ -8,8 +8,17 @@ struct Outbox {
 
     /// A frame, or a mere wait for room, and who waits for it.
     struct Item {
-        var wait: Wait
         var frame: OutboundFrame?
+        /// `nil` where the sender does not wait.
+        var waiter: Waiter?
+
+        /// What the item counts among those for which nobody waits.
+        fileprivate var unawaitedSize: Int { waiter == nil ? (frame?.payload.readableBytes ?? 0) + 1 : 0 }
+    }
+
+    /// A task that waits for its frame to be sent.
+    struct Waiter {
+        var wait: Wait
         var completion: Completion
     }
 
@@ -17,6 +26,8 @@ struct Outbox {
     private var messages: [Item] = []
     /// The next fragment of the message that is being sent; these overtake the others, which must wait for its end.
     private var continuations: [Item] = []
+    /// The bytes, and one more for each frame, for which nobody waits.
+    private(set) var unawaitedSize = 0
 
     var isEmpty: Bool { messages.isEmpty && continuations.isEmpty }
 
@@ -26,6 +37,7 @@ struct Outbox {
     }
 
     mutating func append(_ item: Item) {
+        unawaitedSize += item.unawaitedSize
         if item.frame?.isContinuation == true {
             continuations.append(item)
         } else {
@@ -36,13 +48,18 @@ struct Outbox {
     /// The next item that may be sent.
     mutating func popFirst(insideMessage: Bool) -> Item? {
         if insideMessage { return continuations.isEmpty ? nil : continuations.removeFirst() }
-        return messages.isEmpty ? nil : messages.removeFirst()
+        guard !messages.isEmpty else { return nil }
+        let item = messages.removeFirst()
+        unawaitedSize -= item.unawaitedSize
+        return item
     }
 
     /// Takes an item back whose task was cancelled.
     mutating func remove(_ wait: Wait) -> Item? {
-        if let index = messages.firstIndex(where: { $0.wait == wait }) { return messages.remove(at: index) }
-        if let index = continuations.firstIndex(where: { $0.wait == wait }) { return continuations.remove(at: index) }
+        if let index = messages.firstIndex(where: { $0.waiter?.wait == wait }) { return messages.remove(at: index) }
+        if let index = continuations.firstIndex(where: { $0.waiter?.wait == wait }) {
+            return continuations.remove(at: index)
+        }
         return nil
     }
 

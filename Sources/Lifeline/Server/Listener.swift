@@ -27,7 +27,8 @@ struct Listener: Sendable {
                 return Listener(address: address, channel: channel, serving: serving)
             }
         } catch {
-            throw WebSocketError(.listenFailed, "cannot listen at \(address)", underlyingError: error)
+            let message = "cannot listen at \(address): \(NetworkErrorText.describe(error))"
+            throw WebSocketError(.listenFailed, message, underlyingError: error)
         }
     }
 

@@ -34,6 +34,8 @@ extension WebSocket {
                 try await send(OutboundFrame(kind: kind, position: position, payload: bytes(chunk)))
                 position = .middle
             }
+            let last: FragmentPosition = position == .first ? .only : .last
+            try await send(OutboundFrame(kind: kind, position: last, payload: ByteBuffer()))
         } catch {
             if position == .middle {
                 let frame = CloseFrame(.internalError, "a message broke off")
@@ -41,8 +43,6 @@ extension WebSocket {
             }
             throw error
         }
-        let last: FragmentPosition = position == .first ? .only : .last
-        try await send(OutboundFrame(kind: kind, position: last, payload: ByteBuffer()))
     }
 
     // MARK: Receiving
@@ -135,18 +135,24 @@ final class ChunkReader {
     }
 
     deinit {
+        guard wantsChunks else { return }
         let connection = socket.connection
-        connection.loop.execute { connection.endpoint.pointee.delivery = .messages }
+        connection.loop.execute { connection.endStreaming() }
     }
 
     nonisolated(nonsending) func nextMessage() async throws(WebSocketError) -> IncomingMessage? {
         if !wantsChunks {
             wantsChunks = true
-            await socket.connection.onLoop { $0.endpoint.pointee.delivery = .chunks }
+            await socket.connection.onLoop { $0.beginStreaming() }
         }
         first = nil
         while isInsideMessage { _ = try await nextItem() }
-        guard let item = try await nextItem() else { return nil }
+        var item: Inbox.Item
+        // What another reader left of its message is skipped.
+        repeat {
+            guard let next = try await nextItem() else { return nil }
+            item = next
+        } while !item.isFirst
         number += 1
         first = item.bytes
         return IncomingMessage(kind: item.kind, reader: self, number: number)

@@ -158,7 +158,7 @@ public struct WebSocket: Sendable {
     nonisolated(nonsending) func nextMessage() async throws(WebSocketError) -> ReceivedMessage? {
         let connection = connection
         while connection.loop.isOnLoop {
-            if connection.unwritten > 0 { try await writable() }
+            if connection.unwritten > 0 { try await waitForRoom() }
             switch connection.pull() {
             case .borrowed(let message):
                 if message.isFirst, message.isLast { return ReceivedMessage(message) }
@@ -182,6 +182,16 @@ public struct WebSocket: Sendable {
         if let item = try await connection.receiveElsewhere(whole: true) { return ReceivedMessage(item) }
         try checkEnd(await connection.outcomeElsewhere())
         return nil
+    }
+
+    /// Waits for the transport to take what was enqueued without waiting.
+    private nonisolated(nonsending) func waitForRoom() async throws(WebSocketError) {
+        do {
+            try await writable()
+        } catch {
+            // The end is told once everything before it has been received.
+            guard error.code == .closed else { throw error }
+        }
     }
 
     /// What comes next: a message, a part of one, or the end.

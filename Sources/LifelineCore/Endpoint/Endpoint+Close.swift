@@ -31,6 +31,8 @@ extension Endpoint {
             sendClose(received.code.map { CloseFrame($0, "") } ?? .empty)
         }
         outcome = CloseOutcome(initiator: initiator, sent: closeSent, received: received, failure: nil)
+        // A message that had begun will not end.
+        assembly.removeAll()
         phase = .ending
         endDeadline = now.advanced(by: configuration.closeTimeout)
         // The server ends TCP first, so that it, not the client, holds the TIME_WAIT state (§7.1.1).

@@ -252,7 +252,10 @@ extension Endpoint {
 
     private mutating func open(at now: Instant, random: inout RandomPool) {
         phase = .open
+        let isDeaf = heartbeat.isDeaf
         heartbeat = Heartbeat(configuration.heartbeat, at: now, random: &random)
+        // The driver may have stopped reading already: behind a request, early frames can fill its buffers.
+        heartbeat.setDeaf(isDeaf, at: now)
     }
 
     /// Ends a refused handshake with as much of the body as has come; `false` where nothing has been refused.

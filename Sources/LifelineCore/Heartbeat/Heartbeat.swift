@@ -30,7 +30,7 @@ struct Heartbeat {
     /// When the last byte arrived.
     private var lastHeard: Instant
     /// Whether reading has been stopped, so that nothing can be heard.
-    private var isDeaf = false
+    private(set) var isDeaf = false
     private var lastNumber: UInt64
     private var outstanding: [Outstanding] = []
 

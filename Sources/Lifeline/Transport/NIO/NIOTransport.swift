@@ -80,7 +80,7 @@ final class NIOTransport: ChannelInboundHandler, Transport {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         hasEndedOtherwise = true
-        connection?.failed(describe(error), error)
+        connection?.failed(NetworkErrorText.describe(error), error)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -96,15 +96,6 @@ final class NIOTransport: ChannelInboundHandler, Transport {
             // Once the output has been shut down, the channel does not report the peer's end, but ends itself with it.
             if !hasEndedOtherwise { connection.inputEnded() }
             connection.terminated()
-        }
-    }
-
-    private func describe(_ error: any Error) -> String {
-        switch error {
-        case let error as IOError where error.errnoCode == ECONNRESET: "the peer reset the connection"
-        case let error as IOError where error.errnoCode == EPIPE: "the peer no longer takes bytes"
-        case let error as IOError where error.errnoCode == ETIMEDOUT: "the network timed out"
-        default: "\(error)"
         }
     }
 

@@ -1,0 +1,81 @@
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// The network's and TLS's errors in words for people rather than for debuggers.
+enum NetworkErrorText {
+    /// What an error means.
+    static func describe(_ error: any Error) -> String {
+        switch error {
+        case let error as NIOConnectionError: describe(error)
+        case let error as IOError: describe(errno: error.errnoCode) ?? "\(error)"
+        case ChannelError.connectTimeout(let time):
+            "nobody answered within \(Duration.nanoseconds(time.nanoseconds)) (connectTimeout)"
+        case _ where isTLS(error): describeTLS(error)
+        default: "\(error)"
+        }
+    }
+
+    /// Whether TLS, rather than TCP, has failed.
+    static func isTLS(_ error: any Error) -> Bool {
+        error is NIOSSLError || error is BoringSSLError || error is NIOSSLExtraError
+    }
+
+    private static func describe(_ error: NIOConnectionError) -> String {
+        var reasons: [String] = []
+        // A host may have several addresses, all of which are tried; mostly they fail in the same way.
+        for reason in error.connectionErrors.map({ describe($0.error) }) where !reasons.contains(reason) {
+            reasons.append(reason)
+        }
+        if reasons.isEmpty, error.dnsAError != nil || error.dnsAAAAError != nil {
+            return "the name \(error.host) is unknown"
+        }
+        return reasons.isEmpty ? "\(error)" : reasons.joined(separator: "; ")
+    }
+
+    private static func describe(errno: CInt) -> String? {
+        switch errno {
+        case ECONNREFUSED: "nobody listens there (connection refused)"
+        case ECONNRESET: "the peer reset the connection"
+        case EPIPE: "the peer no longer takes bytes"
+        case ETIMEDOUT: "the network timed out"
+        case EHOSTUNREACH: "the host cannot be reached"
+        case ENETUNREACH: "the network cannot be reached"
+        case EADDRINUSE: "the address is in use"
+        case EADDRNOTAVAIL: "the address is none of this machine's"
+        case EACCES, EPERM: "the system does not allow it"
+        default: nil
+        }
+    }
+
+    private static func describeTLS(_ error: any Error) -> String {
+        if let error = error as? NIOSSLExtraError, error == .failedToValidateHostname {
+            return "the certificate is for another name"
+        }
+        // BoringSSL has names for its errors, and no types.
+        let text = "\(error)"
+        if text.contains("CERTIFICATE_VERIFY_FAILED") { return "the certificate is not trusted, or is not valid now" }
+        if text.contains("ALERT_UNKNOWN_CA") { return "the peer does not trust the certificate" }
+        if text.contains("WRONG_VERSION_NUMBER") || text.contains("EOF during handshake") {
+            return "the peer does not seem to speak TLS at this port; is it ws:// rather than wss://?"
+        }
+        if text.contains("HTTP_REQUEST") { return "the peer does not speak TLS, which this port does" }
+        return reasonName(in: text) ?? text
+    }
+
+    /// The name that BoringSSL has for what happened, without the place in its source.
+    private static func reasonName(in text: String) -> String? {
+        let marker = "OPENSSL_internal:"
+        guard let start = text.indices.first(where: { text[$0...].hasPrefix(marker) }) else { return nil }
+        let name = text[start...].dropFirst(marker.count).prefix { $0.isUppercase || $0.isNumber || $0 == "_" }
+        return name.isEmpty ? nil : "TLS: " + name.lowercased().split(separator: "_").joined(separator: " ")
+    }
+}
