@@ -1,0 +1,203 @@
+import Testing
+
+@testable import LifelineCore
+
+@Suite("§7.1 the closing handshake")
+struct ClosingHandshakeTests {
+    @Test("§7.1.2, §7.1.3 begun here: a Close frame goes out, and no more data is accepted for sending")
+    func begunHere() {
+        for role in [Role.client, .server] {
+            let harness = EndpointHarness.open(role)
+            harness.close(.goingAway, "restart")
+            #expect(harness.phase == .closing)
+            let frames = harness.takeFrames()
+            #expect(frames.map(\.closeCode) == [1001])
+            #expect(frames.first?.payload.dropFirst(2).elementsEqual("restart".utf8) == true)
+            #expect(harness.outcome == nil && harness.transportRequest == nil)
+            #expect(harness.deadline == harness.now.advanced(by: .seconds(10)))
+        }
+    }
+
+    @Test("§7.1.4 begun here and answered: clean, with what was sent and what came")
+    func begunHereAndAnswered() throws {
+        for role in [Role.client, .server] {
+            let harness = EndpointHarness.open(role)
+            harness.close(.goingAway, "restart")
+            harness.receive(.close(1001))
+            #expect(harness.events == [.closed])
+            let outcome = try #require(harness.outcome)
+            #expect(outcome.isClean && outcome.initiator == .local && outcome.failure == nil)
+            #expect(outcome.sent == CloseFrame(.goingAway, "restart"))
+            #expect(outcome.received == CloseFrame(.goingAway, ""))
+            #expect(outcome.code == .goingAway && outcome.reason == "")
+            #expect(harness.takeFrames().count == 1, "the answer is not answered")
+        }
+    }
+
+    @Test("§5.5.1, §7.1.4 begun by the peer: its code is echoed, and the end is clean")
+    func begunByPeer() throws {
+        for role in [Role.client, .server] {
+            let harness = EndpointHarness.open(role)
+            harness.receive(.close(4001, "done here"))
+            #expect(harness.events == [.closed])
+            #expect(harness.takeFrames().map(\.payload) == [[0x0F, 0xA1]])
+            let outcome = try #require(harness.outcome)
+            #expect(outcome.isClean && outcome.initiator == .peer)
+            #expect(outcome.code.rawValue == 4001 && outcome.reason == "done here")
+            #expect(outcome.sent == CloseFrame(CloseCode(rawValue: 4001), ""))
+        }
+    }
+
+    @Test("§7.1.1 the server ends TCP first, and then reads on until the client has ended it too")
+    func serverEndsFirst() {
+        for isBegunHere in [true, false] {
+            let server = EndpointHarness.open(.server)
+            if isBegunHere { server.close(.normalClosure) }
+            server.receive(.close(1000))
+            #expect(server.phase == .ending)
+            #expect(server.transportRequest == .shutdownOutput)
+            server.receiveEnd()
+            #expect(server.phase == .closed)
+            #expect(server.transportRequest == .close)
+            #expect(server.outcome?.isClean == true)
+            #expect(server.deadline == nil)
+        }
+    }
+
+    @Test("§7.1.1 the client waits for the server to end TCP")
+    func clientWaits() {
+        for isBegunHere in [true, false] {
+            let client = EndpointHarness.open(.client)
+            if isBegunHere { client.close(.normalClosure) }
+            client.receive(.close(1000))
+            #expect(client.phase == .ending)
+            #expect(client.transportRequest == nil)
+            client.receiveEnd()
+            #expect(client.phase == .closed)
+            #expect(client.transportRequest == .close)
+            #expect(client.outcome?.isClean == true)
+        }
+    }
+
+    @Test("§7.1.1 a client whose server does not end TCP ends it itself after a time; the outcome stays clean")
+    func serverNeverEnds() {
+        for role in [Role.client, .server] {
+            let harness = EndpointHarness.open(role)
+            harness.receive(.close(1000))
+            harness.advance(by: .seconds(10) - .nanoseconds(1))
+            #expect(harness.phase == .ending)
+            harness.advance(by: .nanoseconds(1))
+            #expect(harness.phase == .closed && harness.transportRequest == .abort)
+            #expect(harness.outcome?.isClean == true && harness.outcome?.code == .normalClosure)
+        }
+    }
+
+    @Test("§7.1 a Close frame that is never answered: the outcome says so, at the deadline and not before")
+    func neverAnswered() throws {
+        for role in [Role.client, .server] {
+            let harness = EndpointHarness.open(role)
+            harness.close(.normalClosure, "bye")
+            harness.receive(.text("data puts nothing off"))
+            harness.advance(by: .seconds(10) - .nanoseconds(1))
+            #expect(harness.phase == .closing)
+            harness.advance(by: .nanoseconds(1))
+            let outcome = try #require(harness.outcome)
+            #expect(harness.phase == .closed && harness.transportRequest == .abort)
+            #expect(outcome.failure == .closeTimedOut(after: .seconds(10)))
+            #expect(outcome.initiator == .local && outcome.code == .abnormalClosure)
+            #expect(outcome.sent == CloseFrame(.normalClosure, "bye") && outcome.received == nil)
+        }
+    }
+
+    @Test("§1.4, §5.5.1 data that comes while closing is dropped, and the handshake goes on")
+    func dataWhileClosing() {
+        let server = EndpointHarness.open(.server)
+        server.receive(.text("begun", isFinal: false))
+        server.close(.normalClosure)
+        let isFreed = server.endpoint.assembly.isEmpty
+        #expect(isFreed, "nobody will read what has come of the message")
+        server.receive(.continuation(" in vain", isFinal: true), .binary([1, 2, 3]), .text("late"), .close(1000))
+        #expect(server.events == [.closed])
+        #expect(server.outcome?.isClean == true)
+    }
+
+    @Test("§1.4 a frame that is half read when the closing handshake begins is dropped, at every offset of it")
+    func halfReadFrame() {
+        let bytes = WireFrame.text("half read").bytes(from: .client)
+        for split in 0...bytes.count {
+            let server = EndpointHarness.open(.server)
+            server.receive(Array(bytes[..<split]))
+            server.close(.normalClosure)
+            server.receive(Array(bytes[split...]) + WireFrame.close(1000).bytes(from: .client))
+            #expect(server.events.last == .closed && server.events.count == (split == bytes.count ? 2 : 1))
+            #expect(server.outcome?.isClean == true)
+        }
+    }
+
+    @Test("§5.5.2 Pings and Pongs are still told of while closing, but not answered")
+    func pingWhileClosing() throws {
+        let server = EndpointHarness.open(.server)
+        let number = try server.ping()
+        server.close(.normalClosure)
+        _ = server.takeOutput()
+        server.receive(.ping("late"), WireFrame(opcode: 0xA, payload: PingNumber.payload(number)))
+        #expect(server.events.first == .ping("late"))
+        #expect(server.events.last == .pong(PingNumber.payload(number), number: number, roundTrip: .zero))
+        #expect(server.output.isEmpty)
+    }
+
+    @Test("§5.5.1, §7.1.1 what comes after the peer's Close frame is ignored")
+    func dataAfterClose() {
+        for role in [Role.client, .server] {
+            let harness = EndpointHarness.open(role)
+            let frames: [WireFrame] = [
+                .close(1000), .text("late"), .ping("late"), .close(1011), WireFrame(opcode: 3, payload: []),
+            ]
+            harness.receive(frames.bytes(from: role.peer) + [0xFF, 0xFF, 0xFF])
+            harness.receive(.text("later"))
+            #expect(harness.events == [.closed])
+            #expect(harness.takeFrames().count == 1)
+            #expect(harness.outcome?.isClean == true && harness.outcome?.code == .normalClosure)
+        }
+    }
+
+    @Test("§7.1.2 a second close changes nothing")
+    func closedTwice() {
+        let server = EndpointHarness.open(.server)
+        server.close(.normalClosure, "first")
+        let deadline = server.deadline
+        server.advance(by: .seconds(1))
+        server.close(.goingAway, "second")
+        #expect(server.takeFrames().map(\.closeCode) == [1000])
+        #expect(server.deadline == deadline)
+        server.receive(.close(1000))
+        server.close(.goingAway, "third")
+        #expect(server.output.isEmpty)
+        #expect(server.outcome?.sent == CloseFrame(.normalClosure, "first"))
+    }
+
+    @Test("§7.1.7 a violation while closing fails the connection; the Close frame that was sent stays the only one")
+    func violationWhileClosing() throws {
+        let server = EndpointHarness.open(.server)
+        server.close(.goingAway)
+        server.receive(WireFrame(opcode: 0x3, payload: []))
+        #expect(server.takeFrames().map(\.closeCode) == [1001])
+        let outcome = try #require(server.outcome)
+        #expect(outcome.sent == CloseFrame(.goingAway, "") && outcome.received == nil && !outcome.isClean)
+        #expect(server.violation?.closeCode == .protocolError)
+        #expect(server.phase == .ending && server.transportRequest == .shutdownOutput)
+    }
+
+    @Test("§7.1.7 after a violation TCP is ended without waiting for a Close frame, in no more than the close deadline")
+    func afterViolation() {
+        for role in [Role.client, .server] {
+            let harness = EndpointHarness.open(role)
+            harness.receive(WireFrame(opcode: 0x3, payload: []))
+            let outcome = harness.outcome
+            harness.receive(.close(1002))
+            #expect(harness.outcome == outcome)
+            harness.advance(by: .seconds(10))
+            #expect(harness.phase == .closed && harness.transportRequest == .abort && harness.outcome == outcome)
+        }
+    }
+}

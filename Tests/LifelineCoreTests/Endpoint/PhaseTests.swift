@@ -1,0 +1,116 @@
+import HTTPTypes
+import Testing
+
+@testable import LifelineCore
+
+/// Every call in every phase has a defined answer.
+@Suite("The phases of a connection")
+struct PhaseTests {
+    /// A harness in each phase, for each role.
+    private func harness(_ role: Role, in phase: Endpoint.Phase) -> EndpointHarness {
+        guard phase != .opening else { return role == .server ? EndpointHarness(server: .server) : .client() }
+        let harness = EndpointHarness.open(role)
+        switch phase {
+        case .opening, .open: break
+        case .closing: harness.close(.normalClosure)
+        case .ending: harness.receive(.close(1000))
+        case .closed: harness.receiveEnd()
+        }
+        _ = harness.takeEvents()
+        _ = harness.takeOutput()
+        return harness
+    }
+
+    private static let phases: [Endpoint.Phase] = [.opening, .open, .closing, .ending, .closed]
+
+    @Test("Each phase is reached as §4 and §7 say", arguments: phases)
+    func reached(_ phase: Endpoint.Phase) {
+        for role in [Role.client, .server] { #expect(harness(role, in: phase).phase == phase) }
+    }
+
+    @Test("Data and Pings are sent while the connection is open, and never else", arguments: phases)
+    func sending(_ phase: Endpoint.Phase) throws {
+        for role in [Role.client, .server] {
+            let harness = harness(role, in: phase)
+            if phase == .open {
+                try harness.send(.text, [])
+                try harness.ping()
+            } else {
+                #expect(throws: SendError.notOpen) { try harness.send(.text, []) }
+                #expect(throws: SendError.notOpen) { try harness.ping() }
+            }
+        }
+    }
+
+    @Test("A deadline is set in each phase but the last", arguments: phases)
+    func deadlines(_ phase: Endpoint.Phase) {
+        for role in [Role.client, .server] {
+            let harness = harness(role, in: phase)
+            #expect((harness.deadline == nil) == (phase == .closed))
+            // Before the deadline nothing is due.
+            guard let deadline = harness.deadline else { continue }
+            harness.endpoint.advance(to: Instant(nanoseconds: deadline.nanoseconds - 1))
+            #expect(harness.phase == phase && !harness.hasOutput && harness.deadline == deadline)
+        }
+    }
+
+    @Test("An outcome stands from the end of the WebSocket on, and not before", arguments: phases)
+    func outcomes(_ phase: Endpoint.Phase) {
+        for role in [Role.client, .server] {
+            #expect((harness(role, in: phase).outcome != nil) == (phase == .ending || phase == .closed))
+        }
+    }
+
+    @Test("Aborting ends each phase at once; what was decided stays decided", arguments: phases)
+    func abort(_ phase: Endpoint.Phase) {
+        for role in [Role.client, .server] {
+            let harness = harness(role, in: phase)
+            let outcome = harness.outcome
+            let request = harness.transportRequest
+            harness.endpoint.abort("enough")
+            #expect(harness.phase == .closed)
+            #expect(harness.outcome == outcome || outcome == nil && harness.outcome?.failure == .aborted("enough"))
+            #expect(harness.transportRequest == (phase == .closed ? request : .abort))
+        }
+    }
+
+    @Test("Pausing the input is allowed in each phase", arguments: phases)
+    func pausing(_ phase: Endpoint.Phase) {
+        for role in [Role.client, .server] {
+            let harness = harness(role, in: phase)
+            let deadline = harness.deadline
+            harness.endpoint.setInputPaused(true, at: harness.now)
+            harness.endpoint.setInputPaused(false, at: harness.now)
+            #expect(harness.phase == phase && harness.deadline == deadline)
+        }
+    }
+
+    @Test("A client is told of the opening once, with what the server said")
+    func opening() {
+        let client = EndpointHarness.client()
+        let answer = client.answerToRequest.adding("Set-Cookie: id=1")
+        client.receive(answer.bytes) { event in
+            guard case .opened = event else { return }
+            let cookie = client.endpoint.opening?.response.headerFields[.setCookie]
+            #expect(cookie == "id=1")
+        }
+        client.receive(.text("next"))
+        let isGone = client.endpoint.opening == nil
+        #expect(isGone, "an open connection carries nothing of its handshake")
+        #expect(client.events.count == 2)
+    }
+
+    @Test("An open connection carries nothing of its handshake", arguments: [Role.client, .server])
+    func handshakeIsFreed(_ role: Role) {
+        let harness = EndpointHarness.open(role)
+        harness.receive(.text("first"))
+        let isFreed = harness.endpoint.handshake == nil
+        #expect(isFreed)
+    }
+
+    @Test("The roles are each other's peers")
+    func roles() {
+        #expect(Role.client.peer == .server && Role.server.peer == .client)
+        #expect(MessageKind.text.opcode == .text && MessageKind.binary.opcode == .binary)
+    }
+}

@@ -1,0 +1,145 @@
+import HTTPTypes
+import Testing
+
+@testable import LifelineCore
+
+/// The promise of determinism: the same bytes give the same events, wherever they are split.
+@Suite("Bytes may be split anywhere")
+struct SplitTests {
+    /// An endpoint at its first byte.
+    private func endpoint(_ role: Role) -> EndpointHarness {
+        let harness = role == .server ? EndpointHarness(server: .server) : .client()
+        _ = harness.takeOutput()
+        return harness
+    }
+
+    /// All that the peer sends, handshake and all.
+    private func input(_ role: Role, _ transcript: Transcript) -> [UInt8] {
+        (role == .server ? HandshakeText.request.bytes : EndpointHarness.answerToFirstSeed)
+            + transcript.frames.bytes(from: role.peer)
+    }
+
+    private func check(
+        _ harness: EndpointHarness, _ transcript: Transcript, _ context: @autoclosure () -> String,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        if harness.role == .server { _ = harness.takeMessage(sourceLocation: sourceLocation) }
+        let sent = harness.takeFrames(sourceLocation: sourceLocation)
+        let isRight =
+            harness.events.dropFirst().elementsEqual(transcript.events) && sent.last?.closeCode == transcript.sentCode
+            && harness.phase == .ending
+        if !isRight {
+            Issue.record("\(transcript.name), \(context()): \(harness.events)", sourceLocation: sourceLocation)
+        }
+    }
+
+    @Test("The transcripts give what they must in one piece", arguments: Transcript.all)
+    func onePiece(_ transcript: Transcript) {
+        for role in [Role.client, .server] {
+            let harness = endpoint(role)
+            harness.receive(input(role, transcript))
+            #expect(Array(harness.events.dropFirst()) == transcript.events)
+            check(harness, transcript, "one piece")
+        }
+    }
+
+    @Test("Split in two at every offset, handshake included", arguments: Transcript.all)
+    func everyOffset(_ transcript: Transcript) {
+        for role in [Role.client, .server] {
+            let bytes = input(role, transcript)
+            for split in 0...bytes.count {
+                let harness = endpoint(role)
+                harness.receive(bytes, splitAt: [split])
+                check(harness, transcript, "\(role) split at \(split)")
+            }
+        }
+    }
+
+    @Test("One byte at a time", arguments: Transcript.all)
+    func byteByByte(_ transcript: Transcript) {
+        for role in [Role.client, .server] {
+            let harness = endpoint(role)
+            harness.receiveByteByByte(input(role, transcript))
+            check(harness, transcript, "\(role) byte by byte")
+        }
+    }
+
+    @Test("In random pieces", arguments: Transcript.all)
+    func randomPieces(_ transcript: Transcript) {
+        var generator = SplitMix64(seed: 1918)
+        for role in [Role.client, .server] {
+            let bytes = input(role, transcript)
+            for round in 0..<TestScale.rounds(debug: 20, release: 2000) {
+                let harness = endpoint(role)
+                let splits = (0..<generator.below(12)).map { _ in generator.below(bytes.count + 1) }.sorted()
+                harness.receive(bytes, splitAt: splits)
+                check(harness, transcript, "\(role), round \(round), split at \(splits)")
+            }
+        }
+    }
+
+    @Test("In chunks, what is put together is the same")
+    func chunks() {
+        var generator = SplitMix64(seed: 1919)
+        let expected = Transcript.rich.events
+        for role in [Role.client, .server] {
+            let bytes = Transcript.rich.frames.bytes(from: role.peer)
+            var splits = (0...bytes.count).map { [$0] } + [Array(1..<bytes.count)]
+            splits += (0..<100).map { _ in (0..<10).map { _ in generator.below(bytes.count + 1) }.sorted() }
+            for split in splits {
+                let harness = EndpointHarness.open(role, delivery: .chunks)
+                harness.receive(bytes, splitAt: split)
+                if harness.events.withChunksJoined != expected { Issue.record("\(role) split at \(split)") }
+            }
+        }
+    }
+
+    @Test("In chunks, each message has one first and one last chunk, in this order")
+    func chunkPositions() {
+        let server = EndpointHarness.open(.server, delivery: .chunks)
+        server.receiveByteByByte(Transcript.rich.frames.bytes(from: .client))
+        var isInside = false
+        for case .chunk(_, let bytes, let isFirst, let isLast) in server.events {
+            #expect(isFirst == !isInside)
+            #expect(!bytes.isEmpty || isLast)
+            isInside = !isLast
+        }
+        #expect(!isInside)
+    }
+
+    @Test("A violation in chunks ends with the same code", arguments: Transcript.invalid)
+    func violationsInChunks(_ transcript: Transcript) {
+        for isBytewise in [true, false] {
+            let server = EndpointHarness.open(.server, delivery: .chunks)
+            let bytes = transcript.frames.bytes(from: .client)
+            if isBytewise { server.receiveByteByByte(bytes) } else { server.receive(bytes) }
+            #expect(server.takeFrames().last?.closeCode == transcript.sentCode)
+            #expect(server.events.last == .closed)
+        }
+    }
+
+    @Test("Headers that are reported are the same, wherever the bytes are split")
+    func reportedFrames() {
+        func events(splitAt splits: [Int]) -> [RecordedEvent] {
+            let server = EndpointHarness.open(.server)
+            server.endpoint.reportsFrames = true
+            server.receive(Transcript.rich.frames.bytes(from: .client), splitAt: splits)
+            return server.events
+        }
+        let expected = events(splitAt: [])
+        let count = Transcript.rich.frames.bytes(from: .client).count
+        #expect(expected.count == Transcript.rich.events.count + Transcript.rich.frames.count - 1)
+        for split in 0...count where events(splitAt: [split]) != expected { Issue.record("split at \(split)") }
+        #expect(events(splitAt: Array(1..<count)) == expected)
+    }
+
+    @Test("The same seed and the same bytes give the same output to the byte")
+    func determinism() {
+        func output() -> [UInt8] {
+            let client = endpoint(.client)
+            client.receive(input(.client, .rich))
+            return client.takeOutput()
+        }
+        #expect(output() == output())
+    }
+}

@@ -1,0 +1,95 @@
+import HTTPTypes
+import Testing
+
+@testable import LifelineCore
+
+@Suite("§10.2 origins")
+struct OriginPolicyTests {
+    @Test("§10.2 a client that is no browser names no origin, and passes under each policy")
+    func noOrigin() {
+        for policy in [OriginPolicy.sameOrigin, .any, .oneOf(["https://example.org"]), .oneOf([])] {
+            #expect(policy.allows(origin: nil, authority: "example.org"))
+        }
+    }
+
+    @Test(
+        "§10.2 pages that this server delivered may connect",
+        arguments: [
+            ("http://example.org", "example.org"), ("https://example.org", "example.org"),
+            ("http://example.org:80", "example.org"), ("http://example.org", "example.org:80"),
+            ("https://example.org:443", "example.org"), ("https://example.org", "example.org:443"),
+            ("http://example.org:8080", "example.org:8080"), ("HTTPS://Example.ORG", "example.org"),
+            ("https://example.org", "EXAMPLE.org"), ("http://[::1]:8080", "[::1]:8080"),
+            ("http://127.0.0.1", "127.0.0.1"),
+        ])
+    func sameOrigin(_ origin: String, _ authority: String) {
+        #expect(OriginPolicy.sameOrigin.allows(origin: origin, authority: authority))
+    }
+
+    @Test(
+        "§10.2 other pages may not",
+        arguments: [
+            ("https://evil.example", "example.org"), ("https://example.org.evil.example", "example.org"),
+            ("https://evil.example.org", "example.org"), ("https://example.org:8443", "example.org"),
+            ("https://example.org", "example.org:8443"), ("http://example.org:443", "example.org"),
+            ("https://example.org:80", "example.org"), ("null", "example.org"), ("", "example.org"), ("null", "null"),
+            ("example.org", "example.org"), ("https://example.org/", "example.org"), ("https://", ""),
+            ("https://example.org, https://evil.example", "example.org"),
+            ("https://evil.example://example.org", "example.org"),
+            ("https://user@example.org", "example.org"), ("file://", "example.org"),
+            ("https://example.or", "example.org"),
+        ])
+    func otherOrigin(_ origin: String, _ authority: String) {
+        #expect(!OriginPolicy.sameOrigin.allows(origin: origin, authority: authority))
+    }
+
+    @Test("§10.2 without a host there is no same origin")
+    func noAuthority() {
+        #expect(!OriginPolicy.sameOrigin.allows(origin: "https://example.org", authority: nil))
+    }
+
+    @Test("§10.2 a list of origins is compared as a whole, without regard to case")
+    func oneOf() {
+        let policy = OriginPolicy.oneOf(["https://Example.org", "https://app.example.org:8443"])
+        #expect(policy.allows(origin: "https://example.org", authority: "other"))
+        #expect(policy.allows(origin: "HTTPS://APP.EXAMPLE.ORG:8443", authority: nil))
+        #expect(!policy.allows(origin: "http://example.org", authority: "example.org"))
+        #expect(!policy.allows(origin: "https://example.org:443", authority: "example.org"))
+        #expect(!policy.allows(origin: "https://example.org.evil.example", authority: nil))
+        #expect(!policy.allows(origin: "null", authority: nil))
+    }
+
+    @Test("§10.2 any origin, null too")
+    func any() {
+        #expect(OriginPolicy.any.allows(origin: "null", authority: "example.org"))
+        #expect(OriginPolicy.any.allows(origin: "https://evil.example", authority: nil))
+    }
+
+    @Test("§10.2 a refused origin gets 403")
+    func refused() throws {
+        for (fields, isAllowed) in [
+            (["Origin: https://evil.example"], false), (["Origin: https://server.example.com"], true), ([], true),
+            (["Origin: https://server.example.com", "Origin: https://evil.example"], false),
+        ] {
+            let server = EndpointHarness(server: .server)
+            server.answering = .byHand
+            var text = HandshakeText.request
+            text.fields += fields
+            server.receive(text.bytes)
+            let handshake = try ServerHandshake(try #require(server.request))
+            do throws(HandshakeRefusal) {
+                try handshake.check(.sameOrigin)
+                #expect(isAllowed)
+            } catch {
+                #expect(!isAllowed)
+                #expect(error.status == .forbidden && error.reason == .origin)
+            }
+        }
+    }
+
+    @Test("§10.2 a pathological origin costs linear time", .timeLimit(.minutes(1)))
+    func pathological() {
+        let origin = String(repeating: ":/", count: 50_000)
+        #expect(!OriginPolicy.sameOrigin.allows(origin: origin, authority: "example.org"))
+    }
+}

@@ -1,0 +1,168 @@
+import HTTPTypes
+import Testing
+
+@testable import LifelineCore
+
+@Suite("RFC 9112 §9.3 ordinary requests on the same connection")
+struct PlainRequestTests {
+    @Test("RFC 9112 §9.3 a request is answered, and the upgrade after it opens the connection")
+    func thenUpgrade() {
+        let server = EndpointHarness(server: .server)
+        server.receive(HandshakeText.plainRequest.bytes)
+        let answer = server.takeMessage()
+        #expect(answer.status == 200 && answer.body == "fine")
+        #expect(answer["Content-Length"] == "4")
+        #expect(server.phase == .opening && server.transportRequest == nil)
+
+        server.receive(HandshakeText.request.bytes + WireFrame.text("hello").bytes(from: .client))
+        #expect(server.takeMessage().status == 101)
+        #expect(server.events.last == .text("hello"))
+    }
+
+    @Test("RFC 9112 §9.3.2 requests and the upgrade behind them, in one piece or byte by byte, are answered in order")
+    func pipelined() {
+        let bytes =
+            HandshakeText.plainRequest.bytes + HandshakeText.plainRequest.startLine("GET /two HTTP/1.1").bytes
+            + HandshakeText.request.bytes + WireFrame.text("hello").bytes(from: .client)
+        for isBytewise in [false, true] {
+            let server = EndpointHarness(server: .server)
+            if isBytewise { server.receiveByteByByte(bytes) } else { server.receive(bytes) }
+            #expect(
+                [server.takeMessage(), server.takeMessage(), server.takeMessage()].map(\.status) == [200, 200, 101])
+            #expect(server.events.count == 4 && server.events.last == .text("hello"))
+        }
+    }
+
+    @Test("RFC 9112 §9.3.2 no answer is lost where none has been written yet when the next request is answered")
+    func pipelinedOnStalledTransport() {
+        let server = EndpointHarness(server: .server)
+        server.isStalled = true
+        server.receive(HandshakeText.plainRequest.bytes)
+        server.receive(HandshakeText.request.without("Sec-WebSocket-Key").bytes)
+        server.receive(HandshakeText.request.bytes)
+        server.isStalled = false
+        server.drain()
+        #expect([server.takeMessage(), server.takeMessage(), server.takeMessage()].map(\.status) == [200, 400, 101])
+    }
+
+    @Test("RFC 9112 §9.3.2 an answer that waits to be written is not lost to a malformed request behind it")
+    func answerBeforeRejection() {
+        let server = EndpointHarness(server: .server)
+        server.isStalled = true
+        server.receive(HandshakeText.plainRequest.bytes + Array("GET / HTTP/1.1\n\n".utf8))
+        server.isStalled = false
+        server.drain()
+        #expect([server.takeMessage(), server.takeMessage()].map(\.status) == [200, 400])
+    }
+
+    @Test("RFC 9112 §9.3.2 the next request waits until the one before has been answered")
+    func waitsForAnswer() {
+        let server = EndpointHarness(server: .server)
+        server.answering = .byHand
+        server.receive(HandshakeText.plainRequest.bytes + HandshakeText.plainRequest.startLine("GET /2 HTTP/1.1").bytes)
+        #expect(server.takeEvents().count == 1)
+        #expect(server.request?.path == "/health")
+        server.receive([])
+        #expect(server.takeEvents().isEmpty && server.output.isEmpty)
+        server.endpoint.respond(HTTPResponse(status: .ok), body: [], at: server.now)
+        server.receive([])
+        #expect(server.request?.path == "/2")
+    }
+
+    @Test("RFC 9112 §9.6 Connection: close ends the connection with the answer")
+    func connectionClose() {
+        for request in [
+            HandshakeText.plainRequest.adding("Connection: close"),
+            .plainRequest.adding("Connection: keep-alive, Close"),
+            .plainRequest.startLine("GET / HTTP/1.0"),
+        ] {
+            let server = EndpointHarness(server: .server)
+            server.receive(request.bytes)
+            let answer = server.takeMessage()
+            #expect(answer.status == 200 && answer["Connection"] == "close")
+            #expect(server.phase == .ending && server.transportRequest == .shutdownOutput)
+            #expect(server.outcome?.isClean == false)
+            server.receive(HandshakeText.plainRequest.bytes)
+            #expect(server.output.isEmpty)
+        }
+    }
+
+    @Test("RFC 9112 §9.3 HTTP/1.0 is kept alive only where it asks for it, and needs no Host")
+    func http10() {
+        let server = EndpointHarness(server: .server)
+        let request = HandshakeText(startLine: "GET / HTTP/1.0", fields: ["Connection: Keep-Alive"])
+        server.receive(request.bytes)
+        #expect(server.takeMessage().status == 200)
+        #expect(server.phase == .opening)
+    }
+
+    @Test("§4.2.1 item 1: a request of HTTP/1.0 says so to whoever answers it: nothing can be upgraded from it")
+    func upgradeOverHTTP10() {
+        let server = EndpointHarness(server: .server)
+        server.answering = .byHand
+        server.receive(HandshakeText.request.startLine("GET /chat HTTP/1.0").bytes)
+        let isHTTP10 = server.endpoint.request?.isHTTP10
+        #expect(isHTTP10 == true)
+    }
+
+    @Test("RFC 9110 §9.3.2 the answer to HEAD has a length but no body")
+    func head() {
+        let server = EndpointHarness(server: .server)
+        server.receive(HandshakeText.plainRequest.startLine("HEAD /health HTTP/1.1").bytes)
+        let output = String(decoding: server.takeOutput(), as: UTF8.self)
+        #expect(output.hasPrefix("HTTP/1.1 200 OK\r\n"))
+        #expect(output.contains("Content-Length: 4\r\n"))
+        #expect(output.hasSuffix("\r\n\r\n"))
+    }
+
+    @Test("RFC 9112 §9.3 between two requests the connection may be idle for as long as a handshake may take")
+    func idleDeadline() {
+        let server = EndpointHarness(server: .server)
+        server.advance(by: .seconds(9))
+        server.receive(HandshakeText.plainRequest.bytes)
+        #expect(server.deadline == server.now.advanced(by: .seconds(10)))
+        server.advance(by: .seconds(10))
+        #expect(server.phase == .closed && server.transportRequest == .abort)
+    }
+
+    @Test("§1.7 bytes that cannot begin a request are not answered: TLS at a plain port, and other protocols")
+    func notHTTP() {
+        let hellos: [[UInt8]] = [
+            [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00], [0x80, 0x2E, 0x01], [0x00], [0xFF], [0x0D, 0x0A], [0x20],
+            [0x7B, 0x7D],
+        ]
+        for hello in hellos {
+            let server = EndpointHarness(server: .server)
+            server.receive(hello)
+            #expect(server.events == [.closed])
+            #expect(server.output.isEmpty)
+            #expect(server.phase == .closed && server.transportRequest == .close)
+            guard case .aborted? = server.outcome?.failure else {
+                Issue.record("\(String(describing: server.outcome))")
+                continue
+            }
+        }
+    }
+
+    @Test("RFC 9113 §3.4 an HTTP/2 preface is not answered, in one piece or in many")
+    func http2Preface() {
+        let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
+        for isBytewise in [false, true] {
+            let server = EndpointHarness(server: .server)
+            if isBytewise { server.receiveByteByByte(preface) } else { server.receive(preface) }
+            #expect(server.events == [.closed])
+            #expect(server.output.isEmpty && server.transportRequest == .close)
+            #expect(server.outcome?.failure == .aborted("an HTTP/2 client at an HTTP/1.1 port"))
+        }
+    }
+
+    @Test("§4.2.2 WebSocket frames behind a refused handshake are no request: the connection ends")
+    func framesBehindRefusal() {
+        let server = EndpointHarness(server: .server)
+        server.receive(
+            HandshakeText.request.without("Sec-WebSocket-Version").bytes + WireFrame.text("early").bytes(from: .client))
+        #expect(server.takeMessage().status == 426)
+        #expect(server.events.last == .closed)
+        #expect(server.phase == .closed && server.output.isEmpty)
+    }
+}

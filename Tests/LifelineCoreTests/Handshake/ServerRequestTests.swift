@@ -1,0 +1,179 @@
+import HTTPTypes
+import Testing
+
+@testable import LifelineCore
+
+@Suite("§4.2.1 the server's checks of the client's request")
+struct ServerRequestTests {
+    /// The answer to a request, and the server that gave it.
+    private func answer(_ request: HandshakeText) -> (HTTPText, EndpointHarness) {
+        let server = EndpointHarness(server: .server)
+        server.receive(request.bytes)
+        return (server.takeMessage(), server)
+    }
+
+    private func refusal(_ request: HandshakeText) -> HandshakeRefusal? {
+        let (_, server) = answer(request)
+        guard server.phase != .open, case .request(let parsed)? = server.events.first else {
+            return server.refusal
+        }
+        do throws(HandshakeRefusal) {
+            _ = try ServerHandshake(parsed)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test("§4.2.1 a valid request is accepted")
+    func valid() {
+        let (answer, server) = answer(.request)
+        #expect(answer.status == 101)
+        server.expectOpen()
+        #expect(server.events.count == 1)
+    }
+
+    @Test(
+        "§4.2.1 items 3 and 4: names and values without regard to case, in lists too",
+        arguments: [
+            ["upgrade: WebSocket", "CONNECTION: upgrade"], ["Upgrade: websocket", "Connection: keep-alive, Upgrade"],
+            ["Upgrade: websocket", "Connection: Upgrade,Keep-Alive"],
+            ["Upgrade: h2c, websocket", "Connection: Upgrade"],
+            ["Upgrade: h2c", "Upgrade: websocket", "Connection: upgrade"], ["Upgrade:websocket", "Connection:Upgrade"],
+            ["Upgrade: \t websocket\t", "Connection: ,\t, Upgrade ,"],
+            ["Upgrade: websocket", "Connection: keep-alive", "Connection: Upgrade"],
+        ])
+    func validUpgrades(_ fields: [String]) {
+        var request = HandshakeText.request.without("Upgrade").without("Connection")
+        request.fields += fields
+        answer(request).1.expectOpen()
+    }
+
+    @Test(
+        "§4.2.1 item 1: another method than GET gets 405 and says which is allowed",
+        arguments: [
+            "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "get", "CONNECT2",
+        ])
+    func method(_ method: String) {
+        let (answer, _) = answer(HandshakeText.request.startLine("\(method) /chat HTTP/1.1"))
+        #expect(answer.status == 405)
+        #expect(answer["Allow"] == "GET")
+    }
+
+    @Test(
+        "§4.2.1 item 3: a missing or other Upgrade gets 426 and says which",
+        arguments: [nil, "h2c", "websockets", "", "web socket"])
+    func upgrade(_ value: String?) {
+        let request = HandshakeText.request
+        let (answer, _) = answer(value.map { request.replacing("Upgrade", with: $0) } ?? request.without("Upgrade"))
+        #expect(answer.status == 426)
+        #expect(answer["Upgrade"] == "websocket")
+        #expect(answer["Connection"] == "Upgrade")
+    }
+
+    @Test(
+        "§4.2.1 item 4: a missing or other Connection gets 400",
+        arguments: [nil, "keep-alive", "", "Upgraded", "close"])
+    func connection(_ value: String?) {
+        let request = HandshakeText.request
+        let bent = value.map { request.replacing("Connection", with: $0) } ?? request.without("Connection")
+        #expect(answer(bent).0.status == 400)
+        #expect(refusal(bent)?.reason == .notAnUpgrade)
+    }
+
+    @Test(
+        "§4.2.1 item 5: a key that is missing or not sixteen bytes in base64 gets 400",
+        arguments: [
+            nil, "", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25j", "AAAA",
+            "dGhlIHNhbXBsZSBub25jZSE=", "dGhl IHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZ_==", "0123456789abcdef",
+            "dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ==",
+        ])
+    func key(_ key: String?) {
+        let request = HandshakeText.request
+        let name = "Sec-WebSocket-Key"
+        let bent = key.map { request.replacing(name, with: $0) } ?? request.without(name)
+        #expect(answer(bent).0.status == 400)
+        #expect(refusal(bent)?.reason == .key)
+    }
+
+    @Test("§4.2.1 item 5: two keys get 400, the same ones too")
+    func twoKeys() {
+        for second in [HandshakeText.exampleKey, "AAAAAAAAAAAAAAAAAAAAAA=="] {
+            let bent = HandshakeText.request.adding("Sec-WebSocket-Key: \(second)")
+            #expect(answer(bent).0.status == 400)
+            #expect(refusal(bent)?.reason == .key)
+        }
+    }
+
+    @Test("§4.2.1 item 8: subprotocols are offered in the client's order, over several fields too")
+    func subprotocols() throws {
+        let (_, server) = answer(
+            .request.adding("Sec-WebSocket-Protocol: chat, superchat", "Sec-WebSocket-Protocol:\twamp\t"))
+        guard case .request(let request)? = server.events.first else {
+            Issue.record("no request")
+            return
+        }
+        #expect(try ServerHandshake(request).subprotocols == ["chat", "superchat", "wamp"])
+    }
+
+    @Test(
+        "§4.2.1 item 8: subprotocols that are no list of different tokens get 400",
+        arguments: ["", ",", "a,", ",a", "a,,b", "a b", "a;b", "\"a\"", "a, a", "ä", "a/b"])
+    func invalidSubprotocols(_ value: String) {
+        let bent = HandshakeText.request.adding("Sec-WebSocket-Protocol: \(value)")
+        #expect(answer(bent).0.status == 400)
+        #expect(refusal(bent)?.reason == .malformedOffer)
+    }
+
+    @Test(
+        "§4.2.1 item 9: extensions that break the grammar get 400",
+        arguments: [
+            "a;", "a=1", ";", "a; =1", "a b", "a; b=\"", "a; b=\"c d\"", "a,;b", "a; b=c d", "ä",
+        ])
+    func invalidExtensions(_ value: String) {
+        let bent = HandshakeText.request.adding("Sec-WebSocket-Extensions: \(value)")
+        #expect(answer(bent).0.status == 400)
+        #expect(refusal(bent)?.reason == .malformedOffer)
+    }
+
+    @Test("§4.2.1 item 10: other fields, known or not, are passed on")
+    func otherFields() {
+        let (_, server) = answer(.request.adding("Cookie: a=b", "X-Unknown: y", "X-Unknown: z"))
+        guard case .request(let request)? = server.events.first else {
+            Issue.record("no request")
+            return
+        }
+        #expect(request.headerFields[.cookie] == "a=b")
+        #expect(request.headerFields.filter { $0.name.canonicalName == "x-unknown" }.map(\.value) == ["y", "z"])
+        #expect(request.authority == "server.example.com")
+        #expect(request.path == "/chat")
+    }
+
+    @Test("§4.2.1 item 1: the path is known without its query")
+    func path() throws {
+        let (_, server) = answer(.request.startLine("GET /chat/room?name=1?2 HTTP/1.1"))
+        guard case .request(let request)? = server.events.first else {
+            Issue.record("no request")
+            return
+        }
+        let handshake = try ServerHandshake(request)
+        #expect(handshake.path == "/chat/room")
+        #expect(handshake.request.path == "/chat/room?name=1?2")
+    }
+
+    @Test("§4.2.1 whatever names a WebSocket is a handshake, rightly or wrongly; the rest is ordinary HTTP")
+    func isOpening() throws {
+        func isOpening(_ text: HandshakeText) -> Bool {
+            let server = EndpointHarness(server: .server)
+            server.answering = .byHand
+            server.receive(text.bytes)
+            return server.request.map(ServerHandshake.isOpening) ?? false
+        }
+        #expect(isOpening(.request))
+        #expect(isOpening(.request.without("Sec-WebSocket-Key").without("Sec-WebSocket-Version")))
+        #expect(isOpening(.plainRequest.adding("Sec-WebSocket-Key: x")))
+        #expect(isOpening(.plainRequest.adding("Sec-WebSocket-Version: 8")))
+        #expect(!isOpening(.plainRequest))
+        #expect(!isOpening(.plainRequest.adding("Upgrade: h2c", "Connection: Upgrade")))
+    }
+}

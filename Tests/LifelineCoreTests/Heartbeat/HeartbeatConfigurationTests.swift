@@ -1,0 +1,50 @@
+import Testing
+
+@testable import LifelineCore
+
+@Suite("The heartbeat's times and the clock")
+struct HeartbeatConfigurationTests {
+    @Test("The defaults: a Ping every 25 s, 10 s to answer")
+    func defaults() {
+        #expect(HeartbeatConfiguration().interval == .seconds(25))
+        #expect(HeartbeatConfiguration().timeout == .seconds(10))
+        #expect(HeartbeatConfiguration.disabled.interval == nil)
+        #expect(EndpointConfiguration.server.heartbeat == HeartbeatConfiguration())
+    }
+
+    @Test("The shortest and the longest interval there are")
+    func extremes() throws {
+        for (interval, timeout) in [
+            (Duration.nanoseconds(1), Duration.nanoseconds(1)), (.nanoseconds(2), .seconds(1)),
+            (.seconds(1 << 40), .seconds(1 << 40)),
+        ] {
+            let server = HeartbeatTests.server(interval: interval, timeout: timeout)
+            let deadline = try #require(server.deadline)
+            #expect(deadline >= server.now)
+            server.endpoint.advance(to: deadline)
+            server.drain()
+            #expect(server.takeFrames().map(\.opcode) == [0x9])
+            server.expectOpen()
+        }
+    }
+
+    @Test("Instants order, measure and never overflow")
+    func instants() {
+        let start = Instant(nanoseconds: -5)
+        #expect(start < Instant(nanoseconds: -4))
+        #expect(start.advanced(by: .nanoseconds(10)) == Instant(nanoseconds: 5))
+        #expect(start.advanced(by: .seconds(-1)).nanoseconds == -1_000_000_005)
+        #expect(Instant(nanoseconds: 7).duration(since: start) == .nanoseconds(12))
+        #expect(Instant(nanoseconds: .max - 1).advanced(by: .seconds(1)) == Instant(nanoseconds: .max))
+        #expect(Instant(nanoseconds: 5).advanced(by: .seconds(Int64.max)) == Instant(nanoseconds: .max))
+    }
+
+    @Test("Durations in whole nanoseconds")
+    func durations() {
+        #expect(Duration.milliseconds(1.5).wholeNanoseconds == 1_500_000)
+        #expect(Duration(secondsComponent: 0, attosecondsComponent: 1_999_999_999).wholeNanoseconds == 1)
+        #expect(Duration.seconds(Int64.max).wholeNanoseconds == .max)
+        #expect(Duration.seconds(Int64.min).wholeNanoseconds == .min)
+        #expect(Duration.zero.wholeNanoseconds == 0)
+    }
+}

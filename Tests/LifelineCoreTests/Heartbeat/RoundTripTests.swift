@@ -1,0 +1,161 @@
+import Testing
+
+@testable import LifelineCore
+
+@Suite("§5.5.2, §5.5.3 Pings and the Pongs that answer them")
+struct RoundTripTests {
+    private func pong(_ number: UInt64) -> WireFrame {
+        WireFrame(opcode: 0xA, payload: PingNumber.payload(number))
+    }
+
+    @Test("§5.5.3 a Pong tells which Ping it answers, and how long that took")
+    func roundTrip() throws {
+        for role in [Role.client, .server] {
+            let harness = EndpointHarness.open(role)
+            let number = try harness.ping()
+            #expect(harness.takeFrames().map(\.payload) == [PingNumber.payload(number)])
+            harness.advance(by: .milliseconds(42))
+            harness.receive(pong(number))
+            #expect(harness.events == [.pong(PingNumber.payload(number), number: number, roundTrip: .milliseconds(42))])
+            let roundTripTime = harness.endpoint.roundTripTime
+            #expect(roundTripTime == .milliseconds(42))
+        }
+    }
+
+    @Test("§5.5.3 a Pong that answers a later Ping answers the earlier ones too")
+    func laterAnswersEarlier() throws {
+        let server = EndpointHarness.open(.server)
+        let first = try server.ping()
+        server.advance(by: .milliseconds(10))
+        let second = try server.ping()
+        server.advance(by: .milliseconds(10))
+        let third = try server.ping()
+        server.advance(by: .milliseconds(10))
+        server.receive(pong(second), pong(first), pong(third), pong(third))
+        #expect(
+            server.events == [
+                .pong(PingNumber.payload(second), number: second, roundTrip: .milliseconds(20)),
+                .pong(PingNumber.payload(first), number: nil, roundTrip: nil),
+                .pong(PingNumber.payload(third), number: third, roundTrip: .milliseconds(10)),
+                .pong(PingNumber.payload(third), number: nil, roundTrip: nil),
+            ])
+        server.expectOpen()
+    }
+
+    @Test("§5.5.3 an answer to an earlier Ping leaves the later one the whole timeout")
+    func answerToEarlier() throws {
+        let server = HeartbeatTests.server(interval: nil)
+        let first = try server.ping()
+        server.advance(by: .seconds(3))
+        try server.ping()
+        server.advance(by: .seconds(1))
+        server.receive(pong(first))
+        #expect(server.deadline == server.now.advanced(by: .seconds(5)))
+    }
+
+    @Test("§5.5.3 Pongs that answer nothing are unsolicited, whatever they carry")
+    func unsolicited() throws {
+        let server = EndpointHarness.open(.server)
+        let number = try server.ping()
+        let payloads: [[UInt8]] = [
+            [], [1], PingNumber.payload(number &+ 1), PingNumber.payload(number &- 1),
+            Array(PingNumber.payload(number).dropLast()),
+            PingNumber.payload(number) + [0], Array(PingNumber.payload(number).reversed()),
+        ]
+        for payload in payloads where payload != PingNumber.payload(number) {
+            server.receive(WireFrame(opcode: 0xA, payload: payload))
+            #expect(server.events.last == .pong(payload, number: nil, roundTrip: nil))
+        }
+        let roundTripTime = server.endpoint.roundTripTime
+        #expect(roundTripTime == nil)
+    }
+
+    @Test("§5.5.2 the numbers begin at random, so that a Pong proves that its Ping arrived")
+    func unpredictable() throws {
+        let first = try (0..<100).map { seed in
+            try EndpointHarness.open(.server, seed: UInt64(seed)).ping()
+        }
+        #expect(Set(first).count == 100)
+        #expect(Set(first.map { $0 >> 56 }).count > 50)
+    }
+
+    @Test("§5.5.2 numbers follow one another")
+    func consecutive() throws {
+        let server = EndpointHarness.open(.server)
+        let numbers = try (0..<10).map { _ in try server.ping() }
+        #expect(zip(numbers, numbers.dropFirst()).allSatisfy { $1 == $0 &+ 1 })
+    }
+
+    @Test("§5.5.2 a peer that sends data but never a Pong lives on, and is given up when it falls silent")
+    func dataWithoutPongs() throws {
+        let server = HeartbeatTests.server(interval: .seconds(2), timeout: .seconds(5))
+        for _ in 0..<1000 {
+            server.advance(by: .seconds(1))
+            server.receive(.text("data"))
+        }
+        server.expectOpen()
+        // No more Pings than may wait for an answer.
+        #expect(server.takeFrames().count == Heartbeat.maximumOutstanding)
+        server.advance(by: .seconds(5) - .nanoseconds(1))
+        server.expectOpen()
+        server.advance(by: .nanoseconds(1))
+        #expect(server.outcome?.failure == .heartbeatTimedOut(after: .seconds(5)))
+    }
+
+    @Test("§5.5.2 Pings that cannot be written do not pile up")
+    func stalledPings() throws {
+        let server = HeartbeatTests.server(interval: .seconds(2), timeout: .seconds(5))
+        server.isStalled = true
+        for _ in 0..<1000 {
+            server.advance(by: .seconds(1))
+            server.receive(.text("data"))
+        }
+        server.expectOpen()
+        server.isStalled = false
+        server.drain()
+        let pings = server.takeFrames()
+        #expect(pings.map(\.opcode) == [0x9])
+        // It is the only one that waits for an answer, too.
+        #expect(PingNumber.payload(try server.ping() &- 1) == pings.first?.payload)
+    }
+
+    @Test("§5.5.2 both sides of a quiet connection keep it alive, over a slow network, for hours")
+    func quietPair() {
+        let pair = EndpointPair(latency: .milliseconds(300))
+        pair.run(for: .seconds(4 * 3600))
+        for role in [Role.client, .server] {
+            pair[role].expectOpen()
+            let roundTripTime = pair[role].endpoint.roundTripTime
+            #expect(roundTripTime == .milliseconds(600))
+            let pongs = pair[role].events.filter { if case .pong = $0 { true } else { false } }
+            #expect((575...576).contains(pongs.count))
+        }
+    }
+
+    @Test("§5.5.2 a network that goes dead in one direction is noticed by the side that hears nothing")
+    func oneDirectionDead() {
+        var quiet = EndpointConfiguration.server
+        quiet.heartbeat = .disabled
+        let pair = EndpointPair(server: quiet, latency: .milliseconds(100))
+        pair.run(for: .seconds(60))
+        pair.silenced = [.server]
+        // An interval at most until the client's next Ping, then the timeout, then the reset's way to the server.
+        pair.run(for: .seconds(35) + .milliseconds(200))
+        #expect(pair.client.outcome?.failure == .heartbeatTimedOut(after: .seconds(10)))
+        #expect(pair.server.outcome?.failure == .transport("reset"))
+        #expect(pair.server.outcome?.initiator == .peer)
+    }
+
+    @Test("§5.5.2 a network that goes dead is noticed by both sides, within the interval and the timeout")
+    func dead() {
+        for seed in UInt64(1)...20 {
+            let pair = EndpointPair(latency: .milliseconds(100), seed: seed)
+            pair.run(for: .seconds(50))
+            pair.silenced = [.server, .client]
+            pair.run(for: .seconds(35) + .milliseconds(200))
+            for role in [Role.client, .server] {
+                #expect(pair[role].outcome?.failure == .heartbeatTimedOut(after: .seconds(10)))
+            }
+        }
+    }
+}

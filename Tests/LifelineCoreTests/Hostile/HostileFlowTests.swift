@@ -1,0 +1,94 @@
+import Testing
+
+@testable import LifelineCore
+
+@Suite("Hostile input: flow")
+struct HostileFlowTests {
+    @Test("A million Pings whose Pongs are never read: one Pong waits, the latest")
+    func millionPings() {
+        let server = EndpointHarness.open(.server)
+        server.isStalled = true
+        let thousand = Array(repeating: WireFrame.ping("of a million"), count: 1_000).bytes(from: .client)
+        for _ in 0..<1_000 {
+            var bytes = thousand
+            bytes.withUnsafeMutableBytes { memory in
+                var input = ReadBuffer(memory)
+                while case .ping = server.endpoint.receive(&input, at: server.now) {}
+            }
+        }
+        server.receive(.ping("the latest"))
+        server.expectOpen()
+        let waiting = server.endpoint.pendingControlFrames.map(\.payload)
+        #expect(waiting == [Array("the latest".utf8)])
+        server.isStalled = false
+        server.drain()
+        #expect(server.takeFrames().map(\.payload) == waiting)
+        #expect(!server.hasOutput)
+    }
+
+    @Test("A peer that never reads: of each kind of control frame one waits, however long")
+    func neverReads() throws {
+        let server = HeartbeatTests.server(interval: .seconds(1), timeout: .seconds(5))
+        server.isStalled = true
+        for round in 0..<500 {
+            server.advance(by: .seconds(1))
+            server.receive(.ping("ping \(round)"))
+        }
+        let waiting = server.endpoint.pendingControlFrames.map(\.opcode)
+        #expect(waiting == [.pong, .ping])
+        server.close(.goingAway)
+        server.isStalled = false
+        server.drain()
+        #expect(server.takeFrames().map(\.opcode) == [0xA, 0x8])
+    }
+
+    @Test("A peer that is silent after a Ping is closed at the deadline, with an outcome that says so")
+    func silent() {
+        for role in [Role.client, .server] {
+            let harness = EndpointHarness.open(role)
+            harness.advance(by: .seconds(35))
+            #expect(harness.outcome?.failure == .heartbeatTimedOut(after: .seconds(10)))
+        }
+    }
+
+    @Test("A peer that drips a byte now and then, inside one endless frame, is alive and costs nothing")
+    func drip() {
+        let server = EndpointHarness.open(.server)
+        server.receive(WireFrame(opcode: 2, payload: [], declaredLength: 1 << 20).masked().header)
+        for _ in 0..<1000 {
+            server.advance(by: .seconds(9))
+            server.receive([0])
+        }
+        server.expectOpen()
+        let kept = server.endpoint.assembly.count
+        #expect(kept == 1000)
+    }
+
+    @Test("A reader that does not read while the peer sends: the heartbeat waits with it")
+    func pausedReader() {
+        let server = EndpointHarness.open(.server)
+        server.endpoint.setInputPaused(true, at: server.now)
+        server.advance(by: .seconds(3600))
+        server.expectOpen()
+        server.endpoint.setInputPaused(false, at: server.now)
+        server.receive(.text("sent an hour ago"))
+        #expect(server.events == [.text("sent an hour ago")])
+        server.advance(by: .seconds(3600))
+        #expect(server.outcome?.failure == .heartbeatTimedOut(after: .seconds(10)))
+    }
+
+    @Test("A peer that ends TCP in any way at any time leaves nothing behind")
+    func goneInAnyWay() {
+        let ends: [(EndpointHarness) -> Void] = [
+            { $0.receiveEnd() }, { $0.endpoint.transportFailed("reset", at: $0.now) }, { $0.advance(by: .seconds(60)) },
+        ]
+        for end in ends {
+            let server = EndpointHarness.open(.server)
+            server.isStalled = true
+            server.receive(.text("begun", isFinal: false), .ping("unanswered"))
+            server.receive(Array(WireFrame.ping("half").bytes(from: .client).prefix(7)))
+            end(server)
+            #expect(server.phase == .closed && server.outcome?.isClean == false && server.deadline == nil)
+        }
+    }
+}

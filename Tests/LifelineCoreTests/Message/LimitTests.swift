@@ -1,0 +1,137 @@
+import Testing
+
+@testable import LifelineCore
+
+@Suite("§10.4 limits on frames and messages")
+struct LimitTests {
+    private func configuration(
+        frame: Int = 1 << 20, message: Int = 1 << 20, fragments: Int = 16_384
+    ) -> EndpointConfiguration {
+        var configuration = EndpointConfiguration.server
+        configuration.maximumFrameSize = frame
+        configuration.maximumMessageSize = message
+        configuration.maximumFragmentsPerMessage = fragments
+        return configuration
+    }
+
+    @Test(
+        "§10.4 a frame of just the limit passes; of one byte more it is answered with 1009",
+        arguments: [0, 1, 125, 126, 70_000])
+    func frameSize(_ limit: Int) {
+        let payload = [UInt8](repeating: 7, count: limit + 1)
+        let server = EndpointHarness.open(.server, configuration: configuration(frame: limit))
+        server.receive(.binary(Array(payload.dropLast())))
+        #expect(server.takeEvents().count == 1)
+        server.expectOpen()
+        server.receive(.binary(payload))
+        server.expectFailed(with: 1009)
+    }
+
+    @Test("§10.4 a message of just the limit passes; of one byte more it is answered with 1009")
+    func messageSize() {
+        for parts in [[10], [5, 5], [0, 10, 0], [1, 2, 3, 4], [10, 0, 0, 0]] {
+            for excess in [0, 1] {
+                let server = EndpointHarness.open(.server, configuration: configuration(message: 10))
+                for (index, part) in parts.enumerated() {
+                    let isLast = index == parts.count - 1
+                    let bytes = [UInt8](repeating: 0x61, count: part + (isLast ? excess : 0))
+                    server.receive(
+                        index == 0 ? .text(bytes, isFinal: isLast) : .continuation(bytes, isFinal: isLast))
+                }
+                if excess == 0 {
+                    #expect(server.events == [.text(String(repeating: "a", count: 10))])
+                } else {
+                    server.expectFailed(with: 1009)
+                }
+            }
+        }
+    }
+
+    @Test("§10.4 what is announced counts: the header alone is answered with 1009, without waiting for a payload")
+    func announcedSize() {
+        for length in [1 << 20 + 1, 1 << 32, Int.max] {
+            let server = EndpointHarness.open(.server)
+            let frame = WireFrame(opcode: 2, payload: [], declaredLength: UInt64(length))
+            server.receive(frame.masked().header)
+            server.expectFailed(with: 1009)
+        }
+        // The sum of the fragments' announced lengths, before the second one's payload.
+        let server = EndpointHarness.open(.server, configuration: configuration(message: 100))
+        server.receive(.binary([UInt8](repeating: 0, count: 60), isFinal: false))
+        server.receive(WireFrame(opcode: 0, isFinal: false, payload: [], declaredLength: 41).masked().header)
+        server.expectFailed(with: 1009)
+    }
+
+    @Test("§10.4 lengths whose sum would not fit into 64 bits are refused")
+    func sumOverflows() {
+        let server = EndpointHarness.open(
+            .server, configuration: configuration(frame: .max, message: .max), delivery: .chunks)
+        server.receive(.binary([1], isFinal: false))
+        server.receive(
+            WireFrame(opcode: 0, payload: [], declaredLength: UInt64(Int64.max)).masked().header)
+        server.expectFailed(with: 1009)
+    }
+
+    @Test("§10.4 nothing is allocated for what is announced, only for what has come")
+    func nothingIsAllocatedAhead() {
+        let server = EndpointHarness.open(
+            .server, configuration: configuration(frame: .max, message: .max))
+        server.receive(
+            WireFrame(opcode: 2, payload: [1, 2, 3], declaredLength: UInt64(Int64.max)).bytes(from: .client))
+        let kept = server.endpoint.assembly.count
+        #expect(kept == 3)
+    }
+
+    @Test("§10.4 a message of just the limit of fragments passes; one more is answered with 1008")
+    func fragmentCount() {
+        for limit in [1, 2, 10] {
+            let server = EndpointHarness.open(.server, configuration: configuration(fragments: limit))
+            for round in 0..<3 {
+                for index in 0..<limit {
+                    let isLast = index == limit - 1
+                    server.receive(index == 0 ? .text("", isFinal: isLast) : .continuation("", isFinal: isLast))
+                }
+                #expect(server.events.count == round + 1, "each message counts anew")
+            }
+            for index in 0...limit {
+                server.receive(index == 0 ? .text("", isFinal: false) : .continuation("", isFinal: false))
+            }
+            server.expectFailed(with: 1008)
+        }
+    }
+
+    @Test("§10.4 control frames do not count as fragments, and are not held to the limits of data")
+    func controlFramesDoNotCount() {
+        let server = EndpointHarness.open(
+            .server, configuration: configuration(frame: 4, message: 4, fragments: 2))
+        server.receive(.text("a", isFinal: false))
+        for _ in 0..<20 { server.receive(.ping("longer than four bytes")) }
+        server.receive(.continuation("b", isFinal: true))
+        #expect(server.events.last == .text("ab"))
+        server.receive(.close(1000, "a reason longer than four bytes"))
+        #expect(server.outcome?.isClean == true)
+    }
+
+    @Test("§10.4 the limits hold in chunks too")
+    func limitsInChunks() {
+        let server = EndpointHarness.open(.server, configuration: configuration(message: 10), delivery: .chunks)
+        server.receive(.text("12345", isFinal: false))
+        server.receive(.continuation("678901", isFinal: true))
+        server.expectFailed(with: 1009)
+    }
+
+    @Test("§10.4 a server is stricter than a client by default")
+    func defaults() {
+        #expect(EndpointConfiguration.server.maximumMessageSize == 1 << 20)
+        #expect(EndpointConfiguration.client.maximumMessageSize == 16 << 20)
+        #expect(EndpointConfiguration.server.maximumFrameSize == 1 << 20)
+        #expect(EndpointConfiguration.server.maximumFragmentsPerMessage == 16_384)
+    }
+
+    @Test("§10.4 the violation says what came, what is allowed, and which setting changes it")
+    func descriptions() {
+        let server = EndpointHarness.open(.server, configuration: configuration(frame: 100))
+        server.receive(WireFrame(opcode: 2, payload: [], declaredLength: 101).masked().bytes)
+        #expect(server.violation?.description == "a frame of 101 bytes; at most 100 are allowed (maximumFrameSize)")
+    }
+}
