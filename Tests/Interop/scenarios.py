@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import select
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -194,16 +193,17 @@ async def closed_without_code(encounter: Encounter) -> None:
 @scenario("closed by both at once", "receive", "close:4001,ours")
 async def closed_by_both(encounter: Encounter) -> None:
     ws = encounter.ws
+    # Lifeline's Close frame is held until that of websockets is on its way.
+    arrived: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    receive, ws.data_received = ws.data_received, arrived.set_result
     await ws.send("close now")
-    # Lifeline's Close frame stays in the socket until that of websockets is on its way.
-    ws.transport.pause_reading()
-    await encounter.reports.next("message")
-    await encounter.reports.next("closing")
-    while not select.select([ws.transport.get_extra_info("socket")], [], [], 0)[0]:
-        await asyncio.sleep(0.001)
+    held = await arrived
     ws.protocol.send_close(4002, "theirs")
     ws.send_data()
-    ws.transport.resume_reading()
+    ws.data_received = receive
+    ws.data_received(held)
+    await encounter.reports.next("message")
+    await encounter.reports.next("closing")
     await ws.wait_closed()
     await encounter.check_outcome(code=4002, reason="theirs", isClean=True, initiator="both")
     check("the Close frame from Lifeline", ws.protocol.close_rcvd, Close(4001, "ours"))
