@@ -11,7 +11,8 @@ struct DocumentationTests {
         "what is shown compiles",
         arguments: [
             "README.md", "Sources/Lifeline/Lifeline.docc/ConnectAClient.md",
-            "Sources/Lifeline/Lifeline.docc/PushFromTheServer.md", "Sources/Lifeline/Lifeline.docc/StreamBigMessages.md",
+            "Sources/Lifeline/Lifeline.docc/PushFromTheServer.md",
+            "Sources/Lifeline/Lifeline.docc/StreamBigMessages.md",
             "Sources/Lifeline/Lifeline.docc/ShutDown.md",
         ])
     func shownCodeCompiles(path: String) throws {

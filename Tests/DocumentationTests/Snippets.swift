@@ -2,6 +2,7 @@ import Lifeline
 import Logging
 import NIOCore
 import ServiceLifecycle
+import UnixSignals
 
 // What the README and the articles show, so that it is compiled. `DocumentationTests` holds the two together.
 

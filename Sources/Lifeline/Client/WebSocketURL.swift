@@ -60,7 +60,8 @@ public struct WebSocketURL: Hashable, Sendable {
         }
         guard !host.isEmpty else { throw error(url, "the host is missing") }
         guard host.utf8.allSatisfy({ isHostCharacter($0) }) else {
-            throw error(url, "the host holds characters that no host has; write international names in their ASCII form")
+            throw error(
+                url, "the host holds characters that no host has; write international names in their ASCII form")
         }
         guard let portText, !portText.isEmpty else { return (String(host), defaultPort) }
         guard let port = Int(portText), (1...65535).contains(port), portText.utf8.allSatisfy({ $0 >= 0x30 }) else {

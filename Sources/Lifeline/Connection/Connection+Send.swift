@@ -25,6 +25,7 @@ extension Connection {
             kind, position, payloadLength: payload.count, random: &loop.random)
         if observer != nil { observeSent(kind, position, payload) }
         append(header, payload)
+        if output.readableBytes >= maximumCorkedSize { writeCorked() }
     }
 
     /// Writes a frame that owns its payload.
@@ -48,6 +49,7 @@ extension Connection {
             frame.payload.withUnsafeReadableBytes { observeSent(frame.kind, frame.position, $0) }
         }
         append(header, UnsafeRawBufferPointer(start: nil, count: 0))
+        // Without a flush, which could let another frame come between the header and the payload.
         handOver()
         transport?.write(frame.payload)
     }
@@ -62,7 +64,6 @@ extension Connection {
         output.writeWithUnsafeMutableBytes(minimumWritableBytes: payload.count &+ 16) { target in
             header.write(payload, to: target.baseAddress.unsafelyUnwrapped)
         }
-        if output.readableBytes >= maximumCorkedSize { writeCorked() }
     }
 
     @inline(__always)
@@ -115,7 +116,8 @@ extension Connection {
             transport.flush()
         }
         loop.returnBuffer(buffer)
-        if endpoint.pointee.transportRequest != nil { carryOutTransportRequest() }
+        // The transport may have reported back and made more output, which is to go out before.
+        if endpoint.pointee.transportRequest != nil, !isDirty { carryOutTransportRequest() }
     }
 
     private static let noBuffer = ByteBuffer()
@@ -198,10 +200,10 @@ extension Connection {
 
     /// Sends what waits, for as long as the transport takes more.
     func sendWaiting() {
-        let unawaited = outbox.unawaitedSize
         while endpoint.pointee.phase == .open, transport?.isWritable ?? false,
             let item = outbox.popFirst(insideMessage: endpoint.pointee.isSendingFragments)
         {
+            unwritten -= item.unawaitedSize
             var result: Result<Void, WebSocketError> = .success(())
             if let frame = item.frame {
                 do throws(SendError) {
@@ -212,7 +214,6 @@ extension Connection {
             }
             item.waiter?.completion.resume(returning: result)
         }
-        unwritten -= unawaited - outbox.unawaitedSize
         if endpoint.pointee.phase != .open { failWaiting(.closed(outcome)) }
     }
 

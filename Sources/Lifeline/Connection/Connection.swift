@@ -104,7 +104,8 @@ final class Connection: @unchecked Sendable {
     }
 
     init(
-        loop: Loop, id: UInt64, transport: any Transport, remoteAddress: String = "", owner: any ConnectionOwner, limits: BufferLimits,
+        loop: Loop, id: UInt64, transport: any Transport, remoteAddress: String = "", owner: any ConnectionOwner,
+        limits: BufferLimits,
         observer: (any LifecycleObserver)?, endpoint: consuming Endpoint
     ) {
         self.loop = loop

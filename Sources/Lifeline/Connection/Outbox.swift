@@ -13,7 +13,7 @@ struct Outbox {
         var waiter: Waiter?
 
         /// What the item counts among those for which nobody waits.
-        fileprivate var unawaitedSize: Int { waiter == nil ? (frame?.payload.readableBytes ?? 0) + 1 : 0 }
+        var unawaitedSize: Int { waiter == nil ? (frame?.payload.readableBytes ?? 0) + 1 : 0 }
     }
 
     /// A task that waits for its frame to be sent.
@@ -30,11 +30,6 @@ struct Outbox {
     private(set) var unawaitedSize = 0
 
     var isEmpty: Bool { messages.isEmpty && continuations.isEmpty }
-
-    /// Whether a new frame must wait for those before it.
-    func mustWait(_ frame: OutboundFrame?) -> Bool {
-        frame?.isContinuation == true ? !continuations.isEmpty : !messages.isEmpty
-    }
 
     mutating func append(_ item: Item) {
         unawaitedSize += item.unawaitedSize

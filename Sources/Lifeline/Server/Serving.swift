@@ -66,7 +66,8 @@ final class Serving: ConnectionOwner {
         }
         metrics.closed(outcome)
         logger.info(
-            "closed", metadata: [
+            "closed",
+            metadata: [
                 "connection": "\(connection.id)", "code": "\(outcome.code.rawValue)",
                 "reason": "\(outcome.reason.debugDescription)", "outcome": "\(outcome)",
             ])
@@ -113,7 +114,8 @@ final class Serving: ConnectionOwner {
             remoteAddress: connection.remoteAddress)
         metrics.opened()
         logger.info(
-            "opened", metadata: [
+            "opened",
+            metadata: [
                 "connection": "\(connection.id)", "path": "\(path)", "peer": "\(connection.remoteAddress)",
             ])
         start(route, connection, agreed)
@@ -156,8 +158,10 @@ final class Serving: ConnectionOwner {
     private func noteRefusal(_ connection: Connection, _ refusal: HandshakeRefusal) {
         metrics.refused(refusal)
         logger.notice(
-            "refused", metadata: [
-                "peer": "\(connection.remoteAddress)", "status": "\(refusal.status.code)", "reason": "\(refusal.message)",
+            "refused",
+            metadata: [
+                "peer": "\(connection.remoteAddress)", "status": "\(refusal.status.code)",
+                "reason": "\(refusal.message)",
             ])
     }
 

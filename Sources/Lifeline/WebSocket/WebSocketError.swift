@@ -81,7 +81,8 @@ extension WebSocketError {
 
     static var concurrentReceive: WebSocketError {
         WebSocketError(
-            .concurrentReceive, "another task receives from this WebSocket already; messages have one order, so one reader")
+            .concurrentReceive,
+            "another task receives from this WebSocket already; messages have one order, so one reader")
     }
 
     static var invalidUTF8: WebSocketError {

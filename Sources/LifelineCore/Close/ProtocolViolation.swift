@@ -22,7 +22,8 @@ extension ProtocolViolation {
     static func reservedBits(_ header: UInt8) -> ProtocolViolation {
         let set = [(0x40, "RSV1"), (0x20, "RSV2"), (0x10, "RSV3")].filter { Int(header) & $0.0 != 0 }.map(\.1)
         return ProtocolViolation(
-            .protocolError, "\(set.joined(separator: " and ")) set, but no extension that uses it was agreed (RFC 6455 §5.2)")
+            .protocolError,
+            "\(set.joined(separator: " and ")) set, but no extension that uses it was agreed (RFC 6455 §5.2)")
     }
 
     static func reservedOpcode(_ opcode: Opcode) -> ProtocolViolation {
@@ -86,7 +87,8 @@ extension ProtocolViolation {
     // MARK: Close
 
     static var closePayloadOfOneByte: ProtocolViolation {
-        ProtocolViolation(.protocolError, "a Close frame with a payload of one byte; a code takes two (RFC 6455 §5.5.1)")
+        ProtocolViolation(
+            .protocolError, "a Close frame with a payload of one byte; a code takes two (RFC 6455 §5.5.1)")
     }
 
     static func invalidCloseCode(_ code: CloseCode) -> ProtocolViolation {

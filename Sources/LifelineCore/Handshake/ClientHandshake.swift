@@ -33,7 +33,8 @@ public struct ClientHandshake: Sendable {
         guard HTTPSyntax.isOriginForm(path) else {
             throw HandshakeFailure(
                 .invalidRequest,
-                "the path must begin with / and hold visible ASCII characters other than # alone; percent-encode others")
+                "the path must begin with / and hold visible ASCII characters other than # alone; percent-encode others"
+            )
         }
         guard subprotocols.allSatisfy({ HTTPSyntax.isToken($0) }), Set(subprotocols).count == subprotocols.count else {
             throw HandshakeFailure(.invalidRequest, "subprotocols must be different tokens (RFC 6455 §4.1)")
@@ -108,7 +109,8 @@ public struct ClientHandshake: Sendable {
         guard chosen.count == 1, subprotocols.contains(chosen[0]) else {
             let offered = subprotocols.isEmpty ? "none" : subprotocols.joined(separator: ", ")
             throw HandshakeFailure(
-                .subprotocol, "the server chose a subprotocol that was not offered (\(offered) was)", response: response)
+                .subprotocol, "the server chose a subprotocol that was not offered (\(offered) was)", response: response
+            )
         }
         return chosen[0]
     }

@@ -78,7 +78,8 @@ struct HTTPHeadParser {
         _ head: UnsafeRawBufferPointer, maximumFields: Int
     ) throws(Malformed) -> ResponseHead {
         var parser = HTTPHeadParser(head, maximumFields: maximumFields)
-        let parts = parser.nextLine().split(separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false)
+        let parts = parser.nextLine().split(
+            separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count >= 2 else { throw .startLine }
         let isHTTP10 = try minorVersion(parts[0]) == 0
         let digits = text(parts[1])

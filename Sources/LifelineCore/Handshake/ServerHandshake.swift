@@ -156,7 +156,8 @@ extension HandshakeRefusal {
     /// The answer to a request without an upgrade where there is nothing but a WebSocket (RFC 9110 §15.5.22).
     package static var upgradeRequired: HandshakeRefusal {
         HandshakeRefusal(
-            .notAnUpgrade, status: .upgradeRequired, message: "this resource is a WebSocket: Upgrade: websocket is needed",
+            .notAnUpgrade, status: .upgradeRequired,
+            message: "this resource is a WebSocket: Upgrade: websocket is needed",
             headerFields: [.upgrade: "websocket", .connection: "Upgrade", .secWebSocketVersion: "13"])
     }
 }

@@ -105,11 +105,11 @@ struct UTF8Validator {
 
         let isContinuation = (byte & 0xC0) .== 0x80
         let isExpected = (first .>= 0xC0) .| (second .>= 0xE0) .| (third .>= 0xF0)
-        var isBad = isContinuation .^ isExpected
-        isBad = isBad .| ((byte & 0xFE) .== 0xC0) .| (byte .>= 0xF5)
-        isBad = isBad .| ((first .== 0xE0) .& (byte .< 0xA0)) .| ((first .== 0xED) .& (byte .> 0x9F))
-        isBad = isBad .| ((first .== 0xF0) .& (byte .< 0x90)) .| ((first .== 0xF4) .& (byte .> 0x8F))
-        return !any(isBad)
+        let isMisplaced = isContinuation .^ isExpected
+        let isInvalidLead = ((byte & 0xFE) .== 0xC0) .| (byte .>= 0xF5)
+        let isBadAfterThree = ((first .== 0xE0) .& (byte .< 0xA0)) .| ((first .== 0xED) .& (byte .> 0x9F))
+        let isBadAfterFour = ((first .== 0xF0) .& (byte .< 0x90)) .| ((first .== 0xF4) .& (byte .> 0x8F))
+        return !any(isMisplaced .| isInvalidLead .| isBadAfterThree .| isBadAfterFour)
     }
 
     /// Judges one byte by the same rules.

@@ -50,6 +50,7 @@ struct HTTPHeadTests {
         expectRefused(String(valid.dropLast(1)) + "\n", with: 400)
         expectRefused(valid.replacingFirst("\r\n\r\n", with: "\r\n\n"), with: 400)
         expectRefused(valid.replacingFirst("\r\n\r\n", with: "\r\n\r\r\n"), with: 400)
+        expectRefused(valid.replacingFirst("\r\n\r\n", with: "\r\n\rX-Hidden: y\r\n\r\n"), with: 400)
         expectRefused(valid.replacingFirst("\r\n", with: "\r\r\n"), with: 400)
         expectRefused(valid.replacingFirst("\r\n", with: "\n\r\n"), with: 400)
     }

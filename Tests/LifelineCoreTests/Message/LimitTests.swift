@@ -47,6 +47,16 @@ struct LimitTests {
         }
     }
 
+    @Test("§10.4 each message counts anew: any number of messages of just the limit pass")
+    func messagesCountAnew() {
+        let server = EndpointHarness.open(.server, configuration: configuration(frame: 10, message: 10))
+        for round in 1...20 {
+            server.receive(.text("0123456789"), .text("01234", isFinal: false), .continuation("56789", isFinal: true))
+            #expect(server.events.count == 2 * round)
+        }
+        server.expectOpen()
+    }
+
     @Test("§10.4 what is announced counts: the header alone is answered with 1009, without waiting for a payload")
     func announcedSize() {
         for length in [1 << 20 + 1, 1 << 32, Int.max] {

@@ -3,11 +3,11 @@ import NIOPosix
 import NIOSSL
 
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Glibc
+import Glibc
 #endif
 
 /// The network's and TLS's errors in words for people rather than for debuggers.
