@@ -19,7 +19,6 @@ final class Session: Sendable {
 
     private struct State {
         var socket: WebSocket?
-        var isInterrupted = false
         var outputIsClosed = false
         var inputWasRefused = false
     }
@@ -174,11 +173,7 @@ final class Session: Sendable {
 
     /// Ctrl-C: the closing handshake where there is a connection, and the end where there is none.
     private func interrupt() {
-        let socket = state.withLock { state in
-            state.isInterrupted = true
-            return state.socket
-        }
-        guard let socket else {
+        guard let socket = state.withLock({ $0.socket }) else {
             errors.print("lifeline: interrupted before the connection was open")
             System.exitNow(Interruption.status)
         }
@@ -192,6 +187,7 @@ final class Session: Sendable {
             // Who does not read what was received by now will not.
             try await Task.sleep(for: .seconds(1))
             output.abandon()
+            errors.abandon()
         }
     }
 

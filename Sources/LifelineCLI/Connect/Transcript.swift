@@ -49,11 +49,7 @@ actor Transcript {
         switch options.format {
         case .plain: return
         case .json:
-            var object = event("open")
-            object.add("url", "\(url)")
-            object.add("peer", handshake.remoteAddress)
-            object.add("subprotocol", handshake.subprotocol)
-            try output.write(object.line)
+            try output.write(EventJSON.opened(url, handshake))
         case .conversation:
             let subprotocol = handshake.subprotocol.map { ", speaking \(output.visible($0))" } ?? ""
             try show(output.paint("connected to \(url)\(subprotocol)", .bold))
@@ -69,13 +65,7 @@ actor Transcript {
     /// The connection has ended.
     func closed(_ outcome: CloseOutcome) {
         if options.format == .json {
-            var object = event("close")
-            object.add("code", Int(outcome.code.rawValue))
-            object.add("reason", outcome.reason)
-            object.add("clean", outcome.isClean)
-            object.add("initiator", "\(outcome.initiator)")
-            object.add("failure", outcome.failure.map { "\($0)" })
-            try? output.write(object.line)
+            try? output.write(EventJSON.closed(outcome))
             return
         }
         let target = options.format == .conversation ? output : errors
@@ -112,7 +102,7 @@ actor Transcript {
         try showControls(withMessage: true)
         switch options.format {
         case .plain: try writePlain(message)
-        case .json: try output.write(json(message))
+        case .json: try output.write(EventJSON.received(message))
         case .conversation:
             try show(output.paint("<", .cyan) + " " + describe(message))
         }
@@ -146,19 +136,6 @@ actor Transcript {
         }
     }
 
-    private func json(_ message: Message) -> String {
-        var object = event("message")
-        switch message {
-        case .text(let text):
-            object.add("kind", "text")
-            object.add("text", text)
-        case .binary(let bytes):
-            object.add("kind", "binary")
-            object.add("hex", Hexadecimal.text(bytes.readableBytesView))
-        }
-        return object.line
-    }
-
     /// The most bytes of a binary message that are shown, unless `--hex` asks for all.
     private static let maximumShownBytes = 32
 
@@ -169,7 +146,7 @@ actor Transcript {
             let count = options.showsHexadecimal ? bytes.readableBytes : Transcript.maximumShownBytes
             let digits = Hexadecimal.text(bytes.readableBytesView.prefix(count), separator: " ")
             let rest = bytes.readableBytes > count ? (output.usesUnicode ? " …" : " ...") : ""
-            return output.paint("\(bytes.readableBytes) bytes", .blue) + " " + digits + rest
+            return output.paint(bytes.readableBytes.counted("byte"), .blue) + " " + digits + rest
         }
     }
 
@@ -182,22 +159,12 @@ actor Transcript {
         for event in events {
             if options.format == .json {
                 // The connection's end is an event of its own.
-                if event.opcode != .close { try output.write(json(event)) }
+                if event.opcode != .close { try output.write(EventJSON.control(event)) }
             } else if options.showsControl {
                 try showControl(event)
             }
         }
         if omitted > 0 { note("\(omitted) control frames are not shown; they came faster than they could be") }
-    }
-
-    private func json(_ event: ControlEvent) -> String {
-        var object = JSONObject()
-        object.add("event", event.opcode.description)
-        object.add("time", event.time.rfc3339)
-        object.add("direction", event.isSent ? "sent" : "received")
-        object.add("hex", Hexadecimal.text(event.payload))
-        if let roundTrip = event.roundTrip { object.add("roundTripMicroseconds", roundTrip.microseconds) }
-        return object.line
     }
 
     private func showControl(_ event: ControlEvent) throws(OutputClosed) {
@@ -214,13 +181,6 @@ actor Transcript {
     }
 
     // MARK: Lines
-
-    private func event(_ name: String) -> JSONObject {
-        var object = JSONObject()
-        object.add("event", name)
-        object.add("time", Timestamp.now.rfc3339)
-        return object
-    }
 
     private func stamp(_ terminal: Terminal, _ time: Timestamp = .now) -> String {
         options.showsTimestamps ? terminal.paint(time.timeOfDay, .dim) + " " : ""

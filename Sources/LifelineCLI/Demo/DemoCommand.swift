@@ -36,7 +36,9 @@ struct DemoCommand: AsyncParsableCommand {
             }
             await renderer.end(steps, outcome)
         } catch {
-            Terminal.errors(output).print("lifeline demo: \(error)".visible())
+            let missing = DemoStep.allCases.dropFirst(steps.count).first
+            let what = error is DemoFailure ? "" : missing.map { "\($0.name) was not seen by both sides: " } ?? ""
+            Terminal.errors(output).print("lifeline demo: " + (what + "\(error)").visible())
             throw ExitStatus.stepMissing
         }
     }

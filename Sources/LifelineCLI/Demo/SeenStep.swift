@@ -54,7 +54,7 @@ struct SeenStep {
     }
 
     private static func describe(_ header: FrameHeader, _ payload: [UInt8]) -> [String] {
-        let size = "\(header.payloadLength) bytes" + (header.maskingKey == nil ? "" : ", masked")
+        let size = header.payloadLength.counted("byte") + (header.maskingKey == nil ? "" : ", masked")
         switch header.opcode {
         case .text: return ["text " + String(decoding: payload, as: UTF8.self).quoted(), size]
         case .binary: return ["binary " + Hexadecimal.text(payload, separator: " "), size]

@@ -62,16 +62,6 @@ final class WireWatch: LifecycleObserver {
         }
     }
 
-    /// The round trip that a Pong measured.
-    func roundTrip() -> Duration? {
-        state.withLock { state in
-            for sighting in state.sightings {
-                if case .roundTrip(let time) = sighting.event { return time }
-            }
-            return nil
-        }
-    }
-
     /// How a side's connection ended.
     func outcome(of role: Role) -> CloseOutcome? {
         state.withLock { state in

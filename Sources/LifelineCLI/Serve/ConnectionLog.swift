@@ -26,9 +26,7 @@ final class ConnectionLog: LifecycleObserver {
             bytes += header.payloadLength
         }
 
-        var description: String {
-            "\(messages) \(messages == 1 ? "message" : "messages"), \(bytes) \(bytes == 1 ? "byte" : "bytes")"
-        }
+        var description: String { messages.counted("message") + ", " + bytes.counted("byte") }
     }
 
     /// The lines that may wait where standard error is not read; what is more is left out.

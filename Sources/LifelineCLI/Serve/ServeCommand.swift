@@ -63,25 +63,32 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let log = ConnectionLog(terminal: Terminal.errors(output))
+        let errors = Terminal.errors(output)
+        let log = ConnectionLog(terminal: errors)
         let writing = Task { await log.write() }
         let (stops, stop) = AsyncStream.makeStream(of: Void.self)
         let interruption = Interruption { stop.yield() }
+        var status = ExitStatus.success
         do {
             try await server(log).withServer { address in
                 announce(address)
                 for await _ in stops { break }
-                let count = log.openConnections
-                log.note("stopping; \(count) \(count == 1 ? "connection is" : "connections are") open")
+                log.note("stopping, with \(log.openConnections.counted("open connection"))")
             }
         } catch let error as WebSocketError {
             log.note("lifeline serve: " + error.message.visible())
-            log.finish()
-            await writing.value
-            throw ExitStatus.of(error)
+            status = ExitStatus.of(error)
         }
-        withExtendedLifetime(interruption) { log.finish() }
+        log.finish()
+        let patience = Task {
+            // Nobody who has not read the log by then will.
+            try await Task.sleep(for: .seconds(1))
+            errors.abandon()
+        }
         await writing.value
+        patience.cancel()
+        withExtendedLifetime(interruption) {}
+        throw status
     }
 
     /// Says where the server listens; the first line is for programs.

@@ -1,9 +1,9 @@
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Glibc
+import Glibc
 #endif
 
 /// The system calls that the command makes itself, all in one place, so that no other file asks on which system it runs.
@@ -52,11 +52,11 @@ enum System {
     /// Reads what is there, and waits for something where nothing is.
     static func read(_ descriptor: Int32, into bytes: UnsafeMutableRawBufferPointer) -> Transfer {
         #if canImport(Darwin)
-            let count = Darwin.read(descriptor, bytes.baseAddress, bytes.count)
+        let count = Darwin.read(descriptor, bytes.baseAddress, bytes.count)
         #elseif canImport(Musl)
-            let count = Musl.read(descriptor, bytes.baseAddress, bytes.count)
+        let count = Musl.read(descriptor, bytes.baseAddress, bytes.count)
         #else
-            let count = Glibc.read(descriptor, bytes.baseAddress, bytes.count)
+        let count = Glibc.read(descriptor, bytes.baseAddress, bytes.count)
         #endif
         return transfer(count)
     }
@@ -64,11 +64,11 @@ enum System {
     /// Writes as much as is taken.
     static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Transfer {
         #if canImport(Darwin)
-            let count = Darwin.write(descriptor, bytes.baseAddress, bytes.count)
+        let count = Darwin.write(descriptor, bytes.baseAddress, bytes.count)
         #elseif canImport(Musl)
-            let count = Musl.write(descriptor, bytes.baseAddress, bytes.count)
+        let count = Musl.write(descriptor, bytes.baseAddress, bytes.count)
         #else
-            let count = Glibc.write(descriptor, bytes.baseAddress, bytes.count)
+        let count = Glibc.write(descriptor, bytes.baseAddress, bytes.count)
         #endif
         return transfer(count)
     }

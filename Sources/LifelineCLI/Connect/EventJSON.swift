@@ -1,0 +1,55 @@
+import Lifeline
+import NIOCore
+
+/// The events of a connection as JSON, each an object on a line of its own.
+enum EventJSON {
+    /// The connection is open.
+    static func opened(_ url: WebSocketURL, _ handshake: WebSocketHandshake) -> String {
+        var object = event("open")
+        object.add("url", "\(url)")
+        object.add("peer", handshake.remoteAddress)
+        object.add("subprotocol", handshake.subprotocol)
+        return object.line
+    }
+
+    /// A message has been received.
+    static func received(_ message: Message) -> String {
+        var object = event("message")
+        switch message {
+        case .text(let text):
+            object.add("kind", "text")
+            object.add("text", text)
+        case .binary(let bytes):
+            object.add("kind", "binary")
+            object.add("hex", Hexadecimal.text(bytes.readableBytesView))
+        }
+        return object.line
+    }
+
+    /// A Ping or a Pong has been sent or received.
+    static func control(_ frame: ControlEvent) -> String {
+        var object = event(frame.opcode.description, at: frame.time)
+        object.add("direction", frame.isSent ? "sent" : "received")
+        object.add("hex", Hexadecimal.text(frame.payload))
+        if let roundTrip = frame.roundTrip { object.add("roundTripMicroseconds", roundTrip.microseconds) }
+        return object.line
+    }
+
+    /// The connection has ended.
+    static func closed(_ outcome: CloseOutcome) -> String {
+        var object = event("close")
+        object.add("code", Int(outcome.code.rawValue))
+        object.add("reason", outcome.reason)
+        object.add("clean", outcome.isClean)
+        object.add("initiator", "\(outcome.initiator)")
+        object.add("failure", outcome.failure.map { "\($0)" })
+        return object.line
+    }
+
+    private static func event(_ name: String, at time: Timestamp = .now) -> JSONObject {
+        var object = JSONObject()
+        object.add("event", name)
+        object.add("time", time.rfc3339)
+        return object
+    }
+}

@@ -1,0 +1,50 @@
+"""The command line itself."""
+
+from command import run
+from framework import equal, expect, test
+
+
+@test
+def help_and_version():
+    equal(run("--version").returncode, 0)
+    for arguments in (["--help"], ["connect", "--help"], ["serve", "--help"], ["demo", "--help"], []):
+        result = run(*arguments)
+        equal(result.returncode, 0)
+        expect(b"EXAMPLES" in result.stdout, arguments)
+        longest = max(result.stdout.decode().split("USAGE")[0].splitlines(), key=len)
+        expect(len(longest) <= 80, longest)
+    for status in ("2 ", "3 ", "4 ", "64 ", "65 ", "130 "):
+        expect(f"\n  {status}" in run("connect", "--help").stdout.decode(), status)
+
+
+@test
+def wrong_arguments_end_with_64():
+    cases = {
+        ("bogus",): "bogus",
+        ("connect",): "url",
+        ("connect", "http://127.0.0.1/"): "must be ws or wss",
+        ("connect", "127.0.0.1:80"): "ws://",
+        ("connect", "ws://h:99999/"): "port",
+        ("connect", "ws://h/#x"): "fragment",
+        ("connect", "ws://h/", "--header", "no colon"): "Name: value",
+        ("connect", "ws://h/", "--header", "bad name: x"): "name",
+        ("connect", "ws://h/", "--header", "A: b\r\nC: d"): "line break",
+        ("connect", "ws://h/", "--header", "A: b\nC: d"): "line break",
+        ("connect", "ws://h/", "--header", "A\r\nB: c"): "name",
+        ("connect", "ws://h/", "--header", "Sec-WebSocket-Key: x"): "handshake",
+        ("connect", "ws://h/", "--origin", "a\r\nb"): "origin",
+        ("connect", "ws://h/", "--subprotocol", "a b"): "subprotocols",
+        ("connect", "ws://h/", "--close-code", "1005"): "1005",
+        ("connect", "ws://h/", "--close-reason", "x" * 124): "124",
+        ("connect", "ws://h/", "--wait", "soon"): "wait",
+        ("connect", "wss://h/", "--cacert", "/nowhere"): "/nowhere",
+        ("serve", "--port", "65536"): "port",
+        ("serve", "--interval", "0"): "interval",
+        ("serve", "--tls-cert", "x"): "tls-key",
+        ("serve", "--tls-cert", "/nowhere", "--tls-key", "/nowhere"): "/nowhere",
+        ("demo", "--pace", "fast"): "pace",
+    }
+    for arguments, text in cases.items():
+        result = run(*arguments)
+        equal(result.returncode, 64, arguments, result.stderr)
+        expect(text in result.stderr.decode(), arguments, result.stderr)
