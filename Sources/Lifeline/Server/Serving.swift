@@ -37,7 +37,12 @@ final class Serving: ConnectionOwner {
     // MARK: ConnectionOwner
 
     func connectionEstablished(_ connection: Connection) {
-        state.withLock { $0.connections += 1 }
+        let isShuttingDown = state.withLock { state in
+            state.connections += 1
+            return state.isShuttingDown
+        }
+        // It was on its way when the server stopped listening, and nobody else would end it.
+        if isShuttingDown { connection.shutDown() }
     }
 
     func connection(_ connection: Connection, received request: InboundRequest) {

@@ -1,0 +1,166 @@
+import LifelineCore
+import NIOCore
+import Testing
+
+@testable import Lifeline
+
+/// Messages that arrive faster than the application takes them: reading pauses, nothing is lost, memory is bounded.
+@Suite("Inbound back-pressure") struct InboundPressureTests {
+    static let limits = BufferLimits(inbound: .init(low: 4000, high: 16_000))
+
+    /// A server whose handler receives one message each time it is let.
+    final class Slow: Sendable {
+        let received = Collected<Message>()
+        let mayReceive = Collected<Int>()
+
+        func allow(_ count: Int, _ simulation: Simulation) {
+            for number in 0..<count { mayReceive.append(number) }
+            simulation.advance(by: .seconds(1))
+        }
+
+        func handle(_ socket: WebSocket, _ simulation: Simulation) async throws {
+            while true {
+                while mayReceive.count <= received.count { await simulation.sleep(for: .milliseconds(10)) }
+                guard let message = try await socket.receiveCopy() else { return }
+                received.append(message)
+            }
+        }
+    }
+
+    static func slowServer(_ slow: Slow) -> Simulation {
+        let box = Collected<Simulation>()
+        let simulation = Simulation(observes: true) { configuration in
+            configuration.buffers = limits
+        } routes: { routes in
+            routes.route { [box] socket in try await slow.handle(socket, box.values[0]) }
+        }
+        simulation.link.socketBuffer = 8000
+        box.append(simulation)
+        return simulation
+    }
+
+    @Test func readingStopsAboveTheHighMarkAndGoesOnBelowTheLow() throws {
+        let never = Gate()
+        let server = Collected<WebSocket>()
+        let simulation = Simulation(observes: true) { configuration in
+            configuration.buffers = Self.limits
+        } routes: { routes in
+            routes.route { socket in
+                server.append(socket)
+                try await never.wait()
+            }
+        }
+        simulation.link.socketBuffer = 8000
+        let client = simulation.openRawClient()
+        for number in 0..<100 { client.send(.binary([UInt8(number)] + Array(repeating: 1, count: 999))) }
+        simulation.run()
+
+        let socket = try #require(server.values.first)
+        let connection = socket.connection
+        // The mark, and what one read brought above it.
+        #expect((16_000...25_000).contains(connection.inbox.size), "\(connection.inbox.size)")
+        #expect(connection.readingIsPaused)
+        #expect(!simulation.serverTransports[0].isReading)
+        #expect(simulation.serverEvents.words.last == "reading paused")
+        #expect(!client.transport.isWritable, "the peer has been slowed down")
+
+        // Each message that is taken makes room, but reading goes on at the low mark alone.
+        var numbers: [UInt8] = []
+        while !simulation.serverEvents.words.contains("reading resumed") {
+            let message = try simulation.value { try await socket.receiveCopy() }
+            numbers.append(try #require(message?.buffer.readableBytesView.first))
+        }
+        #expect(numbers.count > 12)
+        #expect((16_000...25_000).contains(connection.inbox.size), "it has been filled again")
+        while numbers.count < 100 {
+            let message = try simulation.value { try await socket.receiveCopy() }
+            numbers.append(try #require(message?.buffer.readableBytesView.first))
+        }
+        #expect(numbers == Array(0..<100), "nothing is lost, and all in order")
+        #expect(connection.inbox.isEmpty && connection.inbox.size == 0)
+        #expect(!connection.readingIsPaused)
+    }
+
+    /// An empty message takes memory too.
+    @Test func aFloodOfEmptyMessagesMeetsTheMark() throws {
+        let never = Gate()
+        let simulation = Simulation(observes: true) { configuration in
+            configuration.buffers = Self.limits
+        } routes: { $0.route { _ in try await never.wait() } }
+        simulation.link.socketBuffer = 600
+        let client = simulation.openRawClient()
+        client.send((0..<100_000).flatMap { _ in WireFrame.text("").bytes })
+        simulation.run()
+        let connection = try #require(simulation.loop.connections.first)
+        // A read brings at most 100 messages here.
+        #expect((16_000...22_500).contains(connection.inbox.size), "\(connection.inbox.size)")
+        #expect(connection.readingIsPaused)
+    }
+
+    @Test func aMessageLargerThanTheMarkPasses() throws {
+        let simulation = Simulation { configuration in
+            configuration.buffers = Self.limits
+        } routes: { $0.route(handler: echo) }
+        simulation.link.socketBuffer = 8000
+        let message = Message.binary(SplitMix64(seed: 1).prefix(500_000))
+        #expect(try SimulatedEchoTests.exchange([message, message], simulation, "/") == [message, message])
+        simulation.expectNothingLeft()
+    }
+
+    @Test(arguments: Simulation.Place.allCases) func nothingIsLostHoweverSlowTheReader(place: Simulation.Place) throws {
+        for seed in 1...20 {
+            let simulation = Simulation(seed: UInt64(seed)) { configuration in
+                configuration.buffers = Self.limits
+            } routes: { routes in
+                routes.route { socket in
+                    for number in 0..<500 {
+                        try await socket.send("\(number)" + String(repeating: ".", count: number))
+                    }
+                }
+            }
+            simulation.link = SimulatedLink(
+                latency: .milliseconds(seed % 3 * 5), socketBuffer: 997 * seed, readSize: .random(300 * seed))
+            let lengths = try simulation.value(place) {
+                let socket = try await simulation.connect { $0.buffers = Self.limits }
+                var lengths: [Int] = []
+                for try await message in socket {
+                    lengths.append(message.buffer.readableBytes)
+                    if lengths.count.isMultiple(of: seed) { await simulation.sleep(for: .milliseconds(20)) }
+                }
+                return lengths
+            }
+            #expect(lengths == (0..<500).map { "\($0)".count + $0 }, "seed \(seed)")
+            simulation.expectNothingLeft()
+        }
+    }
+
+    /// The peer's Close frame lies behind what the application has not taken, and waits there.
+    @Test func whatArrivedBeforeTheEndIsReceivedBeforeTheEnd() throws {
+        let slow = Slow()
+        let simulation = Self.slowServer(slow)
+        let client = simulation.openRawClient()
+        for _ in 0..<50 { client.send(.binary(Array(repeating: 1, count: 1000))) }
+        client.send(.close(1000))
+        simulation.advance(by: .seconds(1))
+        #expect(simulation.serverEvents.words.contains("reading paused"))
+        slow.allow(51, simulation)
+        #expect(slow.received.count == 50)
+        #expect(simulation.serverEvents.words.contains("ended cleanly"))
+    }
+
+    @Test func otherConnectionsOfTheLoopGoOn() throws {
+        let never = Gate()
+        let simulation = Simulation { configuration in
+            configuration.buffers = Self.limits
+        } routes: { routes in
+            routes.route("/stuck") { _ in try await never.wait() }
+            routes.route("/echo", handler: echo)
+        }
+        let flooder = simulation.openRawClient("/stuck")
+        for _ in 0..<1000 { flooder.send(.binary(Array(repeating: 1, count: 1000))) }
+        simulation.run()
+        #expect(
+            try SimulatedEchoTests.exchange(SimulatedEchoTests.messages, simulation, "/echo")
+                == SimulatedEchoTests.messages)
+    }
+}

@@ -1,0 +1,296 @@
+import LifelineCore
+import NIOCore
+import Testing
+
+@testable import Lifeline
+
+/// One reader, one order, and nothing lost.
+@Suite("Receiving") struct ReceivingTests {
+    /// A client and the raw server that it has opened a connection to.
+    static func client() throws -> (simulation: Simulation, socket: WebSocket, server: RawPeer) {
+        let simulation = Simulation { _ in }
+        let (socket, server) = try simulation.openToRawServer()
+        return (simulation, socket, server)
+    }
+
+    // MARK: Cancellation
+
+    @Test(arguments: Simulation.Place.allCases) func cancellingAReceiveLosesNothing(place: Simulation.Place) throws {
+        let (simulation, socket, server) = try Self.client()
+        for round in 0..<5 {
+            let receiving = simulation.start(place) { try await socket.receiveCopy() }
+            simulation.run()
+            receiving.cancel()
+            simulation.run()
+            #expect(receiving.error?.code == .cancelled)
+            server.send(WireFrame.text("\(round)").unmasked)
+            simulation.run()
+            #expect(try simulation.value(place) { try await socket.receiveCopy() } == .text("\(round)"))
+        }
+    }
+
+    /// The cancellation and the message meet: the message is the one receive's or the next's.
+    @Test(arguments: Simulation.Place.allCases, [false, true])
+    func aCancellationThatMeetsAMessageLosesNothing(place: Simulation.Place, cancelsFirst: Bool) throws {
+        let (simulation, socket, server) = try Self.client()
+        var received: [Message] = []
+        for round in 0..<10 {
+            let receiving = simulation.start(place) { try await socket.receiveCopy() }
+            simulation.run()
+            if cancelsFirst { receiving.cancel() }
+            server.send(WireFrame.text("\(round)").unmasked)
+            if !cancelsFirst { receiving.cancel() }
+            simulation.run()
+            if let message = try? receiving.value { received.append(message) }
+        }
+        server.send(WireFrame.close(1000).unmasked)
+        simulation.run()
+        received += try simulation.value(place) { try await socket.all() }
+        #expect(received == (0..<10).map { .text("\($0)") })
+    }
+
+    @Test(arguments: Simulation.Place.allCases)
+    func aTaskThatWasCancelledBeforeReceivesWhatIsThereOrNothing(place: Simulation.Place) throws {
+        let (simulation, socket, server) = try Self.client()
+        server.send(WireFrame.text("there").unmasked)
+        simulation.run()
+        let receiving = simulation.start(place) {
+            withUnsafeCurrentTask { $0?.cancel() }
+            return try await socket.receiveCopy()
+        }
+        simulation.run()
+        #expect(receiving.hasEnded)
+        if receiving.error == nil {
+            #expect(try receiving.value == .text("there"))
+        } else {
+            #expect(try simulation.value(place) { try await socket.receiveCopy() } == .text("there"))
+        }
+        let waiting = simulation.start(place) {
+            withUnsafeCurrentTask { $0?.cancel() }
+            return try await socket.receiveCopy()
+        }
+        simulation.run()
+        #expect(waiting.error?.code == .cancelled)
+    }
+
+    /// Handlers are watched once for their whole task, and not by each wait.
+    @Test func aHandlersReceiveIsCancelledWithItsTask() throws {
+        let ended = Collected<WebSocketError.Code>()
+        let simulation = Simulation { routes in
+            routes.route { socket in
+                do {
+                    _ = try await socket.receiveCopy()
+                } catch {
+                    ended.append((error as? WebSocketError)?.code ?? .closed)
+                    throw error
+                }
+            }
+        }
+        let client = simulation.openRawClient()
+        simulation.serving.cancelHandlers()
+        simulation.run()
+        #expect(ended.values == [.cancelled])
+        #expect(try client.takeFrames().map(\.closeCode) == [1001])
+    }
+
+    @Test func aHandlersChildTaskCanBeCancelledAlone() throws {
+        let simulation = Simulation { routes in
+            routes.route { socket in
+                let wasCancelled = await withThrowingTaskGroup(of: Message?.self) { group in
+                    group.addTask { try await socket.receiveCopy() }
+                    await Task.yield()
+                    group.cancelAll()
+                    return await group.nextResult().map { (try? $0.get()) == nil }
+                }
+                try await socket.send("\(wasCancelled == true)")
+                for try await message in socket { try await socket.send(message) }
+            }
+        }
+        let client = simulation.openRawClient()
+        client.send(.text("first"), .text("second"))
+        simulation.run()
+        #expect(try client.takeFrames().map(\.text) == ["true", "first", "second"])
+    }
+
+    // MARK: Several readers
+
+    @Test(arguments: Simulation.Place.allCases, Simulation.Place.allCases)
+    func aSecondReaderAtATimeIsRefused(first: Simulation.Place, second: Simulation.Place) throws {
+        let (simulation, socket, server) = try Self.client()
+        let receiving = simulation.start(first) { try await socket.receiveCopy() }
+        simulation.run()
+        let other = simulation.start(second) { try await socket.receiveCopy() }
+        let iterating = simulation.start(second) { try await socket.all() }
+        let streaming = simulation.start(second) {
+            var iterator = socket.incoming.makeAsyncIterator()
+            return try await iterator.next()?.kind
+        }
+        simulation.run()
+        #expect(other.error?.code == .concurrentReceive)
+        #expect(iterating.error?.code == .concurrentReceive)
+        #expect(streaming.error?.code == .concurrentReceive)
+        server.send(WireFrame.text("for the first").unmasked)
+        simulation.run()
+        #expect(try receiving.value == .text("for the first"))
+        // One after the other is fine.
+        server.send(WireFrame.text("for the second").unmasked)
+        simulation.run()
+        #expect(try simulation.value(second) { try await socket.receiveCopy() } == .text("for the second"))
+    }
+
+    @Test(arguments: Simulation.Place.allCases) func iteratorsCanFollowEachOther(place: Simulation.Place) throws {
+        let (simulation, socket, server) = try Self.client()
+        for number in 0..<6 { server.send(WireFrame.text("\(number)").unmasked) }
+        server.send(WireFrame.emptyClose.unmasked)
+        simulation.run()
+        let messages = try simulation.value(place) {
+            var messages: [Message] = []
+            for try await message in socket {
+                messages.append(message)
+                if messages.count == 2 { break }
+            }
+            if let message = try await socket.receiveCopy() { messages.append(message) }
+            var iterator = socket.makeAsyncIterator()
+            if let message = try await iterator.next() { messages.append(message) }
+            return messages + (try await socket.all())
+        }
+        #expect(messages == (0..<6).map { .text("\($0)") })
+    }
+
+    /// An actor takes the executor of a handler that calls it, and may hop between the two at each step.
+    @Test(arguments: Simulation.Place.allCases) func anActorCanReceive(place: Simulation.Place) throws {
+        let simulation = Simulation { $0.route { try await Room().echo($0) } }
+        for size in [1, 7, 1000] {
+            simulation.link.readSize = .atMost(size)
+            let messages = SimulatedEchoTests.messages.filter { $0.buffer.readableBytes < 100 * size }
+            #expect(try SimulatedEchoTests.exchange(messages, simulation, "/", place) == messages)
+            let answers = try simulation.value(place) {
+                try await Room().exchange(messages, try await simulation.connect())
+            }
+            #expect(answers == messages)
+        }
+        simulation.expectNothingLeft()
+    }
+
+    // MARK: What arrives early
+
+    @Test func messagesThatArriveBeforeTheHandlerReceivesAreKept() throws {
+        let mayReceive = Gate()
+        let received = Collected<Message>()
+        let simulation = Simulation { routes in
+            routes.route { socket in
+                try await mayReceive.wait()
+                for try await message in socket { received.append(message) }
+            }
+        }
+        let client = simulation.openRawClient()
+        client.send(.text("one"), .text("two").unfinished)
+        simulation.run()
+        client.send(.continuation(" three"), .ping(), .text("four"))
+        simulation.advance(by: .seconds(5))
+        #expect(received.isEmpty)
+        mayReceive.open()
+        simulation.run()
+        #expect(received.values == [.text("one"), .text("two three"), .text("four")])
+    }
+
+    /// Frames behind the request in the same packet are read after the 101, in order.
+    @Test(arguments: SimulatedEchoTests.handlers, [1, 50, 1000])
+    func framesBehindTheRequestAreRead(path: String, size: Int) throws {
+        let simulation = SimulatedEchoTests.simulation()
+        simulation.link.readSize = .atMost(size)
+        let client = simulation.rawClient()
+        client.send(HandshakeText.request(path).bytes + WireFrame.text("early").bytes + WireFrame.ping("p").bytes)
+        simulation.run()
+        #expect(client.takeHead()?.hasPrefix("HTTP/1.1 101 ") == true)
+        let frames = try client.takeFrames()
+        #expect(Set(frames.map(\.text)) == ["early", "p"])
+    }
+
+    /// Frames behind the 101 in the same packet are the handler's.
+    @Test(arguments: Simulation.Place.allCases) func framesBehindTheAnswerAreRead(place: Simulation.Place) throws {
+        let simulation = Simulation { _ in }
+        let messages = try simulation.value(place) {
+            let socket = try await simulation.connectToRawServer { server in
+                server.answer(
+                    behind: [WireFrame.text("early").unmasked, .ping().unmasked, .text("more").unmasked]
+                        .flatMap(\.bytes) + WireFrame.close(1000).unmasked.bytes)
+            }
+            return try await socket.all()
+        }
+        #expect(messages == [.text("early"), .text("more")])
+    }
+
+    // MARK: The end
+
+    @Test(arguments: Simulation.Place.allCases) func iterationEndsAsConversationsDo(place: Simulation.Place) throws {
+        for close in [WireFrame.close(1000), .close(1001, "away"), .emptyClose] {
+            let (simulation, socket, server) = try Self.client()
+            server.send(WireFrame.text("last").unmasked, close.unmasked)
+            simulation.run()
+            #expect(try simulation.value(place) { try await socket.all() } == [.text("last")])
+            // And again, each time somebody asks.
+            #expect(try simulation.value(place) { try await socket.receiveCopy() } == nil)
+        }
+    }
+
+    @Test(arguments: Simulation.Place.allCases) func iterationThrowsTheOutcomeOtherwise(place: Simulation.Place) throws {
+        let ends: [(String, (RawPeer) -> Void)] = [
+            ("1011", { $0.send(WireFrame.close(1011, "oops").unmasked) }),
+            ("4321", { $0.send(WireFrame.close(4321).unmasked) }),
+            ("end of TCP", { $0.end() }),
+            ("reset", { $0.transport.reset() }),
+            ("violation", { $0.send(WireFrame.text("masked")) }),
+        ]
+        for (name, end) in ends {
+            for isWaiting in [false, true] {
+                let (simulation, socket, server) = try Self.client()
+                let received = Collected<Message>()
+                let iterating = simulation.start(place) {
+                    if !isWaiting { await simulation.sleep(for: .seconds(1)) }
+                    for try await message in socket { received.append(message) }
+                }
+                simulation.run()
+                server.send(WireFrame.text("last").unmasked)
+                simulation.run()
+                end(server)
+                simulation.advance(by: .seconds(2))
+                #expect(received.values == [.text("last")], "\(name)")
+                #expect(iterating.error?.code == .closed, "\(name)")
+                let outcome = try simulation.value { await socket.outcome }
+                #expect(outcome != nil && iterating.error?.outcome == outcome, "\(name)")
+                #expect(simulation.error(place, of: { try await socket.receiveCopy() })?.outcome == outcome)
+            }
+        }
+    }
+
+    @Test(arguments: Simulation.Place.allCases) func afterItsOwnCloseATaskReceivesNothingMore(
+        place: Simulation.Place
+    ) throws {
+        let (simulation, socket, server) = try Self.client()
+        let closing = simulation.start(place) { try await socket.close() }
+        simulation.run()
+        server.send(WireFrame.text("too late").unmasked, WireFrame.close(1000).unmasked)
+        server.end()
+        simulation.run()
+        #expect(try closing.value.isClean)
+        #expect(try simulation.value(place) { try await socket.all() } == [])
+    }
+}
+
+/// Receives on an actor of its own.
+private actor Room {
+    func echo(_ socket: WebSocket) async throws {
+        for try await message in socket { try await socket.send(message) }
+    }
+
+    func exchange(_ messages: [Message], _ socket: WebSocket) async throws -> [Message] {
+        for message in messages { try await socket.send(message) }
+        var answers: [Message] = []
+        while answers.count < messages.count, let answer = try await socket.receive({ $0.copy }) {
+            answers.append(answer)
+        }
+        try await socket.close()
+        return answers
+    }
+}

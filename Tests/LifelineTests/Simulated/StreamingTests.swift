@@ -1,0 +1,403 @@
+import LifelineCore
+import NIOCore
+import Testing
+
+@testable import Lifeline
+
+/// Messages in parts, both ways (§5.4).
+@Suite("Streaming") struct StreamingTests {
+    /// A client that streams what it receives into a list: each message's kind, then its chunks.
+    static func collecting(
+        _ place: Simulation.Place
+    ) throws -> (simulation: Simulation, server: RawPeer, seen: Collected<String>, task: Running<Void>) {
+        let (simulation, socket, server) = try ReceivingTests.client()
+        let seen = Collected<String>()
+        let task = simulation.start(place) {
+            for try await message in socket.incoming {
+                seen.append("\(message.kind)")
+                for try await chunk in message { seen.append(String(buffer: chunk)) }
+                seen.append("end")
+            }
+        }
+        simulation.run()
+        return (simulation, server, seen, task)
+    }
+
+    // MARK: Receiving
+
+    @Test(arguments: Simulation.Place.allCases) func chunksComeBeforeTheirMessageEnds(place: Simulation.Place) throws {
+        let (simulation, server, seen, task) = try Self.collecting(place)
+        server.send(WireFrame.text("one").unfinished.unmasked)
+        simulation.run()
+        #expect(seen.values == ["text", "one"])
+        server.send(WireFrame.ping().unmasked, .continuation("").unfinished.unmasked, .continuation("two").unmasked)
+        simulation.run()
+        #expect(seen.values == ["text", "one", "two", "end"])
+        server.send(WireFrame.binary([]).unmasked, .text("whole").unmasked, .close(1000).unmasked)
+        simulation.run()
+        #expect(seen.values.dropFirst(4) == ["binary", "end", "text", "whole", "end"])
+        #expect(task.hasEnded && task.error == nil)
+    }
+
+    @Test(arguments: Simulation.Place.allCases) func aFramesPartsAreHandedOutAsTheyArrive(place: Simulation.Place) throws {
+        let (simulation, server, seen, _) = try Self.collecting(place)
+        let bytes = WireFrame.text("abcdef").unmasked.bytes
+        for byte in bytes {
+            server.send([byte])
+            simulation.run()
+        }
+        #expect(seen.values == ["text", "a", "b", "c", "d", "e", "f", "end"])
+    }
+
+    /// Memory is the application's: a message far larger than what is held passes.
+    @Test(arguments: Simulation.Place.allCases) func aLongMessageNeedsNoMoreMemoryThanAShortOne(
+        place: Simulation.Place
+    ) throws {
+        let most = Collected<Int>()
+        let simulation = Simulation { configuration in
+            configuration.buffers = InboundPressureTests.limits
+        } routes: { routes in
+            routes.route { socket in
+                for number in 0..<1000 {
+                    let position: FragmentPosition = number == 0 ? .first : number == 999 ? .last : .middle
+                    try await socket.send(
+                        OutboundFrame(kind: .binary, position: position, payload: ByteBuffer(repeating: 1, count: 1000)))
+                }
+            }
+        }
+        simulation.link.socketBuffer = 8000
+        let count = try simulation.value(place) {
+            let socket = try await simulation.connect { $0.buffers = InboundPressureTests.limits }
+            var count = 0
+            for try await message in socket.incoming {
+                for try await chunk in message {
+                    count += chunk.readableBytes
+                    most.append(socket.connection.inbox.size)
+                    if count.isMultiple(of: 7) { await simulation.sleep(for: .milliseconds(1)) }
+                }
+            }
+            return count
+        }
+        #expect(count == 1_000_000)
+        #expect((most.values.max() ?? 0) < 25_000)
+    }
+
+    @Test(arguments: Simulation.Place.allCases) func theRestOfAnAbandonedMessageIsSkipped(place: Simulation.Place) throws {
+        let (simulation, socket, server) = try ReceivingTests.client()
+        let seen = Collected<String>()
+        let task = simulation.start(place) {
+            for try await message in socket.incoming {
+                for try await chunk in message {
+                    seen.append(String(buffer: chunk))
+                    break
+                }
+            }
+        }
+        server.send(WireFrame.text("one").unfinished.unmasked)
+        simulation.run()
+        server.send(
+            WireFrame.continuation("skipped").unfinished.unmasked, .continuation("too").unmasked,
+            .text("two").unmasked, .text("thr").unfinished.unmasked)
+        simulation.run()
+        server.send(WireFrame.continuation("ee").unmasked, .close(1000).unmasked)
+        simulation.run()
+        #expect(seen.values == ["one", "two", "thr"])
+        #expect(task.hasEnded && task.error == nil)
+    }
+
+    @Test(arguments: Simulation.Place.allCases, [false, true])
+    func fromChunksBackToWholeMessages(place: Simulation.Place, arrivesAtOnce: Bool) throws {
+        let (simulation, socket, server) = try ReceivingTests.client()
+        let seen = Collected<String>()
+        _ = simulation.start(place) {
+            for try await message in socket.incoming {
+                for try await chunk in message {
+                    seen.append(String(buffer: chunk))
+                    break
+                }
+                break
+            }
+            await simulation.sleep(for: .seconds(1))
+            for try await message in socket { seen.append(String(buffer: message.buffer)) }
+        }
+        let frames: [WireFrame] = [
+            .text("first part").unfinished, .continuation("never read").unfinished, .continuation("nor this"),
+            .text("one ").unfinished, .continuation("two"), .text("three"), .close(1000),
+        ]
+        for frame in frames {
+            server.send(frame.unmasked)
+            if !arrivesAtOnce { simulation.advance(by: .milliseconds(400)) }
+        }
+        simulation.advance(by: .seconds(5))
+        #expect(seen.values == ["first part", "one two", "three"])
+    }
+
+    @Test(arguments: Simulation.Place.allCases) func fromWholeMessagesToChunks(place: Simulation.Place) throws {
+        let (simulation, socket, server) = try ReceivingTests.client()
+        server.send(WireFrame.text("whole").unmasked, .text("half ").unfinished.unmasked)
+        simulation.run()
+        let seen = Collected<String>()
+        _ = simulation.start(place) {
+            if let message = try await socket.receiveCopy() { seen.append(String(buffer: message.buffer)) }
+            for try await message in socket.incoming {
+                for try await chunk in message { seen.append(String(buffer: chunk)) }
+                seen.append("end")
+            }
+        }
+        simulation.run()
+        #expect(seen.values == ["whole"])
+        server.send(WireFrame.continuation("and ").unfinished.unmasked)
+        simulation.run()
+        server.send(WireFrame.continuation("half").unmasked, .text("new").unmasked)
+        simulation.run()
+        #expect(seen.values == ["whole", "half and ", "half", "end", "new", "end"])
+    }
+
+    /// A second stream begins with a message of its own, whatever the first left behind.
+    @Test(arguments: Simulation.Place.allCases) func aSecondStreamBeginsWithItsOwnMessage(place: Simulation.Place) throws {
+        let (simulation, socket, server) = try ReceivingTests.client()
+        let seen = Collected<String>()
+        _ = simulation.start(place) {
+            for _ in 0..<2 {
+                for try await message in socket.incoming {
+                    for try await chunk in message {
+                        seen.append(String(buffer: chunk))
+                        break
+                    }
+                    break
+                }
+            }
+        }
+        server.send(WireFrame.text("one").unfinished.unmasked)
+        simulation.run()
+        server.send(WireFrame.continuation("rest").unmasked, .text("two").unfinished.unmasked)
+        simulation.run()
+        #expect(seen.values == ["one", "two"])
+    }
+
+    /// Two streams at once take turns at the same messages; the end of one must not stop the other's streaming.
+    @Test(arguments: Simulation.Place.allCases) func anEndedStreamLeavesAnotherOneStreaming(place: Simulation.Place) throws {
+        let (simulation, socket, server) = try ReceivingTests.client()
+        let seen = Collected<String>()
+        _ = simulation.start(place) {
+            var first: IncomingMessages.AsyncIterator? = socket.incoming.makeAsyncIterator()
+            var second = socket.incoming.makeAsyncIterator()
+            if var chunks = try await first?.next()?.makeAsyncIterator(), let chunk = try await chunks.next() {
+                seen.append(String(buffer: chunk))
+            }
+            _ = try await second.next()
+            first = nil
+            while let message = try await second.next() {
+                for try await chunk in message { seen.append(String(buffer: chunk)) }
+            }
+        }
+        server.send(WireFrame.text("one").unmasked, .text("two").unmasked)
+        simulation.run()
+        server.send(WireFrame.text("at once").unfinished.unmasked)
+        simulation.run()
+        #expect(seen.values == ["one", "at once"])
+    }
+
+    @Test(arguments: Simulation.Place.allCases) func cancellingAStreamLosesNothing(place: Simulation.Place) throws {
+        let (simulation, socket, server) = try ReceivingTests.client()
+        let receiving = simulation.start(place) { try await socket.receiveCopy() }
+        simulation.run()
+        receiving.cancel()
+        simulation.run()
+        // Left behind in parts by a stream that nobody reads any more …
+        let streaming = simulation.start(place) {
+            for try await message in socket.incoming { for try await _ in message {} }
+        }
+        simulation.run()
+        server.send(WireFrame.text("read").unmasked)
+        simulation.run()
+        streaming.cancel()
+        server.send(WireFrame.text("one ").unfinished.unmasked, .continuation("two ").unfinished.unmasked)
+        simulation.run()
+        #expect(streaming.error?.code == .cancelled || streaming.error == nil)
+        // … the message is still whole for who receives it whole, however often that is tried.
+        for _ in 0..<3 {
+            let receiving = simulation.start(place) { try await socket.receiveCopy() }
+            simulation.run()
+            receiving.cancel()
+            simulation.run()
+            #expect(receiving.error?.code == .cancelled)
+        }
+        server.send(WireFrame.continuation("three").unmasked)
+        simulation.run()
+        #expect(try simulation.value(place) { try await socket.receiveCopy() } == .text("one two three"))
+    }
+
+    @Test(arguments: Simulation.Place.allCases) func aMessageThatBreaksOffThrows(place: Simulation.Place) throws {
+        let ends: [(String, (RawPeer) -> Void)] = [
+            ("a Close frame", { $0.send(WireFrame.close(1000).unmasked) }), ("the end of TCP", { $0.end() }),
+            ("a reset", { $0.transport.reset() }),
+            ("bytes that are no text", { $0.send(WireFrame(opcode: 0, payload: [0xFF]).unmasked) }),
+        ]
+        for (name, end) in ends {
+            let (simulation, server, seen, task) = try Self.collecting(place)
+            server.send(WireFrame.text("one").unfinished.unmasked)
+            simulation.run()
+            end(server)
+            simulation.advance(by: .seconds(20))
+            #expect(seen.values == ["text", "one"], "\(name)")
+            #expect(task.error?.code == .closed, "\(name)")
+        }
+    }
+
+    // MARK: Sending
+
+    /// A message in as many fragments as a test gives it.
+    static func fragments(_ texts: AsyncStream<String>) -> some AsyncSequence<ByteBuffer, Never> & Sendable {
+        texts.map { ByteBuffer(string: $0) }
+    }
+
+    @Test(arguments: Simulation.Place.allCases) func fragmentsGoOutAsTheyCome(place: Simulation.Place) throws {
+        let (simulation, socket, server) = try ReceivingTests.client()
+        let (texts, feed) = AsyncStream.makeStream(of: String.self)
+        let sending = simulation.start(place) { try await socket.send(textFragments: texts) }
+        simulation.run()
+        #expect(server.bytes.isEmpty)
+        feed.yield("one")
+        simulation.run()
+        #expect(try server.takeFrames().map { [$0.text, "\($0.opcode)", "\($0.isFinal)"] } == [["one", "1", "false"]])
+        feed.yield("two")
+        feed.yield("")
+        simulation.run()
+        #expect(try server.takeFrames().map { [$0.text, "\($0.opcode)", "\($0.isFinal)"] } == [["two", "0", "false"], ["", "0", "false"]])
+        feed.finish()
+        simulation.run()
+        #expect(try server.takeFrames().map { [$0.text, "\($0.opcode)", "\($0.isFinal)"] } == [["", "0", "true"]])
+        #expect(sending.hasEnded && sending.error == nil)
+    }
+
+    @Test(arguments: Simulation.Place.allCases) func noFragmentsMakeAnEmptyMessage(place: Simulation.Place) throws {
+        let (simulation, socket, server) = try ReceivingTests.client()
+        let (texts, feed) = AsyncStream.makeStream(of: String.self)
+        feed.finish()
+        try simulation.value(place) { try await socket.send(fragments: Self.fragments(texts)) }
+        #expect(try server.takeFrames().map { [$0.text, "\($0.opcode)", "\($0.isFinal)"] } == [["", "2", "true"]])
+    }
+
+    /// Control frames go between the fragments, other messages behind the last (§5.4).
+    @Test(arguments: Simulation.Place.allCases) func otherMessagesWaitForTheLastFragment(place: Simulation.Place) throws {
+        let (simulation, socket, server) = try ReceivingTests.client()
+        let (texts, feed) = AsyncStream.makeStream(of: String.self)
+        let (others, otherFeed) = AsyncStream.makeStream(of: String.self)
+        _ = simulation.start(place) { try await socket.send(textFragments: texts) }
+        feed.yield("a")
+        simulation.run()
+        _ = simulation.start(.onLoop) { try await socket.send("whole") }
+        _ = simulation.start(.elsewhere) { try await socket.send([1]) }
+        _ = simulation.start(place) { try await socket.send(textFragments: others) }
+        otherFeed.yield("x")
+        otherFeed.finish()
+        _ = simulation.start(place) { try await socket.ping() }
+        server.send(WireFrame.ping("?").unmasked)
+        simulation.run()
+        feed.yield("b")
+        simulation.run()
+        feed.finish()
+        simulation.run()
+        let frames = try server.takeFrames()
+        let data = frames.filter { $0.opcode < 8 }.map { $0.opcode == 2 ? "1" : $0.text }
+        #expect(data.prefix(3) == ["a", "b", ""])
+        #expect(Set(data.dropFirst(3)) == ["whole", "1", "x", ""])
+        #expect(frames.filter { $0.opcode < 8 }.map(\.isFinal).count { $0 } == 4)
+        let control = frames.firstIndex { $0.opcode == 0xA } ?? .max
+        let end = frames.firstIndex { $0.opcode == 0 && $0.isFinal } ?? 0
+        #expect(control < end, "the Pong has not waited")
+        #expect(frames.contains { $0.opcode == 9 })
+    }
+
+    /// A handler on the loop cannot wait; its messages do.
+    @Test func whatIsSentWithoutWaitingGoesBehindTheLastFragmentToo() throws {
+        let (texts, feed) = AsyncStream.makeStream(of: String.self)
+        let box = Collected<WebSocket>()
+        let simulation = Simulation { routes in
+            routes.routeOnLoop {
+                Exposed(box)
+            }
+        }
+        let client = simulation.openRawClient()
+        let socket = try #require(box.values.first)
+        _ = simulation.start { try await socket.send(textFragments: texts) }
+        feed.yield("a")
+        simulation.run()
+        client.send(.text("echo 1"), .text("echo 2"))
+        simulation.run()
+        feed.yield("b")
+        feed.finish()
+        simulation.run()
+        #expect(try client.takeFrames().map(\.text) == ["a", "b", "", "echo 1", "echo 2"])
+        #expect(simulation.loop.connections.count == 1)
+    }
+
+    struct Failure: Error {}
+
+    @Test(arguments: Simulation.Place.allCases) func aSequenceThatThrowsMidwayClosesWith1011(place: Simulation.Place) throws {
+        let (simulation, socket, server) = try ReceivingTests.client()
+        let (texts, feed) = AsyncThrowingStream.makeStream(of: String.self)
+        let sending = simulation.start(place) { try await socket.send(textFragments: texts) }
+        feed.yield("one")
+        simulation.run()
+        feed.finish(throwing: Failure())
+        simulation.run()
+        #expect(throws: Failure.self) { try sending.value }
+        let frames = try server.takeFrames()
+        #expect(frames.map(\.opcode) == [1, 8])
+        #expect(frames.last?.closeCode == 1011)
+    }
+
+    @Test(arguments: Simulation.Place.allCases) func aSequenceThatThrowsAtOnceHasSentNothing(place: Simulation.Place) throws {
+        let (simulation, socket, server) = try ReceivingTests.client()
+        let (texts, feed) = AsyncThrowingStream.makeStream(of: String.self)
+        feed.finish(throwing: Failure())
+        let sending = simulation.start(place) { try await socket.send(textFragments: texts) }
+        simulation.run()
+        #expect(throws: Failure.self) { try sending.value }
+        try simulation.value(place) { try await socket.send("still open") }
+        #expect(try server.takeFrames().map(\.text) == ["still open"])
+    }
+
+    /// A message that breaks off cannot be taken back, and nobody may wait for its end for ever.
+    @Test(arguments: Simulation.Place.allCases, [0, 1, 2])
+    func aFragmentedSendThatIsCancelledClosesWith1011(place: Simulation.Place, fragmentsLeft: Int) throws {
+        let (simulation, client, socket) = try OutboundPressureTests.stalled()
+        let (texts, feed) = AsyncStream.makeStream(of: String.self)
+        let sending = simulation.start(place) { try await socket.send(textFragments: texts) }
+        feed.yield(String(repeating: "x", count: 20_000))
+        simulation.run()
+        let other = simulation.start(place) { try await socket.send("another") }
+        for _ in 0..<fragmentsLeft { feed.yield("y") }
+        feed.finish()
+        simulation.run()
+        #expect(!sending.hasEnded, "it waits for room")
+        sending.cancel()
+        simulation.run()
+        #expect(sending.error?.code == .cancelled)
+        #expect(other.error?.code == .closed)
+        client.transport.setReading(true)
+        simulation.run()
+        let frames = try client.takeFrames()
+        #expect(frames.map(\.opcode) == [1, 8])
+        #expect(frames.last?.closeCode == 1011)
+    }
+}
+
+/// Leaves its socket for a test, and echoes.
+private struct Exposed: OnLoopHandler {
+    let box: Collected<WebSocket>
+
+    init(_ box: Collected<WebSocket>) {
+        self.box = box
+    }
+
+    func opened(_ socket: OnLoopWebSocket) {
+        box.append(socket.webSocket)
+    }
+
+    func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) {
+        socket.send(message)
+    }
+}

@@ -1,0 +1,32 @@
+import Lifeline
+
+/// Sends each message back, as a task.
+let echo: WebSocketServer.Handler = { socket in
+    for try await message in socket { try await socket.send(message) }
+}
+
+/// Sends each message back from where it lies, as a task.
+let echoInPlace: WebSocketServer.Handler = { socket in
+    while try await socket.receive({ socket.enqueue($0) }) != nil {}
+}
+
+/// Sends each message back, on the loop.
+struct OnLoopEcho: OnLoopHandler {
+    func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) {
+        socket.send(message)
+    }
+}
+
+extension WebSocket {
+    /// The next message, or `nil` after the last.
+    func receiveCopy() async throws -> Message? {
+        try await receive { $0.copy }
+    }
+
+    /// All messages to come.
+    func all() async throws -> [Message] {
+        var messages: [Message] = []
+        for try await message in self { messages.append(message) }
+        return messages
+    }
+}
