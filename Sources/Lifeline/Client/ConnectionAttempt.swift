@@ -56,13 +56,18 @@ final class ConnectionAttempt: ConnectionOwner {
         if let connection { connection.loop.execute { connection.abort("the task was cancelled") } }
     }
 
-    private func finish(_ outcome: Outcome) {
-        let continuation = state.withLock { state in
-            guard state.outcome == nil else { return nil as UnsafeContinuation<Outcome, Never>? }
+    /// Decides how the attempt ends.
+    ///
+    /// - Returns: Whether that had not been decided before.
+    @discardableResult
+    private func finish(_ outcome: Outcome) -> Bool {
+        let (isFirst, continuation) = state.withLock { state in
+            guard state.outcome == nil else { return (false, nil as UnsafeContinuation<Outcome, Never>?) }
             state.outcome = outcome
-            return state.continuation.take()
+            return (true, state.continuation.take())
         }
         continuation?.resume(returning: outcome)
+        return isFirst
     }
 
     // MARK: ConnectionOwner
@@ -85,7 +90,9 @@ final class ConnectionAttempt: ConnectionOwner {
             request: request, response: opening.response, agreement: opening.agreement,
             remoteAddress: connection.remoteAddress)
         state.withLock { $0.connection = nil }
-        finish(.success(WebSocket(connection: connection, handshake: handshake)))
+        if !finish(.success(WebSocket(connection: connection, handshake: handshake))) {
+            connection.abort("the task was cancelled")
+        }
     }
 
     func connectionEnded(_ connection: Connection) {

@@ -14,7 +14,11 @@ extension Connection {
         now = loop.driver.now()
         switch endpoint.pointee.ping(at: now) {
         case .success(let number):
-            pings.append(PingWaiter(wait: wait, number: number, sentAt: now, continuation: continuation))
+            noteOutputProgress()
+            pings.append(
+                PingWaiter(
+                    wait: wait, number: number, sentAt: now,
+                    deadline: now.advanced(by: endpoint.pointee.pongTimeout * 2), continuation: continuation))
         case .failure(let error):
             continuation.resume(returning: .failure(WebSocketError(error, outcome: outcome)))
         }
@@ -31,6 +35,17 @@ extension Connection {
         for waiter in answered {
             waiter.continuation.resume(returning: .success(now.duration(since: waiter.sentAt)))
         }
+    }
+
+    /// Gives those up whose Pong has not come in time on a connection that lives all the same: its peer sends other things,
+    /// or this side does not read.
+    func expirePings() {
+        guard let first = pings.first, first.deadline <= now else { return }
+        let expired = pings.filter { $0.deadline <= now }
+        pings.removeAll { $0.deadline <= now }
+        let error = WebSocketError(
+            .timedOut, "no Pong came within \(endpoint.pointee.pongTimeout * 2) (twice HeartbeatConfiguration.timeout)")
+        for waiter in expired { waiter.continuation.resume(returning: .failure(error)) }
     }
 
     /// Wakes the task with this wait, if it still waits.

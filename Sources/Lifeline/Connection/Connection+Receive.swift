@@ -60,7 +60,11 @@ extension Connection {
             borrowed = nil
             keep(message)
         }
-        while let message = nextMessage() { deliver(message) }
+        while let message = nextMessage() {
+            deliver(message)
+            // As bytes they take less than as messages, and cannot make the other connections wait.
+            if inbox.size >= limits.inbound.high, !input.isEmpty, endpoint.pointee.phase == .open { return holdInput() }
+        }
         setReading()
     }
 
@@ -147,21 +151,12 @@ extension Connection {
         return true
     }
 
-    /// Keeps what has arrived behind a request until that has been answered and the answer is on its way.
+    /// Keeps what has arrived as it is: behind a request until the answer is on its way, behind a full inbox until there is
+    /// room.
     private func holdInput() {
         inputIsHeld = true
         held = Array(input.unread)
         input = ReadBuffer(UnsafeMutableRawBufferPointer(start: nil, count: 0))
-        setReading()
-    }
-
-    /// Reads on in what was held.
-    func resumeHeldInput() {
-        guard inputIsHeld else { return }
-        inputIsHeld = false
-        var bytes = held
-        held = []
-        if !bytes.isEmpty { bytes.withUnsafeMutableBytes { received($0) } }
         setReading()
     }
 
@@ -179,7 +174,8 @@ extension Connection {
 
     /// Throws where the task has been cancelled and nothing has been found for it.
     func checkCancellation() throws(WebSocketError) {
-        if Task.isCancelled, borrowed == nil { throw .cancelled }
+        // What was found is ours alone to take, and only on the loop.
+        if Task.isCancelled, !loop.isOnLoop || borrowed == nil { throw .cancelled }
     }
 
     /// Resumes when ``pull()`` has something, or ``cancelReceive()`` is called.

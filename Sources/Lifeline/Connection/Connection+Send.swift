@@ -49,9 +49,12 @@ extension Connection {
             frame.payload.withUnsafeReadableBytes { observeSent(frame.kind, frame.position, $0) }
         }
         append(header, UnsafeRawBufferPointer(start: nil, count: 0))
-        // Without a flush, which could let another frame come between the header and the payload.
+        // Flushed at once: behind TLS, what is only written counts for nothing when one asks whether there is room.
         handOver()
-        transport?.write(frame.payload)
+        callTransport { transport in
+            transport.write(frame.payload)
+            transport.flush()
+        }
     }
 
     // MARK: Output
@@ -71,13 +74,13 @@ extension Connection {
         guard !isDirty else { return }
         isDirty = true
         output = loop.takeBuffer()
-        loop.markDirty(self)
+        queue()
     }
 
     /// Hands what has gathered to the transport, before the turn ends.
     private func writeCorked() {
         handOver()
-        transport?.flush()
+        callTransport { $0.flush() }
     }
 
     /// Hands much output to the transport before the turn ends.
@@ -90,7 +93,7 @@ extension Connection {
 
     private func handOver() {
         guard output.readableBytes > 0 else { return }
-        transport?.write(output)
+        callTransport { $0.write(output) }
         loop.returnBuffer(output)
         output = loop.takeBuffer()
     }
@@ -98,26 +101,27 @@ extension Connection {
     /// Writes the heads and control frames that wait, if the transport takes them.
     func drainControl() {
         // What does not fit now waits in the endpoint, the latest of each kind, and not here, where it would pile up.
-        guard endpoint.pointee.hasOutput, let transport, transport.isWritable else { return }
+        // A head goes out all the same: there is only one at a time, and frames must not overtake it.
+        guard endpoint.pointee.hasOutput, let transport, transport.isWritable || endpoint.pointee.hasHeadOutput else {
+            return
+        }
         markDirty()
         if observer != nil { observeControl() }
         endpoint.pointee.drainOutput(random: &loop.random) { output.writeBytes($0) }
     }
 
-    /// Writes all output: the end of a turn.
+    /// Writes all output.
     @inline(__always)
     func flush() {
         guard isDirty else { return }
         isDirty = false
         let buffer = output
         output = Connection.noBuffer
-        if let transport {
+        callTransport { transport in
             if buffer.readableBytes > 0 { transport.write(buffer) }
             transport.flush()
         }
         loop.returnBuffer(buffer)
-        // The transport may have reported back and made more output, which is to go out before.
-        if endpoint.pointee.transportRequest != nil, !isDirty { carryOutTransportRequest() }
     }
 
     private static let noBuffer = ByteBuffer()
@@ -136,7 +140,7 @@ extension Connection {
             if transport?.isWritable ?? false { return true }
         }
         // The peer does not read, and the sender does not wait: somebody has to bound what piles up.
-        unwritten += payload.count + 1
+        unwritten += payload.count + Outbox.overhead
         if unwritten > limits.maximumOutbound { giveUpSlowPeer() }
         return false
     }
@@ -152,7 +156,8 @@ extension Connection {
     private func giveUpSlowPeer() {
         endpoint.pointee.abort(
             "the peer does not read: more than \(limits.maximumOutbound) bytes wait (maximumOutbound)")
-        settle()
+        // At the end of the turn: the sender may be another connection's handler, in the middle of something.
+        queue()
     }
 
     // MARK: Senders that wait

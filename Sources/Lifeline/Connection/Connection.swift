@@ -28,10 +28,20 @@ final class Connection: @unchecked Sendable {
     var input = ReadBuffer(UnsafeMutableRawBufferPointer(start: nil, count: 0))
     /// When this turn's bytes arrived.
     var now: Instant
-    /// Bytes behind a request that waits for its answer.
+    /// Bytes that are not parsed yet: behind a request that waits for its answer, or behind more than the inbox takes.
     var held: [UInt8] = []
     /// Whether input is held rather than parsed.
     var inputIsHeld = false
+    /// Whether the peer has ended its side of TCP behind what is held.
+    private var endIsHeld = false
+
+    /// What the engine reported from inside a call of ours; it is seen to at the end of the turn.
+    private var reports: [Report] = []
+    /// Whether a handler, or the transport, is at work on this connection: then nothing may happen to it from below. What a
+    /// handler has borrowed would be gone, and its calls would come inside one another.
+    private var isBusy = false
+    /// Whether the loop comes by at the end of the turn.
+    private var isQueued = false
 
     /// Who receives messages.
     var receiver = Receiver.nobody
@@ -53,6 +63,8 @@ final class Connection: @unchecked Sendable {
     var isDirty = false
     /// Sends that wait.
     var outbox = Outbox()
+    /// What the transport had not written when it was last looked at.
+    private var lastPendingBytes = 0
     /// Bytes that were sent without waiting since the transport took no more.
     var unwritten = 0
     var pings: [PingWaiter] = []
@@ -71,6 +83,15 @@ final class Connection: @unchecked Sendable {
     private(set) var isTerminated = false
     /// A frame's header that the observer will be told with the payload's beginning.
     var observedHeader: FrameHeader?
+
+    /// What an engine reports.
+    private enum Report {
+        case received([UInt8])
+        case inputEnded
+        case failed(String, (any Error)?)
+        case outputDrained
+        case terminated
+    }
 
     /// A message or a part of one, where it lies.
     struct BorrowedMessage {
@@ -100,6 +121,8 @@ final class Connection: @unchecked Sendable {
         var wait: Wait
         var number: UInt64
         var sentAt: Instant
+        /// When the wait is given up.
+        var deadline: Instant
         var continuation: UnsafeContinuation<Result<Duration, WebSocketError>, Never>
     }
 
@@ -144,12 +167,14 @@ final class Connection: @unchecked Sendable {
     /// Bytes have arrived. They are parsed, and changed, where they lie, and needed no longer than this call takes.
     @inline(__always)
     func received(_ bytes: UnsafeMutableRawBufferPointer) {
+        guard !isBusy else { return report(.received(Array(bytes))) }
         guard !inputIsHeld else {
             held += bytes
             return
         }
         now = loop.driver.now()
         loop.beginTurn()
+        isBusy = true
         input = ReadBuffer(bytes)
         deliverToReceiver()
         // A task that was waiting takes what it can straight from the input …
@@ -161,17 +186,21 @@ final class Connection: @unchecked Sendable {
             loop.runReadyJobs()
             if borrowed != nil || !input.isEmpty { deliverToInbox() }
         }
+        isBusy = false
         settle()
         loop.endTurn()
     }
 
     /// The peer has ended its side of TCP.
     func inputEnded() {
+        guard !isBusy else { return report(.inputEnded) }
+        guard !inputIsHeld else {
+            endIsHeld = true
+            return
+        }
         loop.beginTurn()
         now = loop.driver.now()
         observe(.inputEnded)
-        held = []
-        inputIsHeld = false
         endpoint.pointee.receiveEnd(at: now)
         settle()
         loop.endTurn()
@@ -179,7 +208,9 @@ final class Connection: @unchecked Sendable {
 
     /// The byte stream has failed.
     func failed(_ description: String, _ error: (any Error)? = nil) {
+        guard !isBusy else { return report(.failed(description, error)) }
         loop.beginTurn()
+        dropHeldInput()
         transportError = transportError ?? error
         now = loop.driver.now()
         endpoint.pointee.transportFailed(description, at: now)
@@ -189,6 +220,7 @@ final class Connection: @unchecked Sendable {
 
     /// The transport takes bytes again.
     func outputDrained() {
+        guard !isBusy else { return report(.outputDrained) }
         loop.beginTurn()
         now = loop.driver.now()
         unwritten = outbox.unawaitedSize
@@ -202,9 +234,11 @@ final class Connection: @unchecked Sendable {
 
     /// TCP has ended.
     func terminated() {
+        guard !isBusy else { return report(.terminated) }
         guard !isTerminated else { return }
         isTerminated = true
         loop.beginTurn()
+        dropHeldInput()
         now = loop.driver.now()
         endpoint.pointee.transportFailed("TCP was ended", at: now)
         noteEnd()
@@ -226,11 +260,69 @@ final class Connection: @unchecked Sendable {
         deadline = nil
         if let finalDeadline, now >= finalDeadline {
             self.finalDeadline = nil
-            transport?.abort()
+            callTransport { $0.abort() }
             return
         }
+        noteOutputProgress()
         endpoint.pointee.advance(to: now)
+        expirePings()
         settle()
+    }
+
+    /// Takes it for life that the peer has read something: it may be busy with it, and our Ping may wait behind it.
+    func noteOutputProgress() {
+        let pending = transport?.pendingBytes ?? 0
+        if pending < lastPendingBytes { endpoint.pointee.noteOutputProgress(at: now) }
+        lastPendingBytes = pending
+    }
+
+    // MARK: Reports from inside a call
+
+    /// Calls the transport, which may report back from inside the call.
+    @inline(__always)
+    func callTransport(_ body: (any Transport) -> Void) {
+        guard let transport else { return }
+        let wasBusy = isBusy
+        isBusy = true
+        body(transport)
+        isBusy = wasBusy
+    }
+
+    private func report(_ report: Report) {
+        reports.append(report)
+        queue()
+    }
+
+    /// Has the loop come by at the end of the turn.
+    @inline(__always)
+    func queue() {
+        guard !isQueued else { return }
+        isQueued = true
+        loop.markDirty(self)
+    }
+
+    /// The end of a turn: writes all output, and sees to what was put off until now.
+    @inline(__always)
+    func endTurn() {
+        isQueued = false
+        flush()
+        if !reports.isEmpty { seeToReports() }
+        // The transport may have made more output, which is to go out before.
+        if endpoint.pointee.transportRequest != nil, !isDirty { settle() }
+    }
+
+    private func seeToReports() {
+        let reports = reports
+        self.reports = []
+        for report in reports {
+            switch report {
+            case .received(var bytes): bytes.withUnsafeMutableBytes { received($0) }
+            case .inputEnded: inputEnded()
+            case .failed(let description, let error): failed(description, error)
+            case .outputDrained: outputDrained()
+            case .terminated: terminated()
+            }
+        }
     }
 
     // MARK: After each change
@@ -245,7 +337,8 @@ final class Connection: @unchecked Sendable {
     }
 
     private func setDeadline() {
-        let next = endpoint.pointee.deadline ?? finalDeadline
+        var next = endpoint.pointee.deadline ?? finalDeadline
+        if let ping = pings.first { next = min(next ?? ping.deadline, ping.deadline) }
         guard next != deadline else { return }
         deadline = next
         loop.setDeadline(next, of: self)
@@ -287,16 +380,16 @@ final class Connection: @unchecked Sendable {
             return
         }
         endpoint.pointee.transportRequest = nil
-        guard let transport else { return }
         switch request {
         case .shutdownOutput:
             noteOutputEnd()
-            transport.shutdownOutput()
+            callTransport { $0.shutdownOutput() }
         case .close:
             noteOutputEnd()
             endFinally()
-            transport.close()
-        case .abort: transport.abort()
+            callTransport { $0.close() }
+        case .abort:
+            callTransport { $0.abort() }
         }
     }
 
@@ -319,11 +412,35 @@ final class Connection: @unchecked Sendable {
     /// Stops reading where the application is behind, and reads on where it has caught up.
     @inline(__always)
     func setReading() {
+        let phase = endpoint.pointee.phase
+        if inputIsHeld, phase != .opening, phase != .open || inbox.size < limits.inbound.low {
+            return resumeHeldInput()
+        }
         let mustPause =
-            endpoint.pointee.phase == .open || endpoint.pointee.phase == .opening
+            phase == .open || phase == .opening
             ? inputIsHeld || inbox.size >= (readingIsPaused ? limits.inbound.low : limits.inbound.high)
             : false
         if mustPause != readingIsPaused { changeReading(mustPause) }
+    }
+
+    /// Reads on in what was held.
+    func resumeHeldInput() {
+        guard inputIsHeld else { return }
+        inputIsHeld = false
+        var bytes = held
+        held = []
+        if !bytes.isEmpty { bytes.withUnsafeMutableBytes { received($0) } }
+        if endIsHeld, !inputIsHeld {
+            endIsHeld = false
+            inputEnded()
+        }
+        setReading()
+    }
+
+    private func dropHeldInput() {
+        held = []
+        inputIsHeld = false
+        endIsHeld = false
     }
 
     private func changeReading(_ paused: Bool) {

@@ -13,7 +13,7 @@ struct Outbox {
         var waiter: Waiter?
 
         /// What the item counts among those for which nobody waits.
-        var unawaitedSize: Int { waiter == nil ? (frame?.payload.readableBytes ?? 0) + 1 : 0 }
+        var unawaitedSize: Int { waiter == nil ? (frame?.payload.readableBytes ?? 0) + Outbox.overhead : 0 }
     }
 
     /// A task that waits for its frame to be sent.
@@ -22,14 +22,18 @@ struct Outbox {
         var completion: Completion
     }
 
-    /// Whole messages and first fragments.
+    /// What an item counts beside its bytes.
+    static let overhead = 128
+
+    /// Whole messages and first fragments, from `head` on.
     private var messages: [Item] = []
+    private var head = 0
     /// The next fragment of the message that is being sent; these overtake the others, which must wait for its end.
     private var continuations: [Item] = []
-    /// The bytes, and one more for each frame, for which nobody waits.
+    /// The bytes, and an overhead for each frame, for which nobody waits.
     private(set) var unawaitedSize = 0
 
-    var isEmpty: Bool { messages.isEmpty && continuations.isEmpty }
+    var isEmpty: Bool { head == messages.count && continuations.isEmpty }
 
     mutating func append(_ item: Item) {
         unawaitedSize += item.unawaitedSize
@@ -43,15 +47,22 @@ struct Outbox {
     /// The next item that may be sent.
     mutating func popFirst(insideMessage: Bool) -> Item? {
         if insideMessage { return continuations.isEmpty ? nil : continuations.removeFirst() }
-        guard !messages.isEmpty else { return nil }
-        let item = messages.removeFirst()
+        guard head < messages.count else { return nil }
+        let item = messages[head]
+        head += 1
+        if head == messages.count || head >= 64 && head * 2 >= messages.count {
+            messages.removeFirst(head)
+            head = 0
+        }
         unawaitedSize -= item.unawaitedSize
         return item
     }
 
     /// Takes an item back whose task was cancelled.
     mutating func remove(_ wait: Wait) -> Item? {
-        if let index = messages.firstIndex(where: { $0.waiter?.wait == wait }) { return messages.remove(at: index) }
+        if let index = messages[head...].firstIndex(where: { $0.waiter?.wait == wait }) {
+            return messages.remove(at: index)
+        }
         if let index = continuations.firstIndex(where: { $0.waiter?.wait == wait }) {
             return continuations.remove(at: index)
         }
@@ -61,7 +72,7 @@ struct Outbox {
     /// Takes all items back.
     mutating func removeAll() -> [Item] {
         defer { self = Outbox() }
-        return continuations + messages
+        return continuations + messages[head...]
     }
 }
 

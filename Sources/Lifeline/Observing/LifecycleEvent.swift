@@ -5,7 +5,7 @@ public import LifelineCore
 public struct LifecycleEvent: Sendable {
     /// What happened.
     public enum Kind: Sendable {
-        /// TCP is there, and TLS over it where it is used.
+        /// TCP is there. Where TLS is used, its handshake follows.
         case connected(remoteAddress: String)
         /// A client has sent its request.
         case requestSent(HTTPRequest)

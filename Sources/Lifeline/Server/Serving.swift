@@ -47,6 +47,7 @@ final class Serving: ConnectionOwner {
 
     func connection(_ connection: Connection, received request: InboundRequest) {
         do throws(HandshakeRefusal) {
+            try checkCapacity()
             if ServerHandshake.isOpening(request.request) {
                 try open(connection, request)
             } else {
@@ -109,7 +110,6 @@ final class Serving: ConnectionOwner {
         }
         let handshake = try ServerHandshake(request.request)
         try handshake.check(configuration.originPolicy)
-        try checkCapacity()
         let subprotocol = handshake.chosenSubprotocol(from: route.subprotocols)
         let response = handshake.response(subprotocol: subprotocol)
         connection.accept(response)
@@ -252,6 +252,18 @@ final class Serving: ConnectionOwner {
             if isIdle { continuation.resume() }
         }
     }
+
+    /// Ends the wait for handlers that do not return even when they are cancelled.
+    func giveUpWaiting() {
+        let waiters = state.withLock { state in
+            defer { state.idleWaiters = [] }
+            return state.idleWaiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Whether all connections and handlers have ended.
+    var isIdle: Bool { state.withLock { $0.connections == 0 && $0.handlers.isEmpty } }
 
     /// Cancels the handlers that have not returned.
     func cancelHandlers() {

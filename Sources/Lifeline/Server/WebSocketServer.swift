@@ -116,9 +116,14 @@ public struct WebSocketServer: Service {
     }
 
     private func listen() async throws(WebSocketError) -> (Listener, NIOEngine) {
-        let engine = configuration.loopCount.map { NIOEngine(loopCount: $0) } ?? .shared
         let tls = try configuration.tls?.makeContext()
+        let engine = configuration.loopCount.map { NIOEngine(loopCount: $0) } ?? .shared
         let serving = Serving(configuration: configuration, routes: routes, scheme: tls == nil ? "ws" : "wss")
-        return (try await Listener.listen(at: address, serving, engine, tls), engine)
+        do throws(WebSocketError) {
+            return (try await Listener.listen(at: address, serving, engine, tls), engine)
+        } catch {
+            await engine.shutDown()
+            throw error
+        }
     }
 }

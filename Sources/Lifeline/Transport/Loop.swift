@@ -103,7 +103,7 @@ final class Loop: @unchecked Sendable {
         while next < dirty.count {
             let connection = dirty[next]
             next += 1
-            connection.flush()
+            connection.endTurn()
         }
         dirty.removeAll(keepingCapacity: true)
     }

@@ -15,6 +15,9 @@ protocol Transport: AnyObject {
     /// Whether less than the low-water mark, after the high-water mark had been passed, waits to go out.
     var isWritable: Bool { get }
 
+    /// The bytes that have been handed over and not written.
+    var pendingBytes: Int { get }
+
     /// Stops reading, or reads on. Bytes that are left in the kernel make TCP slow the peer down.
     func setReading(_ reads: Bool)
 
@@ -26,6 +29,11 @@ protocol Transport: AnyObject {
 
     /// Ends the connection at once.
     func abort()
+}
+
+extension Transport {
+    /// An engine that does not know cannot tell a slow peer from a dead one.
+    var pendingBytes: Int { 0 }
 }
 
 /// What a loop needs of the engine that runs it.

@@ -75,8 +75,9 @@ public struct WebSocket: Sendable {
     /// Sends a received message back, or on, from where it lies, without waiting; for use inside
     /// ``receive(_:)``.
     ///
-    /// It does not wait where the peer reads too slowly; the next ``receive(_:)`` does, so that a loop of the two is as
-    /// bounded as one of ``receive(_:)`` and `send`.
+    /// It does not wait where the peer reads too slowly. On the connection's event loop the next ``receive(_:)`` does, so
+    /// that a loop of the two is as bounded as one of ``receive(_:)`` and `send`. Elsewhere nothing slows the sender, and a
+    /// connection with more than ``BufferLimits/maximumOutbound`` waiting is ended: `send` is the better choice there.
     ///
     /// - Returns: Whether it goes out; `false` where the connection is closing. Off the connection's event loop that is not
     ///   known yet, and the answer is `true`.
@@ -158,7 +159,11 @@ public struct WebSocket: Sendable {
     nonisolated(nonsending) func nextMessage() async throws(WebSocketError) -> ReceivedMessage? {
         let connection = connection
         while connection.loop.isOnLoop {
-            if connection.unwritten > 0 { try await waitForRoom() }
+            if connection.unwritten > 0 {
+                try await waitForRoom()
+                // An actor's task may go on elsewhere.
+                guard connection.loop.isOnLoop else { break }
+            }
             switch connection.pull() {
             case .borrowed(let message):
                 if message.isFirst, message.isLast { return ReceivedMessage(message) }
@@ -215,9 +220,12 @@ public struct WebSocket: Sendable {
 
     /// Sends a Ping and waits for the Pong (§5.5.2).
     ///
-    /// The wait is bounded by the pong timeout (`HeartbeatConfiguration.timeout`), after which the connection is ended.
+    /// Where nothing at all has been heard from the peer for the pong timeout (`HeartbeatConfiguration.timeout`), the
+    /// connection is ended; where other things have, the wait ends after twice that time.
     ///
     /// - Returns: The time of the round trip.
+    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/timedOut`` where the peer lives, but its Pong has not
+    ///   come, ``WebSocketError/Code/closed``, ``WebSocketError/Code/tooManyPings`` or ``WebSocketError/Code/cancelled``.
     public nonisolated(nonsending) func ping() async throws(WebSocketError) -> Duration {
         let wait = Wait()
         let result = await withTaskCancellationHandler {

@@ -33,6 +33,8 @@ public struct WebSocketError: Error, Sendable {
         public static var invalidCloseFrame: Code { Code("invalidCloseFrame") }
         /// Too many Pings wait for their Pongs.
         public static var tooManyPings: Code { Code("tooManyPings") }
+        /// No Pong came in time, on a connection that lives all the same.
+        public static var timedOut: Code { Code("timedOut") }
         /// The task was cancelled. Nothing was lost: a message that had not been handed out is the next one.
         public static var cancelled: Code { Code("cancelled") }
         /// The server cannot listen at its address.

@@ -40,6 +40,9 @@ extension Endpoint {
         !control.isEmpty || handshake?.output.isEmpty == false
     }
 
+    /// Whether a head of the opening handshake waits to be written; frames must not overtake it.
+    public var hasHeadOutput: Bool { handshake?.output.isEmpty == false }
+
     /// Hands out the bytes of the opening handshake and the control frames that wait to be written, in order.
     ///
     /// A driver whose transport takes no more may leave them: of each kind the latest is kept, so that they need no more

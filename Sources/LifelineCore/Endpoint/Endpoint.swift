@@ -193,6 +193,14 @@ public struct Endpoint: ~Copyable {
     /// How long the closing handshake, and the end of TCP after it, may take.
     public var closeTimeout: Duration { configuration.closeTimeout }
 
+    /// How long a Ping's answer may take.
+    public var pongTimeout: Duration { configuration.heartbeat.timeout }
+
+    /// Notes that the peer has taken bytes off the wire, which proves that it lives as well as bytes from it do.
+    public mutating func noteOutputProgress(at now: Instant) {
+        heartbeat.heard(at: now)
+    }
+
     // MARK: Ends
 
     /// Decides the outcome of a connection that ends without a completed closing handshake.

@@ -104,7 +104,11 @@ struct PhaseTests {
         "An open connection carries nothing of its handshake: a server once the answer is written, a client once it reads"
     )
     func handshakeIsFreed() {
-        let server = EndpointHarness.open(.server)
+        let server = EndpointHarness(server: .server)
+        server.answering = .byHand
+        server.receive(HandshakeText.request.bytes)
+        server.answerByTheRules()
+        server.drain()
         let isFreedWhenWritten = server.endpoint.handshake == nil
         #expect(isFreedWhenWritten)
         let client = EndpointHarness.open(.client)

@@ -20,6 +20,21 @@ struct ByteStoreTests {
         #expect(store.bytes.elementsEqual(expected))
     }
 
+    @Test("Bytes that come one at a time are moved a few times only: the work is linear")
+    func growth() {
+        var store = ByteStore()
+        var moves = 0
+        for byte in 0..<100_000 {
+            let before = store.bytes.baseAddress
+            withUnsafeBytes(of: UInt8(truncatingIfNeeded: byte)) { bytes in
+                if let base = bytes.baseAddress { store.append(base, count: 1) }
+            }
+            if store.bytes.baseAddress != before { moves += 1 }
+        }
+        #expect(store.count == 100_000)
+        #expect(moves < 20)
+    }
+
     @Test("What is removed from the front is gone, and the rest stays")
     func removeFirst() {
         for removed in 0...10 {

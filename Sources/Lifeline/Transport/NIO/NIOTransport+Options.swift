@@ -17,7 +17,10 @@ extension ChannelOptions.Types.WriteBufferWaterMark {
 extension SocketAddress {
     /// The address and the port, as people write them.
     var name: String {
-        guard let address = ipAddress, let port else { return pathname ?? "a Unix domain socket" }
+        guard let address = ipAddress, let port else {
+            // Who connects to such a socket mostly has no name of its own.
+            return pathname.flatMap { $0.isEmpty ? nil : $0 } ?? "a Unix domain socket"
+        }
         return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
     }
 }

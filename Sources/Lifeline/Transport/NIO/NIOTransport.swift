@@ -14,6 +14,8 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     private var context: ChannelHandlerContext?
     /// Whether this side has closed the channel, or it has failed: its end says nothing about the peer then.
     private var hasEndedOtherwise = false
+    /// Whether this side has ended its side of TCP.
+    private var outputIsShutDown = false
     /// The channel's own word, kept here: it is asked for with each message.
     private(set) var isWritable = true
 
@@ -94,7 +96,13 @@ final class NIOTransport: ChannelInboundHandler, Transport {
         if let connection {
             self.connection = nil
             // Once the output has been shut down, the channel does not report the peer's end, but ends itself with it.
-            if !hasEndedOtherwise { connection.inputEnded() }
+            if !hasEndedOtherwise {
+                if outputIsShutDown {
+                    connection.inputEnded()
+                } else {
+                    connection.failed("the peer reset the connection")
+                }
+            }
             connection.terminated()
         }
     }
@@ -111,12 +119,18 @@ final class NIOTransport: ChannelInboundHandler, Transport {
         context?.flush()
     }
 
+    var pendingBytes: Int {
+        // Only fails where the channel is closed.
+        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
     func setReading(_ reads: Bool) {
         // Only fails where the channel is closed.
         try? context?.channel.syncOptions?.setOption(.autoRead, value: reads)
     }
 
     func shutdownOutput() {
+        outputIsShutDown = true
         context?.close(mode: .output, promise: nil)
     }
 
