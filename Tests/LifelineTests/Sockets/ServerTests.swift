@@ -1,0 +1,174 @@
+import HTTPTypes
+import LifelineCore
+import NIOCore
+import Testing
+
+@testable import Lifeline
+
+/// A server's own life: listening, shutting down, and what its handlers may do meanwhile.
+@Suite("Servers", .offThePool, .timeLimit(.minutes(3)))
+struct ServerTests {
+    // MARK: Listening
+
+    @Test func anAddressThatIsTakenIsRefused() async throws {
+        try await WebSocketServer.forTests().withServer { address in
+            let error = await TLSTests.error { try await WebSocketServer.forTests(at: address).withServer { _ in } }
+            #expect(error?.code == .listenFailed)
+            #expect(error?.message.contains("in use") == true)
+        }
+    }
+
+    @Test func aServerRunsUntilItsTaskIsCancelled() async throws {
+        var server = WebSocketServer.forTests()
+        server.route("/", handler: echo)
+        let addresses = Collected<ServerAddress>()
+        server.onListening = { addresses.append($0) }
+        let running = Task(executorPreference: OffThePool.executor) { [server] in try await server.run() }
+        let address = try await addresses.values(1)[0]
+        let outcome = try await WebSocketClient.connect(to: "ws://\(address)/") { socket in
+            running.cancel()
+            // 1001 ends a conversation as 1000 does.
+            let messages = try await socket.all()
+            #expect(messages == [])
+            return await socket.outcome
+        }
+        #expect(outcome?.code == .goingAway && outcome?.isClean == true)
+        try await running.value
+        #expect(await ConnectErrorTests.error(to: "ws://\(address)/")?.code == .connectFailed)
+    }
+
+    @Test func whatTheBodyReturnsOrThrowsIsTheServersResult() async throws {
+        #expect(try await WebSocketServer.forTests().withServer { $0.port != 0 })
+        await #expect(throws: ScopeTests.Failure.self) {
+            try await WebSocketServer.forTests().withServer { _ in throw ScopeTests.Failure() }
+        }
+    }
+
+    // MARK: Shutting down
+
+    @Test(arguments: [nil, 2]) func openConnectionsAreClosedWith1001(loopCount: Int?) async throws {
+        let outcomes = Collected<CloseOutcome>()
+        var server = WebSocketServer.forTests { $0.loopCount = loopCount }
+        server.route("/task", handler: echo)
+        server.routeOnLoop("/loop") { _ in OnLoopEcho() }
+        let opened = Collected<Int>()
+        let clients = try await server.withServer { address in
+            let clients = (0..<20).map { number in
+                Task(executorPreference: OffThePool.executor) {
+                    try await WebSocketClient.connect(to: "ws://\(address)/\(number < 10 ? "task" : "loop")") { socket in
+                        opened.append(number)
+                        for try await _ in socket {}
+                        if let outcome = await socket.outcome { outcomes.append(outcome) }
+                    }
+                }
+            }
+            _ = try await opened.values(20)
+            return clients
+        }
+        // All of them have been told by now, and have answered.
+        for client in clients { try await client.value }
+        #expect(outcomes.values.map(\.code) == Array(repeating: .goingAway, count: 20))
+        #expect(outcomes.values.allSatisfy { $0.isClean && $0.initiator == .peer })
+    }
+
+    @Test func whoDoesNotAnswerIsNotWaitedForLong() async throws {
+        var server = WebSocketServer.forTests { $0.shutdownTimeout = .milliseconds(200) }
+        server.route("/", handler: echo)
+        let clients = Collected<RawSocket>()
+        let clock = ContinuousClock(), start = clock.now
+        try await server.withServer { address in
+            let client = try await RawSocket.connect(to: address)
+            clients.append(client)
+            client.send(.request("/"))
+            _ = await client.takeHead()
+        }
+        #expect(start.duration(to: clock.now) < .seconds(8), "the close deadline alone would be ten seconds")
+        let client = clients.values[0]
+        await client.ended()
+        #expect(try WireFrame.parse(client.bytes).map(\.closeCode) == [1001])
+        await client.close()
+    }
+
+    /// A handler that waits for something else is cancelled when the shutdown has taken its time.
+    @Test func handlersThatOutlastTheShutdownAreCancelled() async throws {
+        let ended = Collected<Bool>()
+        let isRunning = Gate()
+        var server = WebSocketServer.forTests { $0.shutdownTimeout = .milliseconds(100) }
+        server.route("/") { _ in
+            isRunning.open()
+            do { try await Gate().wait() } catch { ended.append(Task.isCancelled) }
+        }
+        try await server.withServer { address in
+            let client = try await RawSocket.connect(to: address)
+            client.send(.request("/"))
+            try await isRunning.wait()
+            await client.close()
+        }
+        #expect(ended.values == [true], "and the server has waited for it")
+    }
+
+    /// A connection that has ended gives its handler some time, and cancels it then.
+    @Test func handlersThatOutlastTheirConnectionAreCancelled() async throws {
+        let ended = Collected<Bool>()
+        var server = WebSocketServer.forTests { $0.handlerGracePeriod = .milliseconds(50) }
+        server.route("/patient") { _ in
+            do { try await Gate().wait() } catch { ended.append(Task.isCancelled) }
+        }
+        server.route("/prompt") { socket in
+            for try await _ in socket {}
+            ended.append(Task.isCancelled)
+        }
+        try await server.withServer { address in
+            try await WebSocketClient.connect(to: "ws://\(address)/prompt") { _ in }
+            #expect(try await ended.values(1) == [false])
+            try await WebSocketClient.connect(to: "ws://\(address)/patient") { _ in }
+            #expect(try await ended.values(2) == [false, true])
+        }
+    }
+
+    @Test func connectionsWithoutAWebSocketAreEndedToo() async throws {
+        let clients = Collected<RawSocket>()
+        try await WebSocketServer.forTests().withServer { address in
+            for text in ["", "GET / HT", "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n"] {
+                let client = try await RawSocket.connect(to: address)
+                clients.append(client)
+                client.send(text)
+            }
+            await clients.values[2].wait { !$0.isEmpty }
+        }
+        for client in clients.values {
+            await client.ended()
+            await client.close()
+        }
+    }
+
+    // MARK: Descriptors
+
+    @Test func connectionsThatComeAndGoLeaveNoDescriptors() async throws {
+        var server = WebSocketServer.forTests()
+        server.route("/", handler: echo)
+        try await server.withServer { address in
+            let port = address.port ?? 0
+            for round in 0..<200 {
+                switch round % 5 {
+                case 0: try await WebSocketClient.connect(to: "ws://\(address)/") { _ in }
+                case 1: _ = await ConnectErrorTests.error(to: "ws://\(address)/nowhere")
+                case 2:
+                    let task = Task(executorPreference: OffThePool.executor) { try await WebSocketClient.connect(to: "ws://\(address)/") { _ in } }
+                    task.cancel()
+                    _ = await task.result
+                case 3:
+                    let client = try await RawSocket.connect(to: address)
+                    client.send(.request("/"))
+                    try await client.reset()
+                default:
+                    let client = try await RawSocket.connect(to: address)
+                    client.send(Array(HandshakeText.request("/").bytes.prefix(round)))
+                    await client.close()
+                }
+            }
+            // The listening socket alone is left.
+            try await eventually { Descriptors.count(port: port) <= 1 }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+import NIOCore
+import NIOPosix
+import Testing
+
+/// Runs asynchronous tests on a thread of their own.
+///
+/// The simulations are synchronous and keep the threads of the shared pool busy for seconds; a test that talks to real
+/// sockets, with real deadlines, must not wait behind them.
+struct OffThePool: SuiteTrait, TestTrait, TestScoping {
+    let isRecursive = true
+
+    /// The thread, for tasks that do not inherit it.
+    static let executor = Thread()
+
+    final class Thread: TaskExecutor {
+        private let eventLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
+
+        func enqueue(_ job: consuming ExecutorJob) {
+            let job = UnownedJob(job)
+            eventLoop.execute { [self] in job.runSynchronously(on: asUnownedTaskExecutor()) }
+        }
+    }
+
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+    ) async throws {
+        // Suites and parameterized tests are scopes too; their cases are what runs.
+        guard testCase != nil else { return try await function() }
+        try await withTaskExecutorPreference(OffThePool.executor) { try await function() }
+    }
+}
+
+extension Trait where Self == OffThePool {
+    /// Runs the tests on a thread of their own.
+    static var offThePool: Self { Self() }
+}
