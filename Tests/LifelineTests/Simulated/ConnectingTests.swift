@@ -30,7 +30,8 @@ import Testing
             let failure = try #require(error?.handshakeFailure)
             let name = try #require(HTTPField.Name(String(line.prefix { $0 != ":" })))
             #expect(failure.response?.status.code == status)
-            #expect(failure.response?.headerFields[name] == line.split(separator: " ", maxSplits: 1).last.map(String.init))
+            #expect(
+                failure.response?.headerFields[name] == line.split(separator: " ", maxSplits: 1).last.map(String.init))
             #expect(failure.body == Array("body".utf8))
         }
     }
@@ -84,12 +85,18 @@ import Testing
 
     @Test func aConnectionThatEndsBeforeTheAnswerIsInterrupted() {
         #expect(Self.error { $0.end() }?.code == .handshakeInterrupted)
-        #expect(Self.error { $0.send("HTTP/1.1 1"); $0.end() }?.code == .handshakeInterrupted)
+        #expect(
+            Self.error {
+                $0.send("HTTP/1.1 1")
+                $0.end()
+            }?.code == .handshakeInterrupted)
         #expect(Self.error { $0.transport.reset() }?.code == .handshakeInterrupted)
     }
 
     /// Whenever a task is cancelled, it learns so at once, and nothing stays.
-    @Test(arguments: Simulation.Place.allCases) func aConnectThatIsCancelledLeavesNothing(place: Simulation.Place) throws {
+    @Test(arguments: Simulation.Place.allCases) func aConnectThatIsCancelledLeavesNothing(
+        place: Simulation.Place
+    ) throws {
         for milliseconds in 0..<8 {
             let simulation = Simulation { $0.route(handler: echo) }
             simulation.link.latency = .milliseconds(2)

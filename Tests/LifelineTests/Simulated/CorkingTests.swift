@@ -60,7 +60,8 @@ import Testing
     @Test(arguments: SimulatedEchoTests.handlers) func anIdleConnectionHoldsNoBuffers(path: String) throws {
         let simulation = SimulatedEchoTests.simulation()
         let client = simulation.openRawClient(path)
-        client.send(.binary(Array(repeating: 1, count: 100_000)), .text("half a message").unfinished, .continuation("."))
+        client.send(
+            .binary(Array(repeating: 1, count: 100_000)), .text("half a message").unfinished, .continuation("."))
         simulation.run()
         let connection = try #require(simulation.loop.connections.first)
         #expect(connection.output.capacity == 0)

@@ -86,7 +86,9 @@ import Testing
         let never = Gate()
         let simulation = Simulation(observes: true) { configuration in
             configuration.buffers = Self.limits
-        } routes: { $0.route { _ in try await never.wait() } }
+        } routes: {
+            $0.route { _ in try await never.wait() }
+        }
         simulation.link.socketBuffer = 600
         let client = simulation.openRawClient()
         client.send((0..<100_000).flatMap { _ in WireFrame.text("").bytes })
@@ -100,7 +102,9 @@ import Testing
     @Test func aMessageLargerThanTheMarkPasses() throws {
         let simulation = Simulation { configuration in
             configuration.buffers = Self.limits
-        } routes: { $0.route(handler: echo) }
+        } routes: {
+            $0.route(handler: echo)
+        }
         simulation.link.socketBuffer = 8000
         let message = Message.binary(SplitMix64(seed: 1).prefix(500_000))
         #expect(try SimulatedEchoTests.exchange([message, message], simulation, "/") == [message, message])

@@ -83,9 +83,9 @@ import Testing
         var random = SplitMix64(seed: 1)
         var inbox = Inbox()
         var model: [String] = []
-        for number in 0..<20_000 {
+        for number in 0..<4000 {
             switch Int.random(in: 0..<20, using: &random) {
-            case 0..<(number / 5000 % 2 == 0 ? 12 : 8):
+            case 0..<(number / 1000 % 2 == 0 ? 12 : 8):
                 model.append(String(repeating: "x", count: number % 7) + "\(number)")
                 inbox.append(Self.item(model.last ?? ""))
             case 19:

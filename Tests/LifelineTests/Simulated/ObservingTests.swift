@@ -45,14 +45,16 @@ import Testing
                 try await socket.send(String(repeating: "\(number) ", count: number))
                 if number.isMultiple(of: 7) { _ = try await socket.ping() }
             }
-            try await socket.send(textFragments: AsyncStream { feed in
-                for text in ["one", "", "three"] { feed.yield(text) }
-                feed.finish()
-            })
+            try await socket.send(
+                textFragments: AsyncStream { feed in
+                    for text in ["one", "", "three"] { feed.yield(text) }
+                    feed.finish()
+                })
             for _ in 0..<31 { _ = try await socket.receiveCopy() }
             try await socket.close(code: CloseCode(rawValue: 4242), reason: "enough")
         }
-        let server = Frames(simulation.serverEvents), client = Frames(simulation.clientEvents)
+        let server = Frames(simulation.serverEvents)
+        let client = Frames(simulation.clientEvents)
         #expect(client.sent == server.received)
         #expect(server.sent == client.received)
         #expect(client.sent.count == 40)

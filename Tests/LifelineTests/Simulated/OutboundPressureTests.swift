@@ -63,7 +63,9 @@ import Testing
         #expect(try client.takeFrames().map { $0.payload[0] } == Array(0..<60))
     }
 
-    @Test(arguments: Simulation.Place.allCases) func waitingSendsFailWhenTheConnectionEnds(place: Simulation.Place) throws {
+    @Test(arguments: Simulation.Place.allCases) func waitingSendsFailWhenTheConnectionEnds(
+        place: Simulation.Place
+    ) throws {
         let (simulation, client, socket) = try Self.stalled()
         let sending = (0..<5).map { _ in
             simulation.start(place) { try await socket.send([UInt8](repeating: 0, count: 20_000)) }
@@ -80,7 +82,8 @@ import Testing
         #expect(sending[0].hasEnded && sending[0].error == nil)
     }
 
-    @Test(arguments: Simulation.Place.allCases) func waitingSendsFailWhenThisSideCloses(place: Simulation.Place) throws {
+    @Test(arguments: Simulation.Place.allCases) func waitingSendsFailWhenThisSideCloses(place: Simulation.Place) throws
+    {
         let (simulation, client, socket) = try Self.stalled()
         let sending = (0..<3).map { _ in
             simulation.start(place) { try await socket.send([UInt8](repeating: 0, count: 20_000)) }
@@ -100,7 +103,9 @@ import Testing
     }
 
     /// The Close frame cannot go out, so its answer cannot come.
-    @Test(arguments: Simulation.Place.allCases) func aCloseThatCannotBeSentEndsAtItsDeadline(place: Simulation.Place) throws {
+    @Test(arguments: Simulation.Place.allCases) func aCloseThatCannotBeSentEndsAtItsDeadline(
+        place: Simulation.Place
+    ) throws {
         let (simulation, client, socket) = try Self.stalled()
         _ = simulation.start { try await socket.send([UInt8](repeating: 0, count: 100_000)) }
         simulation.run()
@@ -163,97 +168,6 @@ import Testing
         #expect(try client.takeFrames().map(\.text) == (sending.value ? ["hello"] : []))
     }
 
-    // MARK: Senders that do not wait
-
-    @Test func anOnLoopHandlerThatSendsTooMuchEndsTheConnection() throws {
-        let handler = Firehose()
-        let simulation = Simulation { configuration in
-            configuration.buffers = Self.limits
-        } routes: { routes in
-            routes.routeOnLoop("/firehose") { handler }
-            routes.routeOnLoop("/echo") { OnLoopEcho() }
-        }
-        simulation.link.socketBuffer = 4000
-        let bystander = simulation.openRawClient("/echo")
-        let client = simulation.openRawClient("/firehose")
-        client.transport.setReading(false)
-        client.send(.text("go"))
-        simulation.run()
-        let results = handler.results.values
-        #expect(results.prefix(4).allSatisfy { $0 == .sent })
-        #expect(results.last == .closed, "and no more is taken")
-        #expect(results.count { $0 != .closed } < 70, "12 KB on the way, and 50 KB that wait")
-        #expect(handler.outcomes.values.count == 1)
-        #expect(
-            handler.outcomes.values.first?.failure
-                == .aborted("the peer does not read: more than 50000 bytes wait (maximumOutbound)"))
-        #expect(simulation.loop.connections.count == 1)
-        bystander.send(.text("still here"))
-        simulation.run()
-        #expect(try bystander.takeFrames().map(\.text) == ["still here"])
-    }
-
-    /// `enqueue` does not wait, but the next `receive` does.
-    @Test func echoingWithoutWaitingIsBoundedAllTheSame() throws {
-        let simulation = Simulation { configuration in
-            configuration.buffers = Self.limits
-        } routes: { $0.route(handler: echoInPlace) }
-        simulation.link.socketBuffer = 4000
-        let client = simulation.openRawClient()
-        client.transport.setReading(false)
-        for number in 0..<250 { client.send(.binary(Array(repeating: UInt8(number), count: 1000))) }
-        simulation.run()
-        #expect(simulation.loop.connections.count == 1, "maximumOutbound has not been met")
-        #expect(!client.transport.isWritable)
-        client.transport.setReading(true)
-        simulation.run()
-        #expect(try client.takeFrames().map { $0.payload[0] } == Array(0..<250))
-    }
-
-    /// The end is told after everything that came before it, also to who waits for room.
-    @Test func aConversationThatEndsWhileItWaitsForRoomEndsAsOthers() throws {
-        let ends = Collected<String>()
-        let simulation = Simulation { configuration in
-            configuration.buffers = Self.limits
-        } routes: { routes in
-            routes.route { socket in
-                do {
-                    try await echoInPlace(socket)
-                    ends.append("ended")
-                } catch {
-                    ends.append("\(error)")
-                }
-            }
-        }
-        simulation.link.socketBuffer = 4000
-        let client = simulation.openRawClient()
-        client.transport.setReading(false)
-        client.send((0..<30).flatMap { _ in WireFrame.binary(Array(repeating: 1, count: 1000)).bytes })
-        client.send(.close(1000))
-        simulation.run()
-        #expect(ends.values == ["ended"])
-    }
-
-    @Test func aHandlerIsToldWhenTheTransportTakesMore() throws {
-        let handler = Firehose(count: 30)
-        let simulation = Simulation { configuration in
-            configuration.buffers = Self.limits
-        } routes: { $0.routeOnLoop { handler } }
-        simulation.link.socketBuffer = 4000
-        let client = simulation.openRawClient()
-        client.transport.setReading(false)
-        client.send(.text("go"))
-        simulation.run()
-        #expect(handler.results.values.last == .sentButFull)
-        #expect(handler.writable.isEmpty)
-        client.transport.setReading(true)
-        simulation.run()
-        #expect(handler.writable.count >= 1)
-        #expect(try client.takeFrames().count == 30)
-    }
-
-    // MARK: Control frames
-
     /// At most one Pong waits, the latest (§5.5.3).
     @Test func pingsWithoutEndWhosePongsAreNotReadAreBounded() throws {
         let (simulation, client, socket) = try Self.stalled(socketBuffer: 64 << 10)
@@ -271,29 +185,5 @@ import Testing
         let pongs = try client.takeFrames()
         #expect(pongs.last?.text == "last")
         #expect(pongs.count < 15_000, "\(pongs.count) of 100001")
-    }
-}
-
-/// Sends a hundred messages, or another number, when it is told to.
-final class Firehose: OnLoopHandler, Sendable {
-    let count: Int
-    let results = Collected<OnLoopWebSocket.SendResult>()
-    let outcomes = Collected<CloseOutcome>()
-    let writable = Collected<Bool>()
-
-    init(count: Int = 100) {
-        self.count = count
-    }
-
-    func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) {
-        for _ in 0..<count { results.append(socket.send(String(repeating: "x", count: 1000))) }
-    }
-
-    func writable(_ socket: OnLoopWebSocket) {
-        writable.append(socket.isWritable)
-    }
-
-    func closed(_ outcome: CloseOutcome, on socket: OnLoopWebSocket) {
-        outcomes.append(outcome)
     }
 }

@@ -234,7 +234,8 @@ import Testing
         }
     }
 
-    @Test(arguments: Simulation.Place.allCases) func iterationThrowsTheOutcomeOtherwise(place: Simulation.Place) throws {
+    @Test(arguments: Simulation.Place.allCases) func iterationThrowsTheOutcomeOtherwise(place: Simulation.Place) throws
+    {
         let ends: [(String, (RawPeer) -> Void)] = [
             ("1011", { $0.send(WireFrame.close(1011, "oops").unmasked) }),
             ("4321", { $0.send(WireFrame.close(4321).unmasked) }),

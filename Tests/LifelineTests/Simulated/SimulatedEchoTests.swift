@@ -76,11 +76,11 @@ struct SimulatedEchoTests {
     }
 
     @Test(arguments: handlers) func whateverTheNetworkDoesTheAnswersAreTheSame(path: String) throws {
-        for seed in 1...40 {
+        for seed in 1...20 {
             let simulation = Self.simulation(seed: UInt64(seed))
             simulation.link.latency = .milliseconds(seed % 4 * 10)
-            simulation.link.socketBuffer = 500 * seed
-            simulation.link.readSize = .random(seed * 50)
+            simulation.link.socketBuffer = 1000 * seed
+            simulation.link.readSize = .random(seed * 100)
             let place = seed.isMultiple(of: 2) ? Simulation.Place.onLoop : .elsewhere
             let messages = Array(Self.messages.shuffled(using: &simulation.network.random).prefix(6))
             #expect(try Self.exchange(messages, simulation, path, place) == messages, "seed \(seed)")

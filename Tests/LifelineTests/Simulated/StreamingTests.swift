@@ -4,7 +4,7 @@ import Testing
 
 @testable import Lifeline
 
-/// Messages in parts, both ways (§5.4).
+/// Messages that are received in parts (§5.4).
 @Suite("Streaming") struct StreamingTests {
     /// A client that streams what it receives into a list: each message's kind, then its chunks.
     static func collecting(
@@ -23,8 +23,6 @@ import Testing
         return (simulation, server, seen, task)
     }
 
-    // MARK: Receiving
-
     @Test(arguments: Simulation.Place.allCases) func chunksComeBeforeTheirMessageEnds(place: Simulation.Place) throws {
         let (simulation, server, seen, task) = try Self.collecting(place)
         server.send(WireFrame.text("one").unfinished.unmasked)
@@ -39,7 +37,9 @@ import Testing
         #expect(task.hasEnded && task.error == nil)
     }
 
-    @Test(arguments: Simulation.Place.allCases) func aFramesPartsAreHandedOutAsTheyArrive(place: Simulation.Place) throws {
+    @Test(arguments: Simulation.Place.allCases) func aFramesPartsAreHandedOutAsTheyArrive(
+        place: Simulation.Place
+    ) throws {
         let (simulation, server, seen, _) = try Self.collecting(place)
         let bytes = WireFrame.text("abcdef").unmasked.bytes
         for byte in bytes {
@@ -61,7 +61,8 @@ import Testing
                 for number in 0..<1000 {
                     let position: FragmentPosition = number == 0 ? .first : number == 999 ? .last : .middle
                     try await socket.send(
-                        OutboundFrame(kind: .binary, position: position, payload: ByteBuffer(repeating: 1, count: 1000)))
+                        OutboundFrame(kind: .binary, position: position, payload: ByteBuffer(repeating: 1, count: 1000))
+                    )
                 }
             }
         }
@@ -82,7 +83,9 @@ import Testing
         #expect((most.values.max() ?? 0) < 25_000)
     }
 
-    @Test(arguments: Simulation.Place.allCases) func theRestOfAnAbandonedMessageIsSkipped(place: Simulation.Place) throws {
+    @Test(arguments: Simulation.Place.allCases) func theRestOfAnAbandonedMessageIsSkipped(
+        place: Simulation.Place
+    ) throws {
         let (simulation, socket, server) = try ReceivingTests.client()
         let seen = Collected<String>()
         let task = simulation.start(place) {
@@ -154,7 +157,9 @@ import Testing
     }
 
     /// A second stream begins with a message of its own, whatever the first left behind.
-    @Test(arguments: Simulation.Place.allCases) func aSecondStreamBeginsWithItsOwnMessage(place: Simulation.Place) throws {
+    @Test(arguments: Simulation.Place.allCases) func aSecondStreamBeginsWithItsOwnMessage(
+        place: Simulation.Place
+    ) throws {
         let (simulation, socket, server) = try ReceivingTests.client()
         let seen = Collected<String>()
         _ = simulation.start(place) {
@@ -176,7 +181,9 @@ import Testing
     }
 
     /// Two streams at once take turns at the same messages; the end of one must not stop the other's streaming.
-    @Test(arguments: Simulation.Place.allCases) func anEndedStreamLeavesAnotherOneStreaming(place: Simulation.Place) throws {
+    @Test(arguments: Simulation.Place.allCases) func anEndedStreamLeavesAnotherOneStreaming(
+        place: Simulation.Place
+    ) throws {
         let (simulation, socket, server) = try ReceivingTests.client()
         let seen = Collected<String>()
         _ = simulation.start(place) {
@@ -243,161 +250,5 @@ import Testing
             #expect(seen.values == ["text", "one"], "\(name)")
             #expect(task.error?.code == .closed, "\(name)")
         }
-    }
-
-    // MARK: Sending
-
-    /// A message in as many fragments as a test gives it.
-    static func fragments(_ texts: AsyncStream<String>) -> some AsyncSequence<ByteBuffer, Never> & Sendable {
-        texts.map { ByteBuffer(string: $0) }
-    }
-
-    @Test(arguments: Simulation.Place.allCases) func fragmentsGoOutAsTheyCome(place: Simulation.Place) throws {
-        let (simulation, socket, server) = try ReceivingTests.client()
-        let (texts, feed) = AsyncStream.makeStream(of: String.self)
-        let sending = simulation.start(place) { try await socket.send(textFragments: texts) }
-        simulation.run()
-        #expect(server.bytes.isEmpty)
-        feed.yield("one")
-        simulation.run()
-        #expect(try server.takeFrames().map { [$0.text, "\($0.opcode)", "\($0.isFinal)"] } == [["one", "1", "false"]])
-        feed.yield("two")
-        feed.yield("")
-        simulation.run()
-        #expect(try server.takeFrames().map { [$0.text, "\($0.opcode)", "\($0.isFinal)"] } == [["two", "0", "false"], ["", "0", "false"]])
-        feed.finish()
-        simulation.run()
-        #expect(try server.takeFrames().map { [$0.text, "\($0.opcode)", "\($0.isFinal)"] } == [["", "0", "true"]])
-        #expect(sending.hasEnded && sending.error == nil)
-    }
-
-    @Test(arguments: Simulation.Place.allCases) func noFragmentsMakeAnEmptyMessage(place: Simulation.Place) throws {
-        let (simulation, socket, server) = try ReceivingTests.client()
-        let (texts, feed) = AsyncStream.makeStream(of: String.self)
-        feed.finish()
-        try simulation.value(place) { try await socket.send(fragments: Self.fragments(texts)) }
-        #expect(try server.takeFrames().map { [$0.text, "\($0.opcode)", "\($0.isFinal)"] } == [["", "2", "true"]])
-    }
-
-    /// Control frames go between the fragments, other messages behind the last (§5.4).
-    @Test(arguments: Simulation.Place.allCases) func otherMessagesWaitForTheLastFragment(place: Simulation.Place) throws {
-        let (simulation, socket, server) = try ReceivingTests.client()
-        let (texts, feed) = AsyncStream.makeStream(of: String.self)
-        let (others, otherFeed) = AsyncStream.makeStream(of: String.self)
-        _ = simulation.start(place) { try await socket.send(textFragments: texts) }
-        feed.yield("a")
-        simulation.run()
-        _ = simulation.start(.onLoop) { try await socket.send("whole") }
-        _ = simulation.start(.elsewhere) { try await socket.send([1]) }
-        _ = simulation.start(place) { try await socket.send(textFragments: others) }
-        otherFeed.yield("x")
-        otherFeed.finish()
-        _ = simulation.start(place) { try await socket.ping() }
-        server.send(WireFrame.ping("?").unmasked)
-        simulation.run()
-        feed.yield("b")
-        simulation.run()
-        feed.finish()
-        simulation.run()
-        let frames = try server.takeFrames()
-        let data = frames.filter { $0.opcode < 8 }.map { $0.opcode == 2 ? "1" : $0.text }
-        #expect(data.prefix(3) == ["a", "b", ""])
-        #expect(Set(data.dropFirst(3)) == ["whole", "1", "x", ""])
-        #expect(frames.filter { $0.opcode < 8 }.map(\.isFinal).count { $0 } == 4)
-        let control = frames.firstIndex { $0.opcode == 0xA } ?? .max
-        let end = frames.firstIndex { $0.opcode == 0 && $0.isFinal } ?? 0
-        #expect(control < end, "the Pong has not waited")
-        #expect(frames.contains { $0.opcode == 9 })
-    }
-
-    /// A handler on the loop cannot wait; its messages do.
-    @Test func whatIsSentWithoutWaitingGoesBehindTheLastFragmentToo() throws {
-        let (texts, feed) = AsyncStream.makeStream(of: String.self)
-        let box = Collected<WebSocket>()
-        let simulation = Simulation { routes in
-            routes.routeOnLoop {
-                Exposed(box)
-            }
-        }
-        let client = simulation.openRawClient()
-        let socket = try #require(box.values.first)
-        _ = simulation.start { try await socket.send(textFragments: texts) }
-        feed.yield("a")
-        simulation.run()
-        client.send(.text("echo 1"), .text("echo 2"))
-        simulation.run()
-        feed.yield("b")
-        feed.finish()
-        simulation.run()
-        #expect(try client.takeFrames().map(\.text) == ["a", "b", "", "echo 1", "echo 2"])
-        #expect(simulation.loop.connections.count == 1)
-    }
-
-    struct Failure: Error {}
-
-    @Test(arguments: Simulation.Place.allCases) func aSequenceThatThrowsMidwayClosesWith1011(place: Simulation.Place) throws {
-        let (simulation, socket, server) = try ReceivingTests.client()
-        let (texts, feed) = AsyncThrowingStream.makeStream(of: String.self)
-        let sending = simulation.start(place) { try await socket.send(textFragments: texts) }
-        feed.yield("one")
-        simulation.run()
-        feed.finish(throwing: Failure())
-        simulation.run()
-        #expect(throws: Failure.self) { try sending.value }
-        let frames = try server.takeFrames()
-        #expect(frames.map(\.opcode) == [1, 8])
-        #expect(frames.last?.closeCode == 1011)
-    }
-
-    @Test(arguments: Simulation.Place.allCases) func aSequenceThatThrowsAtOnceHasSentNothing(place: Simulation.Place) throws {
-        let (simulation, socket, server) = try ReceivingTests.client()
-        let (texts, feed) = AsyncThrowingStream.makeStream(of: String.self)
-        feed.finish(throwing: Failure())
-        let sending = simulation.start(place) { try await socket.send(textFragments: texts) }
-        simulation.run()
-        #expect(throws: Failure.self) { try sending.value }
-        try simulation.value(place) { try await socket.send("still open") }
-        #expect(try server.takeFrames().map(\.text) == ["still open"])
-    }
-
-    /// A message that breaks off cannot be taken back, and nobody may wait for its end for ever.
-    @Test(arguments: Simulation.Place.allCases, [0, 1, 2])
-    func aFragmentedSendThatIsCancelledClosesWith1011(place: Simulation.Place, fragmentsLeft: Int) throws {
-        let (simulation, client, socket) = try OutboundPressureTests.stalled()
-        let (texts, feed) = AsyncStream.makeStream(of: String.self)
-        let sending = simulation.start(place) { try await socket.send(textFragments: texts) }
-        feed.yield(String(repeating: "x", count: 20_000))
-        simulation.run()
-        let other = simulation.start(place) { try await socket.send("another") }
-        for _ in 0..<fragmentsLeft { feed.yield("y") }
-        feed.finish()
-        simulation.run()
-        #expect(!sending.hasEnded, "it waits for room")
-        sending.cancel()
-        simulation.run()
-        #expect(sending.error?.code == .cancelled)
-        #expect(other.error?.code == .closed)
-        client.transport.setReading(true)
-        simulation.run()
-        let frames = try client.takeFrames()
-        #expect(frames.map(\.opcode) == [1, 8])
-        #expect(frames.last?.closeCode == 1011)
-    }
-}
-
-/// Leaves its socket for a test, and echoes.
-private struct Exposed: OnLoopHandler {
-    let box: Collected<WebSocket>
-
-    init(_ box: Collected<WebSocket>) {
-        self.box = box
-    }
-
-    func opened(_ socket: OnLoopWebSocket) {
-        box.append(socket.webSocket)
-    }
-
-    func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) {
-        socket.send(message)
     }
 }

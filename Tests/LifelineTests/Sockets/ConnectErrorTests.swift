@@ -23,7 +23,10 @@ struct ConnectErrorTests {
 
     /// A port at which nobody listens: one that was free a moment ago.
     static func freePort() async throws -> Int {
-        try await RawSocket.listen { _ in } _: { $0 }
+        try await RawSocket.listen { _ in
+        } _: {
+            $0
+        }
     }
 
     @Test func nobodyListens() async throws {
@@ -38,7 +41,9 @@ struct ConnectErrorTests {
         #expect(error?.code == .connectFailed)
     }
 
-    @Test(arguments: ["http://a", "ws:/a", "ws://", "ws://a:0/", "ws://a:99999", "ws://a/#b", "ws://u:p@a/", "ws://a/ b", ""])
+    @Test(arguments: [
+        "http://a", "ws:/a", "ws://", "ws://a:0/", "ws://a:99999", "ws://a/#b", "ws://u:p@a/", "ws://a/ b", "",
+    ])
     func aURLThatIsNone(url: String) async {
         #expect(await Self.error(to: url)?.code == .invalidRequest)
     }
@@ -77,7 +82,8 @@ struct ConnectErrorTests {
         try await RawSocket.listen { client in
             _ = await client.takeHead()
             client.send(
-                "HTTP/1.1 301 Moved Permanently\r\nLocation: wss://elsewhere.example/\r\nContent-Length: 5\r\n\r\nmoved")
+                "HTTP/1.1 301 Moved Permanently\r\nLocation: wss://elsewhere.example/\r\nContent-Length: 5\r\n\r\nmoved"
+            )
         } _: { port in
             let error = await Self.error(to: "ws://127.0.0.1:\(port)/")
             #expect(error?.code == .handshakeRefused)
@@ -89,7 +95,9 @@ struct ConnectErrorTests {
 
     @Test func aServerThatNeverAnswers() async throws {
         let silent = Collected<RawSocket>()
-        try await RawSocket.listen { silent.append($0) } _: { port in
+        try await RawSocket.listen {
+            silent.append($0)
+        } _: { port in
             let error = await Self.error(to: "ws://127.0.0.1:\(port)/") {
                 $0.endpoint.handshakeTimeout = .milliseconds(200)
             }
@@ -134,7 +142,9 @@ struct ConnectErrorTests {
 
     @Test(arguments: ["ws", "wss"]) func aConnectThatIsCancelledBeforeTheAnswer(scheme: String) async throws {
         let clients = Collected<RawSocket>()
-        try await RawSocket.listen { clients.append($0) } _: { port in
+        try await RawSocket.listen {
+            clients.append($0)
+        } _: { port in
             let error = try await cancelled("\(scheme)://127.0.0.1:\(port)/") {
                 let client = try await clients.values(1)[0]
                 await client.wait { !$0.isEmpty }

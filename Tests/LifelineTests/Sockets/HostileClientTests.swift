@@ -31,7 +31,8 @@ struct HostileClientTests {
         ("many fields", HandshakeText(startLine: "GET /health HTTP/1.1", fields: (0..<200).map { "X\($0): y" }), 431),
         (
             "many commas",
-            HandshakeText.request("/echo").adding("Sec-WebSocket-Protocol: " + String(repeating: ",", count: 10_000)), 400
+            HandshakeText.request("/echo").adding("Sec-WebSocket-Protocol: " + String(repeating: ",", count: 10_000)),
+            400
         ),
     ])
     func aBadRequestIsAnswered(name: String, request: HandshakeText, status: Int) async throws {
@@ -47,7 +48,8 @@ struct HostileClientTests {
     @Test(arguments: [
         ("a TLS ClientHello", [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xFC, 0x03, 0x03] as [UInt8]),
         ("HTTP/2", Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)), ("binary", SplitMix64(seed: 4).prefix(4096)),
-        ("zeros", Array(repeating: 0, count: 100_000)), ("nothing", []), ("half a head", Array("GET /echo HTTP/1.1\r\nHo".utf8)),
+        ("zeros", Array(repeating: 0, count: 100_000)), ("nothing", []),
+        ("half a head", Array("GET /echo HTTP/1.1\r\nHo".utf8)),
         ("line breaks", Array(repeating: 0x0A, count: 50_000)),
     ])
     func whatIsNoRequestIsEnded(name: String, bytes: [UInt8]) async throws {
@@ -78,7 +80,9 @@ struct HostileClientTests {
     @Test func aPageAndThenAnUpgradeOnOneConnection() async throws {
         try await Self.server().withBystander { address in
             let client = try await RawSocket.connect(to: address)
-            client.send(HandshakeText.page("/health").bytes + HandshakeText.request("/echo").bytes + WireFrame.text("early").bytes)
+            client.send(
+                HandshakeText.page("/health").bytes + HandshakeText.request("/echo").bytes
+                    + WireFrame.text("early").bytes)
             #expect(await client.takeHead().hasPrefix("HTTP/1.1 200 "))
             await client.wait { String(decoding: $0, as: UTF8.self).hasSuffix("early") }
             #expect(client.text.hasPrefix("fine\nHTTP/1.1 101 ") || client.text.hasPrefix("fineHTTP/1.1 101 "))

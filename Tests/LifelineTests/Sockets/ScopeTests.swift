@@ -83,7 +83,8 @@ struct ScopeTests {
         } _: { port in
             var configuration = WebSocketClientConfiguration()
             configuration.endpoint.closeTimeout = .milliseconds(200)
-            let socket = try await WebSocketClient.connect(to: "ws://127.0.0.1:\(port)/", configuration: configuration) { $0 }
+            let socket = try await WebSocketClient.connect(to: "ws://127.0.0.1:\(port)/", configuration: configuration)
+            { $0 }
             #expect(await socket.outcome?.failure == .closeTimedOut(after: .milliseconds(200)))
             await peer.values[0].ended()
         }

@@ -55,7 +55,8 @@ struct ServerTests {
         let clients = try await server.withServer { address in
             let clients = (0..<20).map { number in
                 Task(executorPreference: OffThePool.executor) {
-                    try await WebSocketClient.connect(to: "ws://\(address)/\(number < 10 ? "task" : "loop")") { socket in
+                    try await WebSocketClient.connect(to: "ws://\(address)/\(number < 10 ? "task" : "loop")") {
+                        socket in
                         opened.append(number)
                         for try await _ in socket {}
                         if let outcome = await socket.outcome { outcomes.append(outcome) }
@@ -75,7 +76,8 @@ struct ServerTests {
         var server = WebSocketServer.forTests { $0.shutdownTimeout = .milliseconds(200) }
         server.route("/", handler: echo)
         let clients = Collected<RawSocket>()
-        let clock = ContinuousClock(), start = clock.now
+        let clock = ContinuousClock()
+        let start = clock.now
         try await server.withServer { address in
             let client = try await RawSocket.connect(to: address)
             clients.append(client)
@@ -154,7 +156,9 @@ struct ServerTests {
                 case 0: try await WebSocketClient.connect(to: "ws://\(address)/") { _ in }
                 case 1: _ = await ConnectErrorTests.error(to: "ws://\(address)/nowhere")
                 case 2:
-                    let task = Task(executorPreference: OffThePool.executor) { try await WebSocketClient.connect(to: "ws://\(address)/") { _ in } }
+                    let task = Task(executorPreference: OffThePool.executor) {
+                        try await WebSocketClient.connect(to: "ws://\(address)/") { _ in }
+                    }
                     task.cancel()
                     _ = await task.result
                 case 3:

@@ -73,11 +73,12 @@ struct SocketEchoTests {
                     #expect(message == .text("iterated"))
                     break
                 }
-                try await socket.send(textFragments: AsyncStream { feed in
-                    feed.yield("one ")
-                    feed.yield("two")
-                    feed.finish()
-                })
+                try await socket.send(
+                    textFragments: AsyncStream { feed in
+                        feed.yield("one ")
+                        feed.yield("two")
+                        feed.finish()
+                    })
                 var text = ""
                 for try await message in socket.incoming {
                     for try await chunk in message { text += String(buffer: chunk) }

@@ -7,7 +7,8 @@ enum Descriptors {
         let inodes = Set(inodes(port: port))
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
         return names.count { name in
-            guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)") else {
+            guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")
+            else {
                 return false
             }
             return target.hasPrefix("socket:[") && inodes.contains(String(target.dropFirst(8).dropLast()))

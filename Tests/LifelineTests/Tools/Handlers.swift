@@ -1,4 +1,4 @@
-import Lifeline
+@testable import Lifeline
 
 /// Sends each message back, as a task.
 let echo: WebSocketServer.Handler = { socket in
@@ -28,5 +28,17 @@ extension WebSocket {
         var messages: [Message] = []
         for try await message in self { messages.append(message) }
         return messages
+    }
+}
+
+extension Routes {
+    /// Has connections to a path handled by a task.
+    mutating func route(_ path: String = "/", subprotocols: [String] = [], handler: @escaping WebSocketServer.Handler) {
+        add(path, Route(subprotocols: subprotocols, target: .task(handler)))
+    }
+
+    /// Has connections to a path handled on the loop.
+    mutating func routeOnLoop(_ path: String = "/", makeHandler: @escaping @Sendable () -> any OnLoopHandler) {
+        add(path, Route(subprotocols: [], target: .onLoop { _ in makeHandler() }))
     }
 }

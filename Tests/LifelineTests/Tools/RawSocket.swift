@@ -119,10 +119,11 @@ final class RawSocket: Sendable {
     /// Takes as many frames.
     func takeFrames(_ count: Int) async throws -> [WireFrame] {
         await wait { ((try? WireFrame.parse($0))?.count ?? 0) >= count }
-        return try WireFrame.parse(state.withLock { state in
-            defer { state.bytes = [] }
-            return state.bytes
-        })
+        return try WireFrame.parse(
+            state.withLock { state in
+                defer { state.bytes = [] }
+                return state.bytes
+            })
     }
 
     /// Waits until the other side has ended the connection.

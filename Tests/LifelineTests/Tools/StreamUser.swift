@@ -1,7 +1,7 @@
-@testable import LifelineCore
 import NIOCore
 
 @testable import Lifeline
+@testable import LifelineCore
 
 /// Who reads from and writes to one end of a simulated TCP connection: a connection, or a peer without manners.
 protocol StreamUser: AnyObject {

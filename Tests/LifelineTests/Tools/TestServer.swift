@@ -34,7 +34,9 @@ extension WebSocketServer {
 }
 
 /// Checks that a connection's peer answers.
-nonisolated(nonsending) func expectAlive(_ socket: WebSocket, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+nonisolated(nonsending) func expectAlive(
+    _ socket: WebSocket, sourceLocation: SourceLocation = #_sourceLocation
+) async throws {
     let time = try await socket.ping()
     #expect(time > .zero, sourceLocation: sourceLocation)
 }
@@ -49,7 +51,8 @@ extension Collected {
 
 /// Waits, for at most ten seconds, until something is so.
 func eventually(_ isSo: () async throws -> Bool, sourceLocation: SourceLocation = #_sourceLocation) async throws {
-    let clock = ContinuousClock(), start = clock.now
+    let clock = ContinuousClock()
+    let start = clock.now
     while try await !isSo() {
         guard start.duration(to: clock.now) < .seconds(10) else {
             Issue.record("it has not come about in ten seconds", sourceLocation: sourceLocation)
