@@ -5,6 +5,8 @@ import NIOCore
 extension Connection {
     /// From this size on a payload is not copied behind its header, but handed to the transport where it lies.
     private static let separatePayloadSize = 16 << 10
+    /// From this size on a borrowed payload is copied into memory of its own.
+    private static let exactCopySize = 64 << 10
     /// The bytes of output at which a turn does not wait for its end to write: what is held back here is not yet known to
     /// the transport, and so to nobody who asks whether it is writable.
     private var maximumCorkedSize: Int { min(64 << 10, limits.outbound.high) }
@@ -21,6 +23,10 @@ extension Connection {
     func write(
         _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer
     ) throws(SendError) {
+        if payload.count >= Connection.exactCopySize, endpoint.pointee.role == .server {
+            // One copy into memory of the right size, where the output would have to grow several times.
+            return try write(OutboundFrame(kind: kind, position: position, payload: ByteBuffer(bytes: payload)))
+        }
         let header = try endpoint.pointee.dataFrame(
             kind, position, payloadLength: payload.count, random: &loop.random)
         if observer != nil { observeSent(kind, position, payload) }
@@ -51,6 +57,7 @@ extension Connection {
         append(header, UnsafeRawBufferPointer(start: nil, count: 0))
         // Flushed at once: behind TLS, what is only written counts for nothing when one asks whether there is room.
         handOver()
+        handedOver &+= frame.payload.readableBytes
         callTransport { transport in
             transport.write(frame.payload)
             transport.flush()
@@ -93,6 +100,7 @@ extension Connection {
 
     private func handOver() {
         guard output.readableBytes > 0 else { return }
+        handedOver &+= output.readableBytes
         callTransport { $0.write(output) }
         loop.returnBuffer(output)
         output = loop.takeBuffer()
@@ -117,6 +125,7 @@ extension Connection {
         isDirty = false
         let buffer = output
         output = Connection.noBuffer
+        handedOver &+= buffer.readableBytes
         callTransport { transport in
             if buffer.readableBytes > 0 { transport.write(buffer) }
             transport.flush()

@@ -65,6 +65,10 @@ final class Connection: @unchecked Sendable {
     var outbox = Outbox()
     /// What the transport had not written when it was last looked at.
     private var lastPendingBytes = 0
+    /// What it had written by then.
+    private var lastWrittenBytes = 0
+    /// The bytes that the transport has been given.
+    var handedOver = 0
     /// Bytes that were sent without waiting since the transport took no more.
     var unwritten = 0
     var pings: [PingWaiter] = []
@@ -272,8 +276,12 @@ final class Connection: @unchecked Sendable {
     /// Takes it for life that the peer has read something: it may be busy with it, and our Ping may wait behind it.
     func noteOutputProgress() {
         let pending = transport?.pendingBytes ?? 0
-        if pending < lastPendingBytes { endpoint.pointee.noteOutputProgress(at: now) }
+        let written = handedOver &- pending
+        // Where nothing was left to write, the system's buffer takes more whether or not the peer reads. Where something
+        // was, it took more because the peer did, though senders that wait may have filled it up again.
+        if lastPendingBytes > 0, written > lastWrittenBytes { endpoint.pointee.noteOutputProgress(at: now) }
         lastPendingBytes = pending
+        lastWrittenBytes = written
     }
 
     // MARK: Reports from inside a call

@@ -138,18 +138,43 @@ import Testing
         }
     }
 
-    /// The peer's Close frame lies behind what the application has not taken, and waits there.
-    @Test func whatArrivedBeforeTheEndIsReceivedBeforeTheEnd() throws {
+    /// The end lies behind what the application has not taken, and waits there.
+    @Test(arguments: [false, true]) func whatArrivedBeforeTheEndIsReceivedBeforeTheEnd(isClean: Bool) throws {
         let slow = Slow()
         let simulation = Self.slowServer(slow)
         let client = simulation.openRawClient()
         for _ in 0..<50 { client.send(.binary(Array(repeating: 1, count: 1000))) }
-        client.send(.close(1000))
+        if isClean { client.send(.close(1000)) }
+        client.end()
         simulation.advance(by: .seconds(1))
         #expect(simulation.serverEvents.words.contains("reading paused"))
         slow.allow(51, simulation)
         #expect(slow.received.count == 50)
-        #expect(simulation.serverEvents.words.contains("ended cleanly"))
+        let end =
+            isClean ? "ended cleanly" : "ended: abnormal, closed by the peer, the peer ended TCP without a Close frame"
+        #expect(simulation.serverEvents.words.contains(end))
+        simulation.expectNothingLeft()
+    }
+
+    /// Whatever the sizes and wherever reads end: what is held as bytes comes in its place.
+    @Test(arguments: Simulation.Place.allCases) func aTinyInboxLosesNothing(place: Simulation.Place) throws {
+        for seed in 1...20 {
+            let simulation = Simulation(seed: UInt64(seed)) { _ in }
+            simulation.link = SimulatedLink(socketBuffer: 300 * seed, readSize: .random(200 * seed))
+            let (socket, server) = try simulation.openToRawServer {
+                $0.buffers = BufferLimits(inbound: .init(low: 1, high: seed * 100))
+            }
+            for number in 0..<200 {
+                let half = String(repeating: "\(number % 10)", count: number)
+                server.send(
+                    WireFrame.text(half).unfinished.unmasked, .ping().unmasked, .continuation("|\(number)").unmasked)
+            }
+            server.send(WireFrame.close(1000).unmasked)
+            server.end()
+            let messages = try simulation.value(place) { try await socket.all() }
+            #expect(
+                messages == (0..<200).map { .text(String(repeating: "\($0 % 10)", count: $0) + "|\($0)") }, "\(seed)")
+        }
     }
 
     @Test func otherConnectionsOfTheLoopGoOn() throws {

@@ -158,6 +158,49 @@ import Testing
         #expect(simulation.loop.connections.isEmpty, "silence does not")
     }
 
+    /// The peer lives, and does not answer: the wait ends, the connection does not.
+    @Test(arguments: Simulation.Place.allCases) func aPingThatIsNeverAnsweredHasADeadline(
+        place: Simulation.Place
+    ) throws {
+        let (simulation, socket, server) = try ReceivingTests.client()
+        let pinging = simulation.start(place) { try await socket.ping() }
+        for _ in 0..<8 {
+            simulation.advance(by: .seconds(2))
+            server.send(WireFrame.text("something else").unmasked)
+        }
+        #expect(!pinging.hasEnded)
+        for _ in 0..<5 {
+            server.send(WireFrame.text("something else").unmasked)
+            simulation.advance(by: .seconds(1))
+        }
+        #expect(pinging.error?.code == .timedOut)
+        #expect(simulation.loop.connections.count == 1)
+    }
+
+    /// Our Ping may wait behind much that the peer reads slowly: so long as it reads, it lives.
+    @Test func aSlowReaderThatReadsOnLives() throws {
+        let simulation = Simulation { routes in
+            routes.route { socket in
+                _ = try await socket.receiveCopy()
+                for _ in 0..<100 { try await socket.send([UInt8](repeating: 1, count: 30_000)) }
+            }
+        }
+        simulation.link.socketBuffer = 10_000
+        simulation.link.readSize = .atMost(10_000)
+        let client = simulation.openRawClient()
+        client.send(.text("go"))
+        for _ in 0..<60 {
+            client.transport.setReading(false)
+            simulation.advance(by: .seconds(4))
+            client.transport.setReading(true)
+            simulation.network.runOnce()
+        }
+        #expect(simulation.loop.connections.count == 1)
+        client.transport.setReading(false)
+        simulation.advance(by: .seconds(60))
+        #expect(simulation.loop.connections.isEmpty, "who stops reading does not")
+    }
+
     @Test func whileReadingIsPausedSilenceProvesNothing() throws {
         let mayRead = Gate()
         let received = Collected<Int>()

@@ -1,3 +1,5 @@
+import Lifeline
+
 /// A task of a test and what became of it. Confined to the simulation's thread.
 final class Running<Value>: @unchecked Sendable {
     var result: Result<Value, any Error>?
