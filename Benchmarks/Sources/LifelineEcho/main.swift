@@ -2,6 +2,10 @@ import EchoServerSupport
 import Lifeline
 import Logging
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// Echoes on the event loop, from where the message lies.
 struct OnLoopEcho: OnLoopHandler {
     func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) {
@@ -28,4 +32,6 @@ server.route("/echo") { socket in
 server.route("/messages") { socket in
     for try await message in socket { try await socket.send(message) }
 }
-try await server.run()
+// Not at the top level: that would end the main thread, which instruction counters take badly.
+let running = Task.detached { [server] in try await server.run() }
+while true { pause() }

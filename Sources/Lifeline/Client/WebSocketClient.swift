@@ -86,7 +86,7 @@ public enum WebSocketClient {
                     if let tls {
                         try channel.pipeline.syncOperations.addHandler(makeTLSHandler(tls, host: url.host))
                     }
-                    let handler = NIOTransport(ownsReadBuffers: tls == nil) { transport, channel in
+                    let handler = NIOTransport(engine, channel.eventLoop, ownsReadBuffers: tls == nil) { transport, channel in
                         let loop = engine.loop(of: channel.eventLoop)
                         return Connection(
                             loop: loop, id: NIOEngine.nextConnectionID(), transport: transport,

@@ -27,7 +27,22 @@ extension Connection {
             return .kept(item)
         }
         if !input.isEmpty, let message = nextMessage() { return .borrowed(message) }
-        return outcome == nil ? .nothing : .ended
+        return endpoint.pointee.hasOutcome ? .ended : .nothing
+    }
+
+    /// A whole message from the input, where one is there and nothing comes before it.
+    @inline(__always)
+    func pullWhole() -> BorrowedMessage? {
+        guard inbox.isEmpty, streams == 0, partial == nil else { return nil }
+        if let message = borrowed {
+            guard message.isFirst, message.isLast else { return nil }
+            borrowed = nil
+            return message
+        }
+        guard !input.isEmpty, let message = nextMessage() else { return nil }
+        if message.isFirst, message.isLast { return message }
+        borrowed = message
+        return nil
     }
 
     /// Brings what has arrived to a receiver that is ready for it.
@@ -102,10 +117,10 @@ extension Connection {
             case .needsInput:
                 return nil
             case .message(let kind, let bytes):
-                if observer != nil { observePayload(bytes) }
+                if isObserved { observePayload(bytes) }
                 return BorrowedMessage(kind: kind, bytes: bytes, isFirst: true, isLast: true)
             case .chunk(let kind, let bytes, let isFirst, let isLast):
-                if observer != nil { observePayload(bytes) }
+                if isObserved { observePayload(bytes) }
                 return BorrowedMessage(kind: kind, bytes: bytes, isFirst: isFirst, isLast: isLast)
             default:
                 guard see(to: event) else { return nil }

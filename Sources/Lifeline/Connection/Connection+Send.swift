@@ -5,8 +5,6 @@ import NIOCore
 extension Connection {
     /// From this size on a payload is not copied behind its header, but handed to the transport where it lies.
     private static let separatePayloadSize = 16 << 10
-    /// From this size on a borrowed payload is copied into memory of its own.
-    private static let exactCopySize = 64 << 10
     /// The bytes of output at which a turn does not wait for its end to write: what is held back here is not yet known to
     /// the transport, and so to nobody who asks whether it is writable.
     private var maximumCorkedSize: Int { min(64 << 10, limits.outbound.high) }
@@ -23,15 +21,15 @@ extension Connection {
     func write(
         _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer
     ) throws(SendError) {
-        if payload.count >= Connection.exactCopySize, endpoint.pointee.role == .server {
-            // One copy into memory of the right size, where the output would have to grow several times.
-            return try write(OutboundFrame(kind: kind, position: position, payload: ByteBuffer(bytes: payload)))
-        }
         let header = try endpoint.pointee.dataFrame(
             kind, position, payloadLength: payload.count, random: &loop.random)
-        if observer != nil { observeSent(kind, position, payload) }
+        if isObserved { observeSent(kind, position, payload) }
+        if payload.count >= Connection.separatePayloadSize, header.maskingKey == nil {
+            append(header, UnsafeRawBufferPointer(start: nil, count: 0))
+            return writeSeparately(payload.count) { $0.write(lent: payload) }
+        }
         append(header, payload)
-        if output.readableBytes >= maximumCorkedSize { writeCorked() }
+        if output.count >= maximumCorkedSize { writeCorked() }
     }
 
     /// Writes a frame that owns its payload.
@@ -51,15 +49,20 @@ extension Connection {
         }
         let header = try endpoint.pointee.dataFrame(
             frame.kind, frame.position, payloadLength: frame.payload.readableBytes, random: &loop.random)
-        if observer != nil {
+        if isObserved {
             frame.payload.withUnsafeReadableBytes { observeSent(frame.kind, frame.position, $0) }
         }
         append(header, UnsafeRawBufferPointer(start: nil, count: 0))
+        writeSeparately(frame.payload.readableBytes) { $0.write(frame.payload) }
+    }
+
+    /// Writes a payload behind what has gathered, from where it lies.
+    private func writeSeparately(_ count: Int, _ write: (any Transport) -> Void) {
         // Flushed at once: behind TLS, what is only written counts for nothing when one asks whether there is room.
         handOver()
-        handedOver &+= frame.payload.readableBytes
+        handedOver &+= count
         callTransport { transport in
-            transport.write(frame.payload)
+            write(transport)
             transport.flush()
         }
     }
@@ -71,17 +74,26 @@ extension Connection {
     private func append(_ header: EncodedFrameHeader, _ payload: UnsafeRawBufferPointer) {
         markDirty()
         // A header is written as sixteen bytes, of which the payload overwrites those it has not.
-        output.writeWithUnsafeMutableBytes(minimumWritableBytes: payload.count &+ 16) { target in
-            header.write(payload, to: target.baseAddress.unsafelyUnwrapped)
-        }
+        let target = output.reserve(payload.count &+ 16)
+        output.advance(by: header.write(payload, to: target))
     }
 
     @inline(__always)
     private func markDirty() {
         guard !isDirty else { return }
         isDirty = true
-        output = loop.takeBuffer()
+        output = loop.takeBlock()
         queue()
+    }
+
+    /// What has gathered, which is no longer the connection's then.
+    @inline(__always)
+    func takeOutput() -> OutputBlock? {
+        guard isDirty else { return nil }
+        isDirty = false
+        let block = output
+        output = .none
+        return block
     }
 
     /// Hands what has gathered to the transport, before the turn ends.
@@ -94,16 +106,20 @@ extension Connection {
     ///
     /// - Returns: Whether the transport takes more.
     func relieveOutput() -> Bool {
-        if output.readableBytes >= maximumCorkedSize { writeCorked() }
+        if isDirty, output.count >= maximumCorkedSize { writeCorked() }
         return transport?.isWritable ?? false
     }
 
     private func handOver() {
-        guard output.readableBytes > 0 else { return }
-        handedOver &+= output.readableBytes
-        callTransport { $0.write(output) }
-        loop.returnBuffer(output)
-        output = loop.takeBuffer()
+        guard let block = takeOutput() else { return }
+        hand(block)
+    }
+
+    @inline(__always)
+    private func hand(_ block: OutputBlock) {
+        handedOver &+= block.count
+        guard transport != nil else { return loop.recycle(block) }
+        callTransport { $0.write(block) }
     }
 
     /// Writes the heads and control frames that wait, if the transport takes them.
@@ -114,26 +130,17 @@ extension Connection {
             return
         }
         markDirty()
-        if observer != nil { observeControl() }
-        endpoint.pointee.drainOutput(random: &loop.random) { output.writeBytes($0) }
+        if isObserved { observeControl() }
+        endpoint.pointee.drainOutput(random: &loop.random) { output.append($0) }
     }
 
     /// Writes all output.
     @inline(__always)
     func flush() {
-        guard isDirty else { return }
-        isDirty = false
-        let buffer = output
-        output = Connection.noBuffer
-        handedOver &+= buffer.readableBytes
-        callTransport { transport in
-            if buffer.readableBytes > 0 { transport.write(buffer) }
-            transport.flush()
-        }
-        loop.returnBuffer(buffer)
+        guard let block = takeOutput() else { return }
+        hand(block)
+        callTransport { $0.flush() }
     }
-
-    private static let noBuffer = ByteBuffer()
 
     // MARK: Senders that do not wait
 

@@ -11,82 +11,85 @@ final class Connection: @unchecked Sendable {
     let id: UInt64
     let limits: BufferLimits
     let observer: (any LifecycleObserver)?
+    /// Whether there is an observer; looking at the observer itself would cost a copy of it.
+    let isObserved: Bool
 
     /// The byte stream; `nil` once TCP has ended.
-    var transport: (any Transport)?
+    @exclusivity(unchecked) var transport: (any Transport)?
     /// The peer's address and port.
     let remoteAddress: String
     /// The first error of the byte stream.
     var transportError: (any Error)?
     /// Who is told what happens; `nil` once TCP has ended.
-    var owner: (any ConnectionOwner)?
+    @exclusivity(unchecked) var owner: (any ConnectionOwner)?
     /// The protocol's state. Behind a pointer, so that the hot path does without exclusivity checks at run time; the loop's
     /// confinement makes overlapping accesses impossible but for reentrancy, and no method of an endpoint calls out.
     let endpoint: UnsafeMutablePointer<Endpoint>
 
     /// What has been read from the socket in this turn and not been parsed.
-    var input = ReadBuffer(UnsafeMutableRawBufferPointer(start: nil, count: 0))
+    @exclusivity(unchecked) var input = ReadBuffer(UnsafeMutableRawBufferPointer(start: nil, count: 0))
     /// When this turn's bytes arrived.
-    var now: Instant
+    @exclusivity(unchecked) var now: Instant
     /// Bytes that are not parsed yet: behind a request that waits for its answer, or behind more than the inbox takes.
-    var held: [UInt8] = []
+    @exclusivity(unchecked) var held: [UInt8] = []
     /// Whether input is held rather than parsed.
-    var inputIsHeld = false
+    @exclusivity(unchecked) var inputIsHeld = false
     /// Whether the peer has ended its side of TCP behind what is held.
     private var endIsHeld = false
 
     /// What the engine reported from inside a call of ours; it is seen to at the end of the turn.
-    private var reports: [Report] = []
+    @exclusivity(unchecked) private var reports: [Report] = []
     /// Whether a handler, or the transport, is at work on this connection: then nothing may happen to it from below. What a
     /// handler has borrowed would be gone, and its calls would come inside one another.
-    private var isBusy = false
+    @exclusivity(unchecked) private var isBusy = false
     /// Whether the loop comes by at the end of the turn.
-    private var isQueued = false
+    @exclusivity(unchecked) private var isQueued = false
 
     /// Who receives messages.
-    var receiver = Receiver.nobody
+    @exclusivity(unchecked) var receiver = Receiver.nobody
     /// The handler's own task, whose cancellation is watched for as long as it runs, so that its waits need not watch.
     /// Only compared with, never used: it may have ended.
-    var handlerTask: UnsafeCurrentTask?
+    @exclusivity(unchecked) var handlerTask: UnsafeCurrentTask?
     /// A message that was found for a waiting task and lies in the input until it is taken.
-    var borrowed: BorrowedMessage?
+    @exclusivity(unchecked) var borrowed: BorrowedMessage?
     /// Messages that arrived while the application was busy.
-    var inbox = Inbox()
+    @exclusivity(unchecked) var inbox = Inbox()
     /// The parts so far of a message that a task receives as a whole, but that arrived as chunks.
-    var partial: Inbox.Item?
+    @exclusivity(unchecked) var partial: Inbox.Item?
     /// How many readers want messages in parts.
-    var streams = 0
-    var readingIsPaused = false
+    @exclusivity(unchecked) var streams = 0
+    @exclusivity(unchecked) var readingIsPaused = false
 
     /// Frames that wait to be written at the end of the turn.
-    var output = ByteBuffer()
-    var isDirty = false
+    @exclusivity(unchecked) var output = OutputBlock.none
+    /// Whether there are any; otherwise there is no block either.
+    @exclusivity(unchecked) var isDirty = false
     /// Sends that wait.
-    var outbox = Outbox()
+    @exclusivity(unchecked) var outbox = Outbox()
     /// What the transport had not written when it was last looked at.
     private var lastPendingBytes = 0
     /// What it had written by then.
     private var lastWrittenBytes = 0
     /// The bytes that the transport has been given.
-    var handedOver = 0
+    @exclusivity(unchecked) var handedOver = 0
     /// Bytes that were sent without waiting since the transport took no more.
-    var unwritten = 0
-    var pings: [PingWaiter] = []
+    @exclusivity(unchecked) var unwritten = 0
+    @exclusivity(unchecked) var pings: [PingWaiter] = []
     var terminationWaiters: [UnsafeContinuation<Void, Never>] = []
 
     /// Where the loop keeps this connection's deadline; negative once it does not.
-    var deadlinePlace = -1
-    private var deadline: Instant?
+    @exclusivity(unchecked) var deadlinePlace = -1
+    @exclusivity(unchecked) private var deadline: Instant?
     /// When a transport that should have ended is ended by force.
-    private var finalDeadline: Instant?
-    private var isEnded = false
+    @exclusivity(unchecked) private var finalDeadline: Instant?
+    @exclusivity(unchecked) private var isEnded = false
     /// Whether this side has ended its side of TCP.
     private var outputHasEnded = false
     /// Whether the opening handshake was completed.
     var wasOpened = false
-    private(set) var isTerminated = false
+    @exclusivity(unchecked) private(set) var isTerminated = false
     /// A frame's header that the observer will be told with the payload's beginning.
-    var observedHeader: FrameHeader?
+    @exclusivity(unchecked) var observedHeader: FrameHeader?
 
     /// What an engine reports.
     private enum Report {
@@ -142,13 +145,15 @@ final class Connection: @unchecked Sendable {
         self.owner = owner
         self.limits = limits
         self.observer = observer
+        isObserved = observer != nil
         self.endpoint = .allocate(capacity: 1)
         self.endpoint.initialize(to: endpoint)
         now = loop.driver.now()
-        self.endpoint.pointee.reportsFrames = observer != nil
+        self.endpoint.pointee.reportsFrames = isObserved
     }
 
     deinit {
+        if isDirty { output.deallocate() }
         endpoint.deinitialize(count: 1)
         endpoint.deallocate()
     }
@@ -251,7 +256,7 @@ final class Connection: @unchecked Sendable {
         let owner = owner
         transport = nil
         self.owner = nil
-        output = ByteBuffer()
+        if let block = takeOutput() { loop.recycle(block) }
         owner?.connectionTerminated(self)
         for waiter in terminationWaiters { waiter.resume() }
         terminationWaiters = []
@@ -339,7 +344,7 @@ final class Connection: @unchecked Sendable {
     @inline(__always)
     func settle() {
         if endpoint.pointee.hasOutput { drainControl() }
-        if endpoint.pointee.outcome != nil, !isEnded { noteEnd() }
+        if endpoint.pointee.hasOutcome, !isEnded { noteEnd() }
         if endpoint.pointee.transportRequest != nil, !isDirty { carryOutTransportRequest() }
         setDeadline()
     }

@@ -49,7 +49,7 @@ struct Listener: Sendable {
                     if let tls {
                         try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
                     }
-                    let handler = NIOTransport(ownsReadBuffers: tls == nil) { transport, channel in
+                    let handler = NIOTransport(engine, channel.eventLoop, ownsReadBuffers: tls == nil) { transport, channel in
                         let loop = engine.loop(of: channel.eventLoop)
                         return Connection(
                             loop: loop, id: NIOEngine.nextConnectionID(), transport: transport,

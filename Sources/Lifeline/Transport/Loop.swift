@@ -1,5 +1,13 @@
 import LifelineCore
-import NIOCore
+import Synchronization
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
 
 /// What the connections of one event loop share: randomness, deadlines, buffers, and the executor of their handlers.
 ///
@@ -13,24 +21,32 @@ final class Loop: @unchecked Sendable {
     let driver: any LoopDriver
     let executor: LoopExecutor
 
-    var random: RandomPool
-    private var deadlines = DeadlineTable()
+    @exclusivity(unchecked) var random: RandomPool
+    @exclusivity(unchecked) private var deadlines = DeadlineTable()
     /// The instant for which the engine was asked to wake us.
-    private var nextWake = Instant(nanoseconds: .max)
+    @exclusivity(unchecked) private var nextWake = Instant(nanoseconds: .max)
 
     /// Connections with output that is to be written at the end of the turn.
-    private var dirty: [Connection] = []
-    private var depth = 0
-    /// Buffers for output, lent to connections while they have some.
-    private var spareBuffers: [ByteBuffer] = []
+    @exclusivity(unchecked) private var dirty: [Connection] = []
+    /// How many of them have been written before the end of the turn.
+    @exclusivity(unchecked) private var written = 0
+    @exclusivity(unchecked) private var depth = 0
+    /// Blocks for output, lent to connections while they have some.
+    @exclusivity(unchecked) private var spareBlocks: [OutputBlock] = []
+    /// The thread that runs the loop, where the loop has one for itself; 0 where it has not, or has not begun.
+    private let thread = Atomic<UInt>(0)
 
     /// How often a turn runs jobs again that its own output made ready, before the engine gets its turn.
     private static let maximumRounds = 16
 
-    /// The capacity of a fresh output buffer, in bytes.
-    private static let bufferCapacity = 8 << 10
-    /// The most spare buffers, and the most bytes of one that is kept.
-    private static let maximumSpareBuffers = 8
+    /// The most connections whose output waits for the end of a turn: one that reaches thousands writes them as it goes,
+    /// always from the same few blocks.
+    private static let maximumDirty = 32
+
+    /// The capacity of a fresh output block, in bytes.
+    private static let blockCapacity = 8 << 10
+    /// The most spare blocks, and the most bytes of one that is kept.
+    private static let maximumSpareBlocks = 40
     private static let maximumSpareCapacity = 256 << 10
 
     init(driver: any LoopDriver, random: consuming RandomPool = RandomPool()) {
@@ -40,8 +56,29 @@ final class Loop: @unchecked Sendable {
         executor.setTurn { [weak self] in self?.runJobs() }
     }
 
+    deinit {
+        for block in spareBlocks { block.deallocate() }
+    }
+
+    /// Notes that the current thread runs this loop, and nothing else, from now on.
+    func bindToCurrentThread() {
+        thread.store(Loop.currentThread, ordering: .relaxed)
+    }
+
     @inline(__always)
-    var isOnLoop: Bool { driver.isOnLoop }
+    private static var currentThread: UInt {
+        #if canImport(Glibc)
+        UInt(pthread_self())
+        #else
+        UInt(bitPattern: pthread_self())
+        #endif
+    }
+
+    @inline(__always)
+    var isOnLoop: Bool {
+        let thread = thread.load(ordering: .relaxed)
+        return thread == 0 ? driver.isOnLoop : thread == Loop.currentThread
+    }
 
     /// Runs a function on the loop: at once where the caller is there, soon otherwise.
     func execute(_ work: @escaping @Sendable () -> Void) {
@@ -72,8 +109,10 @@ final class Loop: @unchecked Sendable {
                 executor.drain()
                 flush()
                 rounds &+= 1
-            } while executor.hasJobs && rounds < Loop.maximumRounds
+            } while (executor.hasJobs || !dirty.isEmpty) && rounds < Loop.maximumRounds
             executor.endTurn()
+            // What a peer keeps up that takes everything at once goes on when the others have had their turn.
+            if !dirty.isEmpty { runTurnSoon() }
         }
         depth &-= 1
     }
@@ -88,44 +127,64 @@ final class Loop: @unchecked Sendable {
     /// Has a connection's output written at the end of the turn; outside of a turn, at the end of one that begins soon.
     @inline(__always)
     func markDirty(_ connection: Connection) {
+        if dirty.count &- written >= Loop.maximumDirty { writeEarly() }
         dirty.append(connection)
-        if depth == 0, dirty.count == 1 {
-            driver.execute { [self] in
-                beginTurn()
-                endTurn()
-            }
+        if depth == 0, dirty.count == 1 { runTurnSoon() }
+    }
+
+    private func runTurnSoon() {
+        driver.execute { [self] in
+            beginTurn()
+            endTurn()
         }
     }
 
-    /// Writes all output. What is written can make a transport report back, and that can make more output.
+    /// Writes all output. What is written can make a transport report back, and that can make more output, which is left
+    /// for the next round.
+    @inline(__always)
     private func flush() {
-        var next = 0
-        while next < dirty.count {
-            let connection = dirty[next]
-            next += 1
+        guard !dirty.isEmpty else { return }
+        if dirty.count == 1 {
+            let connection = dirty.removeLast()
+            written = 0
             connection.endTurn()
+        } else {
+            flushMany()
         }
-        dirty.removeAll(keepingCapacity: true)
     }
 
-    // MARK: Buffers
-
-    /// An empty buffer for output.
-    @inline(__always)
-    func takeBuffer() -> ByteBuffer {
-        guard var buffer = spareBuffers.popLast() else {
-            return ByteBufferAllocator().buffer(capacity: Loop.bufferCapacity)
-        }
-        // Fresh memory where the engine still holds the old, the same memory otherwise.
-        buffer.clear()
-        return buffer
+    private func flushMany() {
+        let count = dirty.count
+        for next in 0..<count { dirty[next].endTurn() }
+        dirty.removeFirst(count)
+        written = max(written - count, 0)
     }
 
-    /// Takes a buffer back whose content has been handed to the transport.
+    /// Writes what has gathered, in the middle of a turn; everything else about those connections is left for its end.
+    @inline(never)
+    private func writeEarly() {
+        while written < dirty.count {
+            dirty[written].flush()
+            written += 1
+        }
+    }
+
+    // MARK: Blocks
+
+    /// An empty block for output.
     @inline(__always)
-    func returnBuffer(_ buffer: consuming ByteBuffer) {
-        if spareBuffers.count < Loop.maximumSpareBuffers, buffer.capacity <= Loop.maximumSpareCapacity {
-            spareBuffers.append(buffer)
+    func takeBlock() -> OutputBlock {
+        spareBlocks.popLast() ?? OutputBlock(capacity: Loop.blockCapacity)
+    }
+
+    /// Takes a block back that has been written.
+    @inline(__always)
+    func recycle(_ block: consuming OutputBlock) {
+        if spareBlocks.count < Loop.maximumSpareBlocks, block.capacity <= Loop.maximumSpareCapacity {
+            block.clear()
+            spareBlocks.append(block)
+        } else {
+            block.deallocate()
         }
     }
 

@@ -17,11 +17,11 @@ final class LoopExecutor: TaskExecutor {
     private let driver: any LoopDriver
     private let mailbox = Mutex(Mailbox())
     /// Confined to the loop, to which `driver.isOnLoop` testifies before each access.
-    private nonisolated(unsafe) var jobs: [UnownedJob] = []
+    @exclusivity(unchecked) private nonisolated(unsafe) var jobs: [UnownedJob] = []
     /// The loop's own flag that a turn is under way, at whose end the jobs are run.
-    private nonisolated(unsafe) var isInTurn = false
+    @exclusivity(unchecked) private nonisolated(unsafe) var isInTurn = false
     /// The function that runs a turn around the jobs.
-    private nonisolated(unsafe) var turn: (@Sendable () -> Void)?
+    @exclusivity(unchecked) private nonisolated(unsafe) var turn: (@Sendable () -> Void)?
 
     init(driver: any LoopDriver) {
         self.driver = driver

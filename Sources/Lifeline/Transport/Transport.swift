@@ -6,8 +6,15 @@ import NIOCore
 /// An engine (``NIOTransport``, the tests' simulated network) implements this protocol, and calls its connection's
 /// `received`, `inputEnded`, `failed`, `outputDrained` and `terminated`. All of it happens on the connection's loop.
 protocol Transport: AnyObject {
-    /// Takes bytes to write, in order, without pushing them out yet.
-    func write(_ buffer: ByteBuffer)
+    /// Takes a block of frames to write, in order, without pushing it out yet. The transport gives it back to the loop
+    /// when it has been written.
+    func write(_ block: OutputBlock)
+
+    /// Takes a large payload to write, in order, which may be kept as it is.
+    func write(_ payload: ByteBuffer)
+
+    /// Takes a large payload to write, in order, that is only lent: what is not written at once is copied.
+    func write(lent payload: UnsafeRawBufferPointer)
 
     /// Pushes out what has been written.
     func flush()

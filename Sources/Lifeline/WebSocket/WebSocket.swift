@@ -149,9 +149,19 @@ public struct WebSocket: Sendable {
     public nonisolated(nonsending) func receive<Result>(
         _ body: (borrowing ReceivedMessage) -> Result
     ) async throws(WebSocketError) -> Result? {
-        // Generic code is a thin shell around what is not, so that clients of the library can specialize it.
+        // Generic code is a thin shell around what is not, so that clients of the library can specialize it. A message
+        // that is there already costs no asynchronous call.
+        if let message = readyMessage() { return body(message) }
         guard let message = try await nextMessage() else { return nil }
         return body(message)
+    }
+
+    /// A whole message that is there, where it lies; `nil` where one has to wait, or to look more closely.
+    @usableFromInline
+    func readyMessage() -> ReceivedMessage? {
+        let connection = connection
+        guard connection.loop.isOnLoop, connection.unwritten == 0, let message = connection.pullWhole() else { return nil }
+        return ReceivedMessage(message)
     }
 
     /// The next whole message; on the loop where it lies, and valid until the next pull.

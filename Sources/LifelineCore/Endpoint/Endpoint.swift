@@ -30,7 +30,11 @@ public struct Endpoint: ~Copyable {
     /// Where the connection stands.
     public internal(set) var phase: Phase = .opening
     /// How the connection ended; `nil` until it is decided.
-    public internal(set) var outcome: CloseOutcome?
+    public internal(set) var outcome: CloseOutcome? {
+        didSet { hasOutcome = outcome != nil }
+    }
+    /// Whether it is decided how the connection ended.
+    public private(set) var hasOutcome = false
     /// Why a client's opening handshake failed, where the server's answer was the reason.
     public internal(set) var handshakeFailure: HandshakeFailure?
     /// What the transport is to do once all output is written. The driver clears it when it has been done.
@@ -108,6 +112,8 @@ public struct Endpoint: ~Copyable {
         switch phase {
         case .open, .closing:
             if handshake != nil { releaseHandshake() }
+            // Most reads hold whole frames: the next call after the last finds nothing.
+            if input.isEmpty, !reader.isInsideFrame { return .needsInput }
             return receiveFrames(&input, at: now)
         case .opening: return receiveHandshake(&input, at: now)
         case .ending, .closed:

@@ -74,7 +74,12 @@ private final class ReportingTransport: Transport {
     var whenFlushed: ((Connection) -> Void)?
     let isWritable = true
 
-    func write(_ buffer: ByteBuffer) {}
+    func write(_ block: OutputBlock) {
+        block.deallocate()
+    }
+
+    func write(_ payload: ByteBuffer) {}
+    func write(lent payload: UnsafeRawBufferPointer) {}
 
     func flush() {
         guard let report = whenFlushed.take(), let connection else { return }

@@ -81,9 +81,18 @@ final class SimulatedTransport: Transport, @unchecked Sendable {
 
     // MARK: Output
 
-    func write(_ buffer: ByteBuffer) {
+    func write(_ block: OutputBlock) {
+        write(lent: block.bytes)
+        block.deallocate()
+    }
+
+    func write(_ payload: ByteBuffer) {
+        payload.withUnsafeReadableBytes { write(lent: $0) }
+    }
+
+    func write(lent bytes: UnsafeRawBufferPointer) {
         guard user != nil, !endsOutput else { return }
-        pending.writeImmutableBuffer(buffer)
+        pending.writeBytes(bytes)
         if pending.readableBytes > marks.high { isWritable = false }
     }
 

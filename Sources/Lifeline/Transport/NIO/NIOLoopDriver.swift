@@ -8,6 +8,8 @@ final class NIOLoopDriver: LoopDriver {
     let eventLoop: any EventLoop
     /// Confined to the event loop.
     private nonisolated(unsafe) var scheduled: Scheduled<Void>?
+    /// Likewise.
+    nonisolated(unsafe) let buffers = NIOBufferPool()
 
     init(_ eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
@@ -34,7 +36,7 @@ final class NIOLoopDriver: LoopDriver {
 final class NIOEngine: Sendable {
     let group: any EventLoopGroup
     private let ownsGroup: Bool
-    private let loops: [ObjectIdentifier: Loop]
+    private let loops: [ObjectIdentifier: (loop: Loop, driver: NIOLoopDriver)]
 
     /// The engine over the process's shared event loops.
     static let shared = NIOEngine(group: .singletonMultiThreadedEventLoopGroup)
@@ -49,7 +51,10 @@ final class NIOEngine: Sendable {
         self.ownsGroup = ownsGroup
         loops = Dictionary(
             uniqueKeysWithValues: group.makeIterator().map { eventLoop in
-                (ObjectIdentifier(eventLoop), Loop(driver: NIOLoopDriver(eventLoop)))
+                let driver = NIOLoopDriver(eventLoop)
+                let loop = Loop(driver: driver)
+                eventLoop.execute { loop.bindToCurrentThread() }
+                return (ObjectIdentifier(eventLoop), (loop, driver))
             })
     }
 
@@ -61,14 +66,23 @@ final class NIOEngine: Sendable {
 
     /// Our loop upon one of the group's event loops.
     func loop(of eventLoop: any EventLoop) -> Loop {
-        guard let loop = loops[ObjectIdentifier(eventLoop)] else {
+        entry(of: eventLoop).loop
+    }
+
+    /// The buffers of one of the group's event loops; to be used there.
+    func buffers(of eventLoop: any EventLoop) -> NIOBufferPool {
+        entry(of: eventLoop).driver.buffers
+    }
+
+    private func entry(of eventLoop: any EventLoop) -> (loop: Loop, driver: NIOLoopDriver) {
+        guard let entry = loops[ObjectIdentifier(eventLoop)] else {
             preconditionFailure("the event loop is not of the engine's group")
         }
-        return loop
+        return entry
     }
 
     /// All loops.
-    var all: some Collection<Loop> { loops.values }
+    var all: some Collection<Loop> { loops.values.map(\.loop) }
 
     /// Numbers connections within the process.
     private static let lastConnectionID = Atomic<UInt64>(0)

@@ -9,20 +9,29 @@ final class NIOTransport: ChannelInboundHandler, Transport {
 
     /// Whether the buffers that arrive come straight from a socket, and may be changed in place.
     private let ownsReadBuffers: Bool
+    private let loop: Loop
+    private let buffers: NIOBufferPool
     private let makeConnection: (NIOTransport, any Channel) -> Connection
-    private var connection: Connection?
-    private var context: ChannelHandlerContext?
+    @exclusivity(unchecked) private var connection: Connection?
+    @exclusivity(unchecked) private var context: ChannelHandlerContext?
     /// Whether this side has closed the channel, or it has failed: its end says nothing about the peer then.
     private var hasEndedOtherwise = false
     /// Whether this side has ended its side of TCP.
     private var outputIsShutDown = false
     /// The channel's own word, kept here: it is asked for with each message.
-    private(set) var isWritable = true
+    @exclusivity(unchecked) private(set) var isWritable = true
 
     /// - Parameters:
+    ///   - engine: The engine, to one of whose loops the channel belongs.
+    ///   - eventLoop: The channel's loop.
     ///   - ownsReadBuffers: Whether no other handler, TLS for instance, stands between the socket and this one.
     ///   - makeConnection: Makes the connection once the channel is active.
-    init(ownsReadBuffers: Bool, makeConnection: @escaping (NIOTransport, any Channel) -> Connection) {
+    init(
+        _ engine: NIOEngine, _ eventLoop: any EventLoop, ownsReadBuffers: Bool,
+        makeConnection: @escaping (NIOTransport, any Channel) -> Connection
+    ) {
+        loop = engine.loop(of: eventLoop)
+        buffers = engine.buffers(of: eventLoop)
         self.ownsReadBuffers = ownsReadBuffers
         self.makeConnection = makeConnection
     }
@@ -110,8 +119,21 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     // MARK: From the connection
 
     @inline(__always)
-    func write(_ buffer: ByteBuffer) {
-        context?.write(wrapOutboundOut(buffer), promise: nil)
+    func write(_ block: OutputBlock) {
+        write(lent: block.bytes)
+        loop.recycle(block)
+    }
+
+    func write(_ payload: ByteBuffer) {
+        context?.write(wrapOutboundOut(payload), promise: nil)
+    }
+
+    @inline(__always)
+    func write(lent bytes: UnsafeRawBufferPointer) {
+        guard let context else { return }
+        let buffer = buffers.take(bytes)
+        context.write(wrapOutboundOut(buffer), promise: nil)
+        buffers.recycle(buffer)
     }
 
     @inline(__always)
