@@ -35,10 +35,13 @@ let package = Package(
             dependencies: [.product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: settings
         ),
+        // Declarations only: system calls that Swift cannot see.
+        .target(name: "CLifelineLinux"),
         .target(
             name: "Lifeline",
             dependencies: [
                 "LifelineCore",
+                .target(name: "CLifelineLinux", condition: .when(platforms: [.linux])),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),

@@ -1,7 +1,4 @@
 internal import LifelineCore
-internal import NIOCore
-internal import NIOPosix
-internal import NIOSSL
 
 /// Opens connections.
 public enum WebSocketClient {
@@ -34,19 +31,20 @@ public enum WebSocketClient {
         handler: nonisolated(nonsending) (WebSocket) async throws -> Result
     ) async throws -> Result {
         let url = try WebSocketURL(url)
-        let eventLoop = NIOEngine.shared.group.next()
+        let engine = try Engines.engine(configuration.engine, loopCount: nil, usesTLS: url.isSecure)
+        let loop = engine.nextLoop()
         // The task is on the loop before the connection is, so that it takes what comes with the server's answer.
-        let executor = configuration.handlesOnLoop ? NIOEngine.shared.loop(of: eventLoop).executor : nil
+        let executor = configuration.handlesOnLoop ? loop.executor : nil
         return try await withTaskExecutorPreference(executor) {
-            try await connect(to: url, configuration, on: eventLoop, handler)
+            try await connect(to: url, configuration, engine, on: loop, handler)
         }
     }
 
     private nonisolated(nonsending) static func connect<Result>(
-        to url: WebSocketURL, _ configuration: WebSocketClientConfiguration, on eventLoop: any EventLoop,
+        to url: WebSocketURL, _ configuration: WebSocketClientConfiguration, _ engine: any Engine, on loop: Loop,
         _ handler: nonisolated(nonsending) (WebSocket) async throws -> Result
     ) async throws -> Result {
-        let socket = try await open(url, configuration, on: eventLoop)
+        let socket = try await open(url, configuration, engine, on: loop)
         do {
             let result = try await handler(socket)
             await socket.close(CloseFrame(.normalClosure, ""))
@@ -60,53 +58,24 @@ public enum WebSocketClient {
 
     /// Opens a connection that nobody closes but the caller.
     private static func open(
-        _ url: WebSocketURL, _ configuration: WebSocketClientConfiguration, on eventLoop: any EventLoop
+        _ url: WebSocketURL, _ configuration: WebSocketClientConfiguration, _ engine: any Engine, on loop: Loop
     ) async throws(WebSocketError) -> WebSocket {
         let tls = url.isSecure ? try configuration.tls.makeContext() : nil
         var random = RandomPool()
-        let request: ClientHandshake
+        let handshake: ClientHandshake
         do throws(HandshakeFailure) {
-            request = try ClientHandshake(
+            handshake = try ClientHandshake(
                 authority: url.authority, path: url.path, subprotocols: configuration.subprotocols,
                 headerFields: configuration.headerFields, random: &random)
         } catch {
             throw WebSocketError(.invalidRequest, error.message, handshakeFailure: error)
         }
-        let attempt = ConnectionAttempt(request.request)
-        let engine = NIOEngine.shared
-        let bootstrap = ClientBootstrap(group: eventLoop)
-            .connectTimeout(TimeAmount(configuration.connectTimeout))
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelOption(.allowRemoteHalfClosure, value: true)
-            .channelOption(.maxMessagesPerRead, value: 1)
-            .channelOption(.writeBufferWaterMark, value: .init(configuration.buffers.outbound))
-            .channelOption(.recvAllocator, value: NIOTransport.receiveAllocator)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    if let tls {
-                        try channel.pipeline.syncOperations.addHandler(makeTLSHandler(tls, host: url.host))
-                    }
-                    let handler = NIOTransport(engine, channel.eventLoop, ownsReadBuffers: tls == nil) { transport, channel in
-                        let loop = engine.loop(of: channel.eventLoop)
-                        return Connection(
-                            loop: loop, id: NIOEngine.nextConnectionID(), transport: transport,
-                            remoteAddress: channel.remoteAddress?.name ?? "unknown", owner: attempt,
-                            limits: configuration.buffers, observer: configuration.observer,
-                            endpoint: Endpoint(
-                                client: request, configuration: configuration.endpoint, at: loop.driver.now(),
-                                random: &loop.random))
-                    }
-                    try channel.pipeline.syncOperations.addHandler(handler)
-                }
-            }
+        let attempt = ConnectionAttempt(handshake.request)
         return try await attempt.run { attempt in
-            bootstrap.connect(host: url.host, port: url.port).whenFailure { attempt.connectFailed($0) }
+            engine.connect(
+                ConnectRequest(
+                    url: url, configuration: configuration, handshake: handshake, tls: tls, attempt: attempt),
+                on: loop)
         }
-    }
-
-    private static func makeTLSHandler(_ context: NIOSSLContext, host: String) throws -> NIOSSLClientHandler {
-        // An address is no server name (RFC 6066 §3); the certificate is checked against the address then.
-        let isAddress = (try? SocketAddress(ipAddress: host, port: 0)) != nil
-        return try NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : host)
     }
 }

@@ -17,6 +17,9 @@ public struct WebSocketClientConfiguration: Sendable {
     public var headerFields: HTTPFields = [:]
     /// Whom to trust over TLS.
     public var tls = ClientTLS()
+    /// What moves the bytes. Default: ``WebSocketEngine/automatic``. Asked for by name, an engine that is not to be had, or
+    /// cannot do what is asked, is an error (``WebSocketError/Code/invalidConfiguration``).
+    public var engine = WebSocketEngine.automatic
     /// Whether the handler runs on the connection's event loop, as handlers of servers do. Default: `false`; it runs where
     /// the caller runs.
     ///

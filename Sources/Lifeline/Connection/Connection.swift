@@ -181,7 +181,7 @@ final class Connection: @unchecked Sendable {
             held += bytes
             return
         }
-        now = loop.driver.now()
+        now = loop.driver.tickTime
         loop.beginTurn()
         isBusy = true
         input = ReadBuffer(bytes)

@@ -96,6 +96,11 @@ final class Serving: ConnectionOwner {
         for waiter in waiters { waiter.resume() }
     }
 
+    /// A connection could not be accepted: the process, or the system, has run out of something.
+    func acceptFailed(_ reason: String) {
+        logger.warning("cannot accept connections", metadata: ["reason": "\(reason)"])
+    }
+
     // MARK: Requests
 
     /// Opens a WebSocket, or says why not.

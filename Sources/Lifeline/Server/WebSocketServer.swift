@@ -1,7 +1,6 @@
 public import HTTPTypes
 internal import LifelineCore
-internal import NIOCore
-internal import NIOPosix
+internal import Logging
 public import ServiceLifecycle
 
 /// Accepts connections and gives each to the handler of its path.
@@ -83,7 +82,7 @@ public struct WebSocketServer: Service {
     /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/listenFailed`` or
     ///   ``WebSocketError/Code/invalidConfiguration``.
     public func run() async throws {
-        let (listener, engine) = try await listen()
+        let listener = try await listen()
         onListening?(listener.address)
         do {
             try await cancelWhenGracefulShutdown {
@@ -92,7 +91,7 @@ public struct WebSocketServer: Service {
         } catch is CancellationError {
             // Either way of being told to stop.
         }
-        await listener.shutDown(engine)
+        await listener.shutDown()
     }
 
     /// Serves for as long as `body` runs, and then shuts down gracefully.
@@ -103,24 +102,28 @@ public struct WebSocketServer: Service {
     public nonisolated(nonsending) func withServer<Result>(
         _ body: nonisolated(nonsending) (ServerAddress) async throws -> Result
     ) async throws -> Result {
-        let (listener, engine) = try await listen()
+        let listener = try await listen()
         onListening?(listener.address)
         do {
             let result = try await body(listener.address)
-            await listener.shutDown(engine)
+            await listener.shutDown()
             return result
         } catch {
-            await listener.shutDown(engine)
+            await listener.shutDown()
             throw error
         }
     }
 
-    private func listen() async throws(WebSocketError) -> (Listener, NIOEngine) {
+    private func listen() async throws(WebSocketError) -> Listener {
         let tls = try configuration.tls?.makeContext()
-        let engine = configuration.loopCount.map { NIOEngine(loopCount: $0) } ?? .shared
+        let engine = try Engines.engine(
+            configuration.engine, loopCount: configuration.loopCount, usesTLS: tls != nil)
         let serving = Serving(configuration: configuration, routes: routes, scheme: tls == nil ? "ws" : "wss")
         do throws(WebSocketError) {
-            return (try await Listener.listen(at: address, serving, engine, tls), engine)
+            let listener = try await Listener.listen(at: address, serving, engine, tls)
+            configuration.logger.info(
+                "listening", metadata: ["address": "\(listener.address)", "engine": "\(engine.name)"])
+            return listener
         } catch {
             await engine.shutDown()
             throw error

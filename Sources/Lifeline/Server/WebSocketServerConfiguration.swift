@@ -14,6 +14,9 @@ public struct WebSocketServerConfiguration: Sendable {
     public var tls: ServerTLS?
     /// The most connections at a time. Default: 100 000. Further ones are answered with 503.
     public var maximumConnections = 100_000
+    /// What moves the bytes. Default: ``WebSocketEngine/automatic``. Asked for by name, an engine that is not to be had, or
+    /// cannot do what is asked, is an error (``WebSocketError/Code/invalidConfiguration``).
+    public var engine = WebSocketEngine.automatic
     /// The number of event loops, each with a thread of its own. `nil`, the default, uses those that the process shares,
     /// one for each core.
     public var loopCount: Int?

@@ -38,6 +38,10 @@ protocol Transport: AnyObject {
     func abort()
 }
 
+extension LoopDriver {
+    var tickTime: Instant { now() }
+}
+
 extension Transport {
     /// An engine that does not know cannot tell a slow peer from a dead one.
     var pendingBytes: Int { 0 }
@@ -50,6 +54,9 @@ protocol LoopDriver: AnyObject, Sendable {
 
     /// The time on the loop's monotonic clock.
     func now() -> Instant
+
+    /// The time at which what happens now was noticed: for the hot path, where asking the clock would cost too much.
+    var tickTime: Instant { get }
 
     /// Runs a function on the loop soon, also from outside of it.
     func execute(_ work: @escaping @Sendable () -> Void)

@@ -1,0 +1,128 @@
+import LifelineCore
+import NIOSSL
+import Synchronization
+
+/// Loops, and the sockets on them: what servers and clients need of an engine.
+protocol Engine: AnyObject, Sendable {
+    /// What is said of it in the log.
+    var name: String { get }
+
+    /// All loops.
+    var loops: [Loop] { get }
+
+    /// The loop for the next connection that this side opens.
+    func nextLoop() -> Loop
+
+    /// Listens, and gives each connection that comes to `serving`.
+    ///
+    /// - Returns: The address with the port that was found, and the socket.
+    func listen(
+        at address: ServerAddress, _ serving: Serving, _ tls: NIOSSLContext?
+    ) async throws -> (ServerAddress, any ListeningSocket)
+
+    /// Connects, and reports to the attempt.
+    func connect(_ request: ConnectRequest, on loop: Loop)
+
+    /// Ends the threads of an engine with loops of its own. Nothing may be open any more.
+    func shutDown() async
+}
+
+/// A socket at which an engine listens.
+protocol ListeningSocket: Sendable {
+    /// Stops listening.
+    func close() async
+}
+
+/// A connection that a client wants.
+struct ConnectRequest: Sendable {
+    var url: WebSocketURL
+    var configuration: WebSocketClientConfiguration
+    var handshake: ClientHandshake
+    var tls: NIOSSLContext?
+    var attempt: ConnectionAttempt
+}
+
+/// Which engine moves the bytes between sockets and connections.
+public struct WebSocketEngine: Hashable, Sendable, CustomStringConvertible {
+    enum Kind: Hashable, Sendable {
+        case automatic
+        case nio
+        case epoll
+        case uring
+    }
+
+    let kind: Kind
+
+    /// The fastest that does what is asked: on Linux, without TLS, ``ioUring`` where the kernel grants it and ``epoll``
+    /// otherwise; ``nio`` for everything else.
+    public static let automatic = WebSocketEngine(kind: .automatic)
+    /// SwiftNIO: every platform, with and without TLS.
+    public static let nio = WebSocketEngine(kind: .nio)
+    /// Lifeline's own loops over epoll: Linux, without TLS.
+    public static let epoll = WebSocketEngine(kind: .epoll)
+    /// Lifeline's own loops over io_uring: Linux from 6.12 on, where the system allows it, without TLS.
+    public static let ioUring = WebSocketEngine(kind: .uring)
+
+    public var description: String {
+        switch kind {
+        case .automatic: "automatic"
+        case .nio: "nio"
+        case .epoll: "epoll"
+        case .uring: "io_uring"
+        }
+    }
+}
+
+/// Finds the engine for what is asked.
+enum Engines {
+    /// - Parameter loopCount: How many loops of its own the engine is to have; `nil` for the process's shared ones.
+    static func engine(
+        _ choice: WebSocketEngine, loopCount: Int?, usesTLS: Bool
+    ) throws(WebSocketError) -> any Engine {
+        switch choice.kind {
+        case .nio:
+            return nio(loopCount)
+        case .automatic:
+            #if os(Linux)
+            if !usesTLS, let engine = try? linux(nil, loopCount) { return engine }
+            #endif
+            return nio(loopCount)
+        case .epoll, .uring:
+            guard !usesTLS else {
+                throw WebSocketError(
+                    .invalidConfiguration, "the engine \(choice) has no TLS; use automatic or nio (engine)")
+            }
+            #if os(Linux)
+            do {
+                return try linux(choice.kind == .epoll ? .epoll : .uring, loopCount)
+            } catch {
+                throw WebSocketError(
+                    .invalidConfiguration,
+                    "the engine \(choice) is not to be had here: \(NetworkErrorText.describe(error)) (engine)",
+                    underlyingError: error)
+            }
+            #else
+            throw WebSocketError(
+                .invalidConfiguration, "the engine \(choice) is Linux's; use automatic or nio (engine)")
+            #endif
+        }
+    }
+
+    private static func nio(_ loopCount: Int?) -> any Engine {
+        loopCount.map { NIOEngine(loopCount: $0) } ?? .shared
+    }
+
+    #if os(Linux)
+    private static func linux(_ poller: LinuxEngine.Poller?, _ loopCount: Int?) throws -> any Engine {
+        if let loopCount { return try LinuxEngine(poller, loopCount: loopCount) }
+        return try LinuxEngine.shared(poller)
+    }
+    #endif
+
+    /// Numbers connections within the process.
+    private static let lastConnectionID = Atomic<UInt64>(0)
+
+    static func nextConnectionID() -> UInt64 {
+        lastConnectionID.wrappingAdd(1, ordering: .relaxed).newValue
+    }
+}

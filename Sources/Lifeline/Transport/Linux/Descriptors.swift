@@ -1,0 +1,26 @@
+#if os(Linux)
+import CLifelineLinux
+
+#if canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+// Functions of the C library that share their names with methods here.
+
+@inline(__always)
+func closeDescriptor(_ descriptor: CInt) -> CInt {
+    close(descriptor)
+}
+
+@inline(__always)
+func receiveBytes(_ descriptor: CInt, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
+    recv(descriptor, buffer.baseAddress, buffer.count, 0)
+}
+
+@inline(__always)
+func shutdownWriting(_ descriptor: CInt) {
+    _ = shutdown(descriptor, 1 /* SHUT_WR */)
+}
+#endif

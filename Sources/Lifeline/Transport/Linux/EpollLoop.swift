@@ -1,0 +1,167 @@
+#if os(Linux)
+import CLifelineLinux
+import LifelineCore
+import NIOCore
+import Synchronization
+
+#if canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// Waits with epoll, level-triggered: one `recv` into the loop's own buffer when a socket is readable, one `send` when a
+/// connection has something to say.
+final class EpollLoop: LinuxLoop, @unchecked Sendable {
+    /// What an event belongs to, in the lowest bits of its address.
+    private enum Tag {
+        static let transport: UInt64 = 0
+        static let listener: UInt64 = 1
+        static let wake: UInt64 = 2
+        static let waiter: UInt64 = 3
+        static let mask: UInt64 = 3
+    }
+
+    private static let maximumEvents: CInt = 512
+    /// One read's bytes. Large ones save calls where much arrives; the loop has one buffer for all its connections.
+    private static let readSize = 512 << 10
+    /// The most connections accepted at a time, so that a flood of them does not keep the others waiting.
+    private static let maximumAccepted = 64
+
+    private let descriptor: CInt
+    private let events: UnsafeMutablePointer<epoll_event>
+    let readBuffer: UnsafeMutableRawBufferPointer
+    private var listeners: [LinuxListener] = []
+
+    override init() throws {
+        descriptor = epoll_create1(CInt(O_CLOEXEC))
+        events = .allocate(capacity: Int(EpollLoop.maximumEvents))
+        readBuffer = .allocate(byteCount: EpollLoop.readSize, alignment: 64)
+        try super.init()
+        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "epoll_create1") }
+        _ = lifeline_epoll_ctl(descriptor, EPOLL_CTL_ADD, wakeDescriptor, lifeline_epollin, Tag.wake)
+    }
+
+    deinit {
+        if descriptor >= 0 { _ = closeDescriptor(descriptor) }
+        events.deallocate()
+        readBuffer.deallocate()
+    }
+
+    override func poll(timeout: Int64) {
+        // Rounded up: what is due is due, and a wait that ends early would be followed by another.
+        let milliseconds = timeout < 0 ? -1 : CInt(clamping: (timeout + 999_999) / 1_000_000)
+        let count = epoll_wait(descriptor, events, EpollLoop.maximumEvents, milliseconds)
+        noteTick()
+        guard count > 0 else { return }
+        for index in 0..<count {
+            let data = lifeline_epoll_data(events, index)
+            let happened = lifeline_epoll_events(events, index)
+            let object = UnsafeRawPointer(bitPattern: UInt(data & ~Tag.mask))
+            switch data & Tag.mask {
+            case Tag.transport:
+                // The loop keeps what is registered until the batch is done.
+                Unmanaged<EpollTransport>.fromOpaque(object.unsafelyUnwrapped)._withUnsafeGuaranteedRef {
+                    $0.ready(happened)
+                }
+            case Tag.listener:
+                accept(Unmanaged<LinuxListener>.fromOpaque(object.unsafelyUnwrapped).takeUnretainedValue())
+            case Tag.waiter:
+                finish(Unmanaged<LinuxWaiter>.fromOpaque(object.unsafelyUnwrapped).takeUnretainedValue(), .ready)
+            default:
+                var ignored: UInt64 = 0
+                _ = read(wakeDescriptor, &ignored, 8)
+                mailHasArrived = true
+            }
+        }
+    }
+
+    // MARK: Transports
+
+    override func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> any LinuxTransport {
+        _ = lifeline_set_nonblocking(descriptor)
+        return EpollTransport(self, descriptor, marks)
+    }
+
+    func add(_ transport: EpollTransport, _ events: UInt32) -> Bool {
+        let address = UInt64(UInt(bitPattern: Unmanaged.passRetained(transport).toOpaque()))
+        guard lifeline_epoll_ctl(descriptor, EPOLL_CTL_ADD, transport.descriptor, events, address) == 0 else {
+            Unmanaged.passUnretained(transport).release()
+            return false
+        }
+        return true
+    }
+
+    func change(_ transport: EpollTransport, _ events: UInt32) {
+        let address = UInt64(UInt(bitPattern: Unmanaged.passUnretained(transport).toOpaque()))
+        _ = lifeline_epoll_ctl(descriptor, EPOLL_CTL_MOD, transport.descriptor, events, address)
+    }
+
+    /// Forgets a transport whose descriptor has been closed, or is about to be.
+    func remove(_ transport: EpollTransport) {
+        _ = lifeline_epoll_ctl(descriptor, EPOLL_CTL_DEL, transport.descriptor, 0, 0)
+        retire(transport)
+        Unmanaged.passUnretained(transport).release()
+    }
+
+    // MARK: Waiters
+
+    override func awaitWritable(_ waiter: LinuxWaiter, timeout: Duration) {
+        let address = UInt64(UInt(bitPattern: Unmanaged.passRetained(waiter).toOpaque()))
+        _ = lifeline_epoll_ctl(
+            descriptor, EPOLL_CTL_ADD, waiter.descriptor, lifeline_epollout, address | Tag.waiter)
+        execute(after: timeout) { [weak self, weak waiter] in
+            if let self, let waiter { finish(waiter, .timedOut) }
+        }
+    }
+
+    private func finish(_ waiter: LinuxWaiter, _ outcome: LinuxWaiter.Outcome) {
+        guard !waiter.isDone else { return }
+        _ = lifeline_epoll_ctl(descriptor, EPOLL_CTL_DEL, waiter.descriptor, 0, 0)
+        retire(waiter)
+        Unmanaged.passUnretained(waiter).release()
+        waiter.finish(outcome)
+    }
+
+    // MARK: Listeners
+
+    override func listen(_ listener: LinuxListener) {
+        listeners.append(listener)
+        register(listener)
+    }
+
+    private func register(_ listener: LinuxListener) {
+        let address = UInt64(UInt(bitPattern: Unmanaged.passUnretained(listener).toOpaque()))
+        _ = lifeline_epoll_ctl(
+            descriptor, EPOLL_CTL_ADD, listener.descriptor, lifeline_epollin, address | Tag.listener)
+    }
+
+    override func stopListening(_ listener: LinuxListener) {
+        guard let index = listeners.firstIndex(where: { $0 === listener }) else { return }
+        _ = lifeline_epoll_ctl(descriptor, EPOLL_CTL_DEL, listener.descriptor, 0, 0)
+        _ = closeDescriptor(listener.descriptor)
+        retire(listeners.remove(at: index))
+    }
+
+    private func accept(_ listener: LinuxListener) {
+        for _ in 0..<EpollLoop.maximumAccepted {
+            let accepted = lifeline_accept(listener.descriptor)
+            if accepted >= 0 {
+                listener.accepted(accepted)
+                continue
+            }
+            let error = errno
+            if error == EAGAIN { return }
+            if LinuxListener.isTransient(error) { continue }
+            listener.failed(error)
+            // The socket stays readable; without a break, the loop would do nothing else.
+            _ = lifeline_epoll_ctl(descriptor, EPOLL_CTL_DEL, listener.descriptor, 0, 0)
+            execute(after: LinuxListener.pause) { [weak self, weak listener] in
+                guard let self, let listener, listeners.contains(where: { $0 === listener }) else { return }
+                register(listener)
+            }
+            return
+        }
+    }
+}
+#endif

@@ -1,0 +1,255 @@
+#if os(Linux)
+import CLifelineLinux
+import LifelineCore
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Synchronization
+
+#if canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// Lifeline's own loops: plain TCP and Unix domain sockets on epoll or io_uring.
+final class LinuxEngine: Engine {
+    /// How loops wait.
+    enum Poller: Sendable {
+        case epoll
+        case uring
+    }
+
+    let name: String
+    private let drivers: [LinuxLoop]
+    let loops: [Loop]
+    private let ownsLoops: Bool
+
+    private static let sharedEpoll = Result { try LinuxEngine(.epoll, loopCount: System.coreCount, ownsLoops: false) }
+    private static let sharedUring = Result { try LinuxEngine(.uring, loopCount: System.coreCount, ownsLoops: false) }
+
+    /// The engine that the process shares, with a loop for each core.
+    ///
+    /// - Parameter poller: How it is to wait; `nil` for io_uring where the kernel grants it, and epoll otherwise.
+    static func shared(_ poller: Poller?) throws -> LinuxEngine {
+        switch poller {
+        case .epoll: return try sharedEpoll.get()
+        case .uring: return try sharedUring.get()
+        case nil:
+            if case .success(let engine) = sharedUring { return engine }
+            return try sharedEpoll.get()
+        }
+    }
+
+    /// An engine with loops of its own.
+    convenience init(_ poller: Poller?, loopCount: Int) throws {
+        if let poller {
+            try self.init(poller, loopCount: loopCount, ownsLoops: true)
+        } else {
+            do {
+                try self.init(.uring, loopCount: loopCount, ownsLoops: true)
+            } catch {
+                try self.init(.epoll, loopCount: loopCount, ownsLoops: true)
+            }
+        }
+    }
+
+    private init(_ poller: Poller, loopCount: Int, ownsLoops: Bool) throws {
+        name = poller == .uring ? "io_uring" : "epoll"
+        self.ownsLoops = ownsLoops
+        drivers = try (0..<max(loopCount, 1)).map { _ -> LinuxLoop in
+            switch poller {
+            case .epoll: try EpollLoop()
+            case .uring: try UringLoop()
+            }
+        }
+        loops = drivers.map { Loop(driver: $0) }
+        for (index, (driver, loop)) in zip(drivers, loops).enumerated() {
+            try driver.start(loop, name: "lifeline-\(index)")
+        }
+    }
+
+    func nextLoop() -> Loop {
+        loops[leastLoaded()]
+    }
+
+    private func leastLoaded() -> Int {
+        var best = 0
+        guard drivers.count > 1 else { return best }
+        var least = Int.max
+        for (index, driver) in drivers.enumerated() {
+            let load = driver.load.load(ordering: .relaxed)
+            if load < least { (best, least) = (index, load) }
+        }
+        return best
+    }
+
+    func shutDown() async {
+        guard ownsLoops else { return }
+        let drivers = drivers
+        // Joining a thread blocks.
+        try? await NIOThreadPool.singleton.runIfActive {
+            for driver in drivers { driver.stop() }
+        }
+    }
+
+    // MARK: Servers
+
+    private struct Socket: ListeningSocket {
+        let listener: LinuxListener
+        let driver: LinuxLoop
+        let path: String?
+
+        func close() async {
+            await withUnsafeContinuation { continuation in
+                driver.execute {
+                    driver.stopListening(listener)
+                    continuation.resume()
+                }
+            }
+            if let path { unlink(path) }
+        }
+    }
+
+    func listen(
+        at address: ServerAddress, _ serving: Serving, _ tls: NIOSSLContext?
+    ) async throws -> (ServerAddress, any ListeningSocket) {
+        let descriptor: CInt
+        var found = address
+        var path: String?
+        switch address.storage {
+        case .hostname(let host, let port):
+            // A lookup blocks.
+            let resolved = try await NIOThreadPool.singleton.runIfActive {
+                try SocketAddress.makeAddressResolvingHost(host, port: port)
+            }
+            descriptor = try LinuxSocket.listening(at: resolved)
+            found = .hostname(host, port: LinuxSocket.localPort(descriptor) ?? port)
+        case .unixDomainSocket(let socketPath):
+            LinuxSocket.removeSocket(at: socketPath)
+            descriptor = try LinuxSocket.listening(at: SocketAddress(unixDomainSocketPath: socketPath))
+            path = socketPath
+        }
+        let driver = drivers[0]
+        let listener = LinuxListener(
+            descriptor,
+            accepted: { [self] descriptor in
+                place(descriptor, marks: serving.configuration.buffers.outbound) { loop, transport, name in
+                    serving.makeConnection(on: loop, transport, remoteAddress: name)
+                }
+            },
+            failed: { serving.acceptFailed(NetworkErrorText.describe(IOError(errnoCode: $0, reason: "accept"))) })
+        driver.execute { driver.listen(listener) }
+        return (found, Socket(listener: listener, driver: driver, path: path))
+    }
+
+    private typealias Make = @Sendable (Loop, any Transport, String) -> Connection
+
+    /// Gives a connected socket to the loop that has the fewest.
+    private func place(_ descriptor: CInt, marks: BufferLimits.Marks, _ make: @escaping Make) {
+        let index = leastLoaded()
+        let driver = drivers[index]
+        driver.load.wrappingAdd(1, ordering: .relaxed)
+        if driver.isOnLoop {
+            begin(descriptor, on: index, marks, make)
+        } else {
+            driver.execute { self.begin(descriptor, on: index, marks, make) }
+        }
+    }
+
+    private func begin(_ descriptor: CInt, on index: Int, _ marks: BufferLimits.Marks, _ make: Make) {
+        LinuxSocket.disableDelay(descriptor)
+        let transport = drivers[index].makeTransport(descriptor, marks)
+        transport.begin(make(loops[index], transport, LinuxSocket.peerName(descriptor)))
+    }
+
+    // MARK: Clients
+
+    func connect(_ request: ConnectRequest, on loop: Loop) {
+        guard let index = loops.firstIndex(where: { $0 === loop }) else {
+            preconditionFailure("the loop is not of the engine's")
+        }
+        if let address = try? SocketAddress(ipAddress: request.url.host, port: request.url.port) {
+            connect(to: address, request, on: index)
+        } else {
+            connectByName(request, on: index)
+        }
+    }
+
+    private func connected(_ descriptor: CInt, _ request: ConnectRequest, on index: Int) {
+        drivers[index].load.wrappingAdd(1, ordering: .relaxed)
+        begin(descriptor, on: index, request.configuration.buffers.outbound) { loop, transport, name in
+            request.makeConnection(on: loop, transport, remoteAddress: name)
+        }
+    }
+
+    private func connect(to address: SocketAddress, _ request: ConnectRequest, on index: Int) {
+        let driver = drivers[index]
+        driver.execute {
+            let descriptor: CInt
+            do {
+                descriptor = try LinuxSocket.connecting(to: address)
+            } catch {
+                return request.attempt.connectFailed(error)
+            }
+            let waiter = LinuxWaiter(descriptor) { outcome in
+                switch outcome {
+                case .ready:
+                    if let error = LinuxSocket.takeError(descriptor) {
+                        _ = closeDescriptor(descriptor)
+                        return request.attempt.connectFailed(error)
+                    }
+                    self.connected(descriptor, request, on: index)
+                case .timedOut:
+                    _ = closeDescriptor(descriptor)
+                    let timeout = TimeAmount(request.configuration.connectTimeout)
+                    request.attempt.connectFailed(ChannelError.connectTimeout(timeout))
+                }
+            }
+            driver.awaitWritable(waiter, timeout: request.configuration.connectTimeout)
+        }
+    }
+
+    /// Has SwiftNIO look the name up and try its addresses (RFC 8305), and takes the socket over.
+    private func connectByName(_ request: ConnectRequest, on index: Int) {
+        let driver = drivers[index]
+        ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .connectTimeout(TimeAmount(request.configuration.connectTimeout))
+            .channelOption(.autoRead, value: false)
+            .connect(host: request.url.host, port: request.url.port)
+            .flatMapThrowing { channel in
+                let descriptor = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+                    of: NIOBSDSocket.Handle.self
+                ) { lifeline_duplicate($0) }
+                channel.close(promise: nil)
+                guard let descriptor, descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "dup") }
+                driver.execute { self.connected(descriptor, request, on: index) }
+            }
+            .whenFailure { request.attempt.connectFailed($0) }
+    }
+}
+
+/// A socket that is being waited for, once.
+///
+/// `@unchecked Sendable`: it is used on its loop alone.
+final class LinuxWaiter: @unchecked Sendable {
+    enum Outcome {
+        case ready
+        case timedOut
+    }
+
+    let descriptor: CInt
+    private var body: ((Outcome) -> Void)?
+
+    init(_ descriptor: CInt, _ body: @escaping (Outcome) -> Void) {
+        self.descriptor = descriptor
+        self.body = body
+    }
+
+    var isDone: Bool { body == nil }
+
+    func finish(_ outcome: Outcome) {
+        body.take()?(outcome)
+    }
+}
+#endif

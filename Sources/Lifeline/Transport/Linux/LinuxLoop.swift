@@ -1,0 +1,290 @@
+#if os(Linux)
+import CLifelineLinux
+import LifelineCore
+import NIOCore
+import Synchronization
+
+#if canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// A thread that waits for sockets and runs their connections: the driver of a ``Loop``, without SwiftNIO.
+///
+/// How it waits is its subclasses' part: ``EpollLoop`` is told which sockets are ready, ``UringLoop`` has the kernel fill
+/// buffers. What they share stands here: the thread, work from other threads, and time.
+///
+/// `@unchecked Sendable`: all state but what is atomic or behind a lock belongs to the loop's thread.
+class LinuxLoop: LoopDriver, @unchecked Sendable {
+    typealias Work = @Sendable () -> Void
+
+    private struct Mailbox {
+        var work: [Work] = []
+        var loopIsWoken = false
+        /// Whether the thread has ended.
+        var hasEnded = false
+        /// Whether somebody runs what came after that.
+        var isRunning = false
+    }
+
+    private struct Delayed {
+        var instant: Instant
+        var work: Work
+    }
+
+    /// Our loop upon this one. Whoever has this one started keeps it alive until the thread has ended.
+    @exclusivity(unchecked) private(set) unowned(unsafe) var loop: Loop!
+    /// Wakes the thread.
+    let wakeDescriptor: CInt
+    private let mailbox = Mutex(Mailbox())
+    private let mustStop = Atomic(false)
+    /// The connections that belong to the loop, those on their way to it included.
+    let load = Atomic(0)
+
+    /// Whether other threads have left work.
+    @exclusivity(unchecked) var mailHasArrived = false
+    @exclusivity(unchecked) private var work: [Work] = []
+    @exclusivity(unchecked) private var delayed: [Delayed] = []
+    @exclusivity(unchecked) private var nextWake = Instant(nanoseconds: .max)
+    /// When the thread was last woken.
+    @exclusivity(unchecked) private(set) var tickTime = Instant(nanoseconds: 0)
+    /// What events of the batch that is being handled may refer to; it is released behind it.
+    @exclusivity(unchecked) private var retired: [AnyObject] = []
+    private var thread = pthread_t()
+
+    init() throws {
+        wakeDescriptor = lifeline_eventfd()
+        guard wakeDescriptor >= 0 else { throw IOError(errnoCode: errno, reason: "eventfd") }
+    }
+
+    deinit {
+        _ = closeDescriptor(wakeDescriptor)
+    }
+
+    // MARK: What the ways of waiting differ in
+
+    /// Waits for at most `timeout` nanoseconds, or for ever where it is negative, and handles what has happened.
+    func poll(timeout: Int64) {
+        preconditionFailure("each way of waiting has its own")
+    }
+
+    /// A transport over a connected socket, which it owns from now on.
+    func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> any LinuxTransport {
+        preconditionFailure("each way of waiting has its own")
+    }
+
+    /// Calls `accepted` with each connection that comes to a listening socket, until ``stopListening(_:)``.
+    func listen(_ listener: LinuxListener) {
+        preconditionFailure("each way of waiting has its own")
+    }
+
+    func stopListening(_ listener: LinuxListener) {
+        preconditionFailure("each way of waiting has its own")
+    }
+
+    /// Tells a waiter when its socket takes bytes, or the time has come; on the loop.
+    func awaitWritable(_ waiter: LinuxWaiter, timeout: Duration) {
+        preconditionFailure("each way of waiting has its own")
+    }
+
+    // MARK: The thread
+
+    /// Starts the thread.
+    func start(_ loop: Loop, name: String) throws {
+        self.loop = loop
+        tickTime = now()
+        let context = Unmanaged.passRetained(ThreadContext(driver: self, loop: loop, name: name))
+        let result = pthread_create(&thread, nil, { context in
+            let context = Unmanaged<ThreadContext>.fromOpaque(context!).takeRetainedValue()
+            context.name.withCString { lifeline_name_thread($0) }
+            context.driver.run()
+            return nil
+        }, context.toOpaque())
+        guard result == 0 else {
+            context.release()
+            throw IOError(errnoCode: result, reason: "pthread_create")
+        }
+    }
+
+    private final class ThreadContext {
+        let driver: LinuxLoop
+        let loop: Loop
+        let name: String
+
+        init(driver: LinuxLoop, loop: Loop, name: String) {
+            self.driver = driver
+            self.loop = loop
+            self.name = name
+        }
+    }
+
+    /// Ends the thread once it has done what was left for it, and waits for that. Not on the loop.
+    func stop() {
+        mustStop.store(true, ordering: .releasing)
+        wakeUp()
+        pthread_join(thread, nil)
+    }
+
+    private func run() {
+        loop.bindToCurrentThread()
+        begin()
+        while !mustStop.load(ordering: .acquiring) {
+            poll(timeout: timeout)
+            if mailHasArrived { collectMail() }
+            if !work.isEmpty { runWork() }
+            if tickTime >= nextWake { runTimers() }
+            if !retired.isEmpty { retired.removeAll(keepingCapacity: true) }
+        }
+        end()
+        let rest = mailbox.withLock { mailbox in
+            mailbox.hasEnded = true
+            defer { mailbox.work = [] }
+            return mailbox.work
+        }
+        for work in work + rest { work() }
+    }
+
+    /// Called on the thread before it waits for the first time.
+    func begin() {}
+
+    /// Called on the thread when it has waited for the last time.
+    func end() {}
+
+    /// Keeps something until all events of the batch have been handled.
+    func retire(_ object: AnyObject) {
+        retired.append(object)
+    }
+
+    /// Notes that the thread has been woken.
+    @inline(__always)
+    func noteTick() {
+        tickTime = now()
+    }
+
+    // MARK: Work
+
+    func execute(_ work: @escaping Work) {
+        if isOnLoop {
+            self.work.append(work)
+        } else {
+            let (mustWake, mustRun) = mailbox.withLock { mailbox in
+                mailbox.work.append(work)
+                if mailbox.hasEnded {
+                    defer { mailbox.isRunning = true }
+                    return (false, !mailbox.isRunning)
+                }
+                defer { mailbox.loopIsWoken = true }
+                return (!mailbox.loopIsWoken, false)
+            }
+            if mustWake { wakeUp() }
+            if mustRun { runAfterEnd() }
+        }
+    }
+
+    /// Runs what comes when the thread has ended: nobody is to wait for ever for a connection that is long gone.
+    private func runAfterEnd() {
+        while true {
+            let batch = mailbox.withLock { mailbox in
+                defer { mailbox.work = [] }
+                if mailbox.work.isEmpty { mailbox.isRunning = false }
+                return mailbox.work
+            }
+            guard !batch.isEmpty else { return }
+            for work in batch { work() }
+        }
+    }
+
+    private func wakeUp() {
+        var one: UInt64 = 1
+        // It only fails where the counter is full, and then the thread has been woken.
+        _ = write(wakeDescriptor, &one, 8)
+    }
+
+    private func collectMail() {
+        mailHasArrived = false
+        let mail = mailbox.withLock { mailbox in
+            mailbox.loopIsWoken = false
+            defer { mailbox.work = [] }
+            return mailbox.work
+        }
+        work.append(contentsOf: mail)
+    }
+
+    private func runWork() {
+        // What this leaves is for the next time round, so that work that breeds work does not keep the sockets waiting.
+        let batch = work
+        work = []
+        for work in batch { work() }
+    }
+
+    // MARK: Time
+
+    var isOnLoop: Bool { loop.isOnLoop }
+
+    @inline(__always)
+    func now() -> Instant {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Instant(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
+    }
+
+    func wake(at instant: Instant, _ loop: Loop) {
+        nextWake = min(nextWake, instant)
+    }
+
+    /// Runs something on the loop after a time; on the loop.
+    func execute(after delay: Duration, _ work: @escaping Work) {
+        let instant = now().advanced(by: delay)
+        delayed.append(Delayed(instant: instant, work: work))
+        nextWake = min(nextWake, instant)
+    }
+
+    private func runTimers() {
+        nextWake = Instant(nanoseconds: .max)
+        if !delayed.isEmpty {
+            let due = delayed.filter { $0.instant <= tickTime }
+            delayed.removeAll { $0.instant <= tickTime }
+            for item in due { item.work() }
+            for item in delayed { nextWake = min(nextWake, item.instant) }
+        }
+        loop.timersAreDue()
+    }
+
+    private var timeout: Int64 {
+        if !work.isEmpty { return 0 }
+        guard nextWake.nanoseconds < .max else { return -1 }
+        return max(nextWake.nanoseconds - now().nanoseconds, 0)
+    }
+}
+
+/// A transport of the Linux engine.
+protocol LinuxTransport: Transport {
+    /// Begins to read for a connection; on the loop.
+    func begin(_ connection: Connection)
+}
+
+/// A listening socket, and what to do with those who come.
+final class LinuxListener: Sendable {
+    let descriptor: CInt
+    let accepted: @Sendable (CInt) -> Void
+    /// Called where a connection could not be accepted; the listener takes a break then.
+    let failed: @Sendable (CInt) -> Void
+
+    /// How long to wait before accepting again where the process, or the system, has run out of something.
+    static let pause = Duration.milliseconds(100)
+
+    init(
+        _ descriptor: CInt, accepted: @escaping @Sendable (CInt) -> Void, failed: @escaping @Sendable (CInt) -> Void
+    ) {
+        self.descriptor = descriptor
+        self.accepted = accepted
+        self.failed = failed
+    }
+
+    /// Whether an error concerns one connection, gone before it was accepted, rather than the listener.
+    static func isTransient(_ error: CInt) -> Bool {
+        [EINTR, ECONNABORTED, EPROTO, ENETDOWN, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, EPERM].contains(error)
+    }
+}
+#endif

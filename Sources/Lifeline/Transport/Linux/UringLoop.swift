@@ -1,0 +1,215 @@
+#if os(Linux)
+import CLifelineLinux
+import LifelineCore
+import NIOCore
+import Synchronization
+
+#if canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// Waits with io_uring: connections are accepted and bytes received without asking again, into buffers that the kernel
+/// picks, and all that a batch of events has to say is sent with the call that waits for the next.
+final class UringLoop: LinuxLoop, @unchecked Sendable {
+    /// What a completion belongs to, in the lowest bits of its address.
+    enum Tag {
+        static let receive: UInt64 = 0
+        static let send: UInt64 = 1
+        static let listener: UInt64 = 2
+        static let other: UInt64 = 3
+        static let mask: UInt64 = 3
+        /// The eventfd that wakes the thread.
+        static let wake: UInt64 = 3 | 1 << 2
+    }
+
+    @exclusivity(unchecked) private var ring: Uring
+    private let wakeCounter: UnsafeMutablePointer<UInt64>
+    private var listeners: [LinuxListener] = []
+    /// Listeners that have been closed, and wait for their last completion.
+    private var closing: [LinuxListener] = []
+
+    override init() throws {
+        ring = try Uring()
+        wakeCounter = .allocate(capacity: 1)
+        wakeCounter.initialize(to: 0)
+        // Where that fails, the initialized part is destroyed, and the ring stays: once in a process that has run out of
+        // descriptors.
+        try super.init()
+    }
+
+    deinit {
+        ring.close()
+        wakeCounter.deallocate()
+    }
+
+    override func begin() {
+        ring.enable()
+        awaitWake()
+    }
+
+    private func awaitWake() {
+        let entry = ring.next()
+        entry.pointee.opcode = Uring.Operation.read
+        entry.pointee.fd = wakeDescriptor
+        entry.pointee.addr = UInt64(UInt(bitPattern: wakeCounter))
+        entry.pointee.len = 8
+        entry.pointee.off = .max
+        entry.pointee.user_data = Tag.wake
+    }
+
+    override func poll(timeout: Int64) {
+        ring.submitAndWait(timeout: timeout)
+        noteTick()
+        while let completion = ring.nextCompletion() { handle(completion) }
+    }
+
+    @inline(__always)
+    private func handle(_ completion: lifeline_cqe) {
+        let object = UnsafeRawPointer(bitPattern: UInt(completion.user_data & ~Tag.mask))
+        switch completion.user_data & Tag.mask {
+        case Tag.receive:
+            // A transport lives as long as it has something under way.
+            Unmanaged<UringTransport>.fromOpaque(object.unsafelyUnwrapped)._withUnsafeGuaranteedRef { transport in
+                if completion.flags & Uring.Completion.buffer != 0, completion.res > 0 {
+                    transport.received(ring.bytes(of: completion))
+                    ring.release(completion)
+                }
+                transport.receiveCompleted(completion.res, completion.flags)
+            }
+        case Tag.send:
+            Unmanaged<UringTransport>.fromOpaque(object.unsafelyUnwrapped)._withUnsafeGuaranteedRef {
+                $0.sendCompleted(completion.res)
+            }
+        case Tag.listener:
+            accepted(Unmanaged<LinuxListener>.fromOpaque(object.unsafelyUnwrapped).takeUnretainedValue(), completion)
+        default:
+            if completion.user_data == Tag.wake {
+                mailHasArrived = true
+                awaitWake()
+            } else if completion.user_data != Tag.other {
+                Unmanaged<LinuxWaiter>.fromOpaque(object.unsafelyUnwrapped).takeRetainedValue().finish(.ready)
+            }
+        }
+    }
+
+    // MARK: Transports
+
+    override func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> any LinuxTransport {
+        // On a socket that does not block the kernel would report that there is nothing, rather than wait.
+        _ = lifeline_set_blocking(descriptor)
+        return UringTransport(self, descriptor, marks)
+    }
+
+    @inline(__always)
+    private func address(_ transport: UringTransport) -> UInt64 {
+        UInt64(UInt(bitPattern: Unmanaged.passUnretained(transport).toOpaque()))
+    }
+
+    func receive(_ transport: UringTransport) {
+        let entry = ring.next()
+        entry.pointee.opcode = Uring.Operation.receive
+        entry.pointee.flags = 1 << 5  // IOSQE_BUFFER_SELECT, from group 0
+        entry.pointee.ioprio = 1 << 1  // IORING_RECV_MULTISHOT
+        entry.pointee.fd = transport.descriptor
+        entry.pointee.user_data = address(transport) | Tag.receive
+    }
+
+    @inline(__always)
+    func send(_ transport: UringTransport, _ bytes: UnsafeRawBufferPointer) {
+        let entry = ring.next()
+        entry.pointee.opcode = Uring.Operation.send
+        entry.pointee.fd = transport.descriptor
+        entry.pointee.addr = UInt64(UInt(bitPattern: bytes.baseAddress))
+        entry.pointee.len = UInt32(clamping: bytes.count)
+        entry.pointee.op_flags = 0x4000  // MSG_NOSIGNAL
+        entry.pointee.user_data = address(transport) | Tag.send
+    }
+
+    /// Stops the receiving that is under way.
+    func cancelReceive(_ transport: UringTransport) {
+        let entry = ring.next()
+        entry.pointee.opcode = Uring.Operation.asyncCancel
+        entry.pointee.addr = address(transport) | Tag.receive
+        entry.pointee.user_data = Tag.other
+    }
+
+    /// Stops everything that is under way on a transport's socket.
+    func cancelAll(_ transport: UringTransport) {
+        let entry = ring.next()
+        entry.pointee.opcode = Uring.Operation.asyncCancel
+        entry.pointee.fd = transport.descriptor
+        entry.pointee.op_flags = 1 << 0 | 1 << 1  // IORING_ASYNC_CANCEL_ALL, IORING_ASYNC_CANCEL_FD
+        entry.pointee.user_data = Tag.other
+    }
+
+    // MARK: Waiters
+
+    override func awaitWritable(_ waiter: LinuxWaiter, timeout: Duration) {
+        let address = UInt64(UInt(bitPattern: Unmanaged.passRetained(waiter).toOpaque()))
+        let entry = ring.next()
+        entry.pointee.opcode = Uring.Operation.pollAdd
+        entry.pointee.fd = waiter.descriptor
+        entry.pointee.op_flags = lifeline_epollout
+        entry.pointee.user_data = address | Tag.other
+        execute(after: timeout) { [weak self, weak waiter] in
+            guard let self, let waiter, !waiter.isDone else { return }
+            let entry = ring.next()
+            entry.pointee.opcode = Uring.Operation.asyncCancel
+            entry.pointee.addr = address | Tag.other
+            entry.pointee.user_data = Tag.other
+            waiter.finish(.timedOut)
+        }
+    }
+
+    // MARK: Listeners
+
+    override func listen(_ listener: LinuxListener) {
+        _ = lifeline_set_blocking(listener.descriptor)
+        listeners.append(listener)
+        accept(listener)
+    }
+
+    private func accept(_ listener: LinuxListener) {
+        let entry = ring.next()
+        entry.pointee.opcode = Uring.Operation.accept
+        entry.pointee.ioprio = 1 << 0  // IORING_ACCEPT_MULTISHOT
+        entry.pointee.fd = listener.descriptor
+        entry.pointee.op_flags = UInt32(O_CLOEXEC)
+        let address = UInt64(UInt(bitPattern: Unmanaged.passUnretained(listener).toOpaque()))
+        entry.pointee.user_data = address | Tag.listener
+    }
+
+    override func stopListening(_ listener: LinuxListener) {
+        guard let index = listeners.firstIndex(where: { $0 === listener }) else { return }
+        closing.append(listeners.remove(at: index))
+        let entry = ring.next()
+        entry.pointee.opcode = Uring.Operation.asyncCancel
+        entry.pointee.fd = listener.descriptor
+        entry.pointee.op_flags = 1 << 0 | 1 << 1
+        entry.pointee.user_data = Tag.other
+    }
+
+    private func accepted(_ listener: LinuxListener, _ completion: lifeline_cqe) {
+        let isClosing = closing.contains { $0 === listener }
+        if completion.res >= 0 {
+            if isClosing { _ = closeDescriptor(completion.res) } else { listener.accepted(completion.res) }
+        }
+        guard completion.flags & Uring.Completion.more == 0 else { return }
+        if isClosing {
+            _ = closeDescriptor(listener.descriptor)
+            closing.removeAll { $0 === listener }
+            retire(listener)
+        } else if completion.res >= 0 || LinuxListener.isTransient(-completion.res) {
+            accept(listener)
+        } else {
+            listener.failed(-completion.res)
+            execute(after: LinuxListener.pause) { [weak self, weak listener] in
+                guard let self, let listener, listeners.contains(where: { $0 === listener }) else { return }
+                accept(listener)
+            }
+        }
+    }
+}
+#endif

@@ -1,0 +1,145 @@
+import LifelineCore
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+/// The loops of a SwiftNIO event loop group.
+final class NIOEngine: Engine {
+    let name = "SwiftNIO"
+    private let group: any EventLoopGroup
+    private let ownsGroup: Bool
+    private let entries: [ObjectIdentifier: (loop: Loop, driver: NIOLoopDriver)]
+
+    /// The engine over the process's shared event loops.
+    static let shared = NIOEngine(group: .singletonMultiThreadedEventLoopGroup)
+
+    /// An engine with event loops of its own.
+    convenience init(loopCount: Int) {
+        self.init(group: MultiThreadedEventLoopGroup(numberOfThreads: loopCount), ownsGroup: true)
+    }
+
+    init(group: any EventLoopGroup, ownsGroup: Bool = false) {
+        self.group = group
+        self.ownsGroup = ownsGroup
+        entries = Dictionary(
+            uniqueKeysWithValues: group.makeIterator().map { eventLoop in
+                let driver = NIOLoopDriver(eventLoop)
+                let loop = Loop(driver: driver)
+                eventLoop.execute { loop.bindToCurrentThread() }
+                return (ObjectIdentifier(eventLoop), (loop, driver))
+            })
+    }
+
+    func shutDown() async {
+        // It can only fail where it has been shut down before.
+        if ownsGroup { try? await group.shutdownGracefully() }
+    }
+
+    var loops: [Loop] { entries.values.map(\.loop) }
+
+    func nextLoop() -> Loop { loop(of: group.next()) }
+
+    /// Our loop upon one of the group's event loops.
+    func loop(of eventLoop: any EventLoop) -> Loop {
+        entry(of: eventLoop).loop
+    }
+
+    /// The buffers of one of the group's event loops; to be used there.
+    func buffers(of eventLoop: any EventLoop) -> NIOBufferPool {
+        entry(of: eventLoop).driver.buffers
+    }
+
+    private func entry(of eventLoop: any EventLoop) -> (loop: Loop, driver: NIOLoopDriver) {
+        guard let entry = entries[ObjectIdentifier(eventLoop)] else {
+            preconditionFailure("the event loop is not of the engine's group")
+        }
+        return entry
+    }
+
+    // MARK: Servers
+
+    private struct Socket: ListeningSocket {
+        let channel: any Channel
+
+        func close() async {
+            try? await channel.close().get()
+        }
+    }
+
+    func listen(
+        at address: ServerAddress, _ serving: Serving, _ tls: NIOSSLContext?
+    ) async throws -> (ServerAddress, any ListeningSocket) {
+        let bootstrap = serverBootstrap(serving, tls)
+        switch address.storage {
+        case .hostname(let host, let port):
+            let channel = try await bootstrap.bind(host: host, port: port).get()
+            let found = ServerAddress.hostname(host, port: channel.localAddress?.port ?? port)
+            return (found, Socket(channel: channel))
+        case .unixDomainSocket(let path):
+            let channel = try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+            return (address, Socket(channel: channel))
+        }
+    }
+
+    private func serverBootstrap(_ serving: Serving, _ tls: NIOSSLContext?) -> ServerBootstrap {
+        ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(.writeBufferWaterMark, value: .init(serving.configuration.buffers.outbound))
+            .childChannelOption(.recvAllocator, value: NIOTransport.receiveAllocator)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let tls {
+                        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
+                    }
+                    let handler = NIOTransport(self, channel.eventLoop, ownsReadBuffers: tls == nil) { transport, channel in
+                        serving.makeConnection(
+                            on: self.loop(of: channel.eventLoop), transport,
+                            remoteAddress: channel.remoteAddress?.name ?? "unknown")
+                    }
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                }
+            }
+    }
+
+    // MARK: Clients
+
+    func connect(_ request: ConnectRequest, on loop: Loop) {
+        guard let driver = loop.driver as? NIOLoopDriver else {
+            preconditionFailure("the loop is not of the engine's")
+        }
+        let configuration = request.configuration
+        let bootstrap = ClientBootstrap(group: driver.eventLoop)
+            .connectTimeout(TimeAmount(configuration.connectTimeout))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.allowRemoteHalfClosure, value: true)
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelOption(.writeBufferWaterMark, value: .init(configuration.buffers.outbound))
+            .channelOption(.recvAllocator, value: NIOTransport.receiveAllocator)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let tls = request.tls {
+                        let handler = try NIOEngine.makeTLSHandler(tls, host: request.url.host)
+                        try channel.pipeline.syncOperations.addHandler(handler)
+                    }
+                    let isPlain = request.tls == nil
+                    let handler = NIOTransport(self, channel.eventLoop, ownsReadBuffers: isPlain) { transport, channel in
+                        request.makeConnection(
+                            on: loop, transport, remoteAddress: channel.remoteAddress?.name ?? "unknown")
+                    }
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                }
+            }
+        bootstrap.connect(host: request.url.host, port: request.url.port)
+            .whenFailure { request.attempt.connectFailed($0) }
+    }
+
+    private static func makeTLSHandler(_ context: NIOSSLContext, host: String) throws -> NIOSSLClientHandler {
+        // An address is no server name (RFC 6066 §3); the certificate is checked against the address then.
+        let isAddress = (try? SocketAddress(ipAddress: host, port: 0)) != nil
+        return try NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : host)
+    }
+}
