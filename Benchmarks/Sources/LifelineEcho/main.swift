@@ -13,9 +13,12 @@ struct OnLoopEcho: OnLoopHandler {
     }
 }
 
-let options = EchoServerOptions()
+let options = EchoServerOptions(flags: ["--nio", "--epoll", "--io-uring"])
 var configuration = WebSocketServerConfiguration()
 configuration.loopCount = options.loops
+if options.flags.contains("--nio") { configuration.engine = .nio }
+if options.flags.contains("--epoll") { configuration.engine = .epoll }
+if options.flags.contains("--io-uring") { configuration.engine = .ioUring }
 configuration.endpoint.maximumMessageSize = 16 << 20
 configuration.endpoint.maximumFrameSize = 16 << 20
 configuration.logger.logLevel = .error

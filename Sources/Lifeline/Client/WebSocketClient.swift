@@ -34,7 +34,7 @@ public enum WebSocketClient {
         let engine = try Engines.engine(configuration.engine, loopCount: nil, usesTLS: url.isSecure)
         let loop = engine.nextLoop()
         // The task is on the loop before the connection is, so that it takes what comes with the server's answer.
-        let executor = configuration.handlesOnLoop ? loop.executor : nil
+        let executor = configuration.handlesOnLoop ? loop : nil
         return try await withTaskExecutorPreference(executor) {
             try await connect(to: url, configuration, engine, on: loop, handler)
         }

@@ -64,9 +64,9 @@ extension Connection {
     /// Brings messages to the handler on the loop for as long as there are some.
     @inline(__always)
     private func deliverToHandler() {
-        while case .handler(let handler) = receiver, let message = nextMessage() {
-            handler.received(ReceivedMessage(message))
-        }
+        // It stays the receiver for as long as there are messages: those end when the connection does.
+        guard case .handler(let handler) = receiver else { return }
+        while let message = nextMessage() { handler.received(ReceivedMessage(message)) }
     }
 
     /// Keeps what a busy application has not taken, and lets the engine go on.

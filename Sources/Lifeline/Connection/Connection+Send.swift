@@ -12,13 +12,28 @@ extension Connection {
     /// Whether a send may go ahead: the transport takes more, and nothing waits before it.
     @inline(__always)
     func canSend(_ position: FragmentPosition = .only) -> Bool {
-        (transport?.isWritable ?? false) && outbox.isEmpty
+        isWritable && outbox.isEmpty
             && (endpoint.pointee.isSendingFragments == (position == .middle || position == .last))
     }
 
     /// Writes a frame whose payload is borrowed.
     @inline(__always)
     func write(
+        _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer
+    ) throws(SendError) {
+        if position == .only, payload.count <= 125, !isObserved {
+            markDirty()
+            let count = endpoint.pointee.writeShortMessage(kind, payload, to: output.reserve(payload.count &+ 16))
+            if count > 0 {
+                output.advance(by: count)
+                if output.count >= maximumCorkedSize { writeCorked() }
+                return
+            }
+        }
+        try writeAny(kind, position, payload)
+    }
+
+    private func writeAny(
         _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer
     ) throws(SendError) {
         let header = try endpoint.pointee.dataFrame(
@@ -107,7 +122,7 @@ extension Connection {
     /// - Returns: Whether the transport takes more.
     func relieveOutput() -> Bool {
         if isDirty, output.count >= maximumCorkedSize { writeCorked() }
-        return transport?.isWritable ?? false
+        return isWritable
     }
 
     private func handOver() {
@@ -118,7 +133,8 @@ extension Connection {
     @inline(__always)
     private func hand(_ block: OutputBlock) {
         handedOver &+= block.count
-        guard transport != nil else { return loop.recycle(block) }
+        // It is empty where a message turned out not to be sendable.
+        guard transport != nil, block.count > 0 else { return loop.recycle(block) }
         callTransport { $0.write(block) }
     }
 
@@ -126,7 +142,7 @@ extension Connection {
     func drainControl() {
         // What does not fit now waits in the endpoint, the latest of each kind, and not here, where it would pile up.
         // A head goes out all the same: there is only one at a time, and frames must not overtake it.
-        guard endpoint.pointee.hasOutput, let transport, transport.isWritable || endpoint.pointee.hasHeadOutput else {
+        guard endpoint.pointee.hasOutput, transport != nil, isWritable || endpoint.pointee.hasHeadOutput else {
             return
         }
         markDirty()
@@ -153,7 +169,7 @@ extension Connection {
             try enqueueInOutbox(kind, payload)
         } else {
             try write(kind, .only, payload)
-            if transport?.isWritable ?? false { return true }
+            if isWritable { return true }
         }
         // The peer does not read, and the sender does not wait: somebody has to bound what piles up.
         unwritten += payload.count + Outbox.overhead
@@ -221,7 +237,7 @@ extension Connection {
 
     /// Sends what waits, for as long as the transport takes more.
     func sendWaiting() {
-        while endpoint.pointee.phase == .open, transport?.isWritable ?? false,
+        while endpoint.pointee.phase == .open, isWritable,
             let item = outbox.popFirst(insideMessage: endpoint.pointee.isSendingFragments)
         {
             unwritten -= item.unawaitedSize

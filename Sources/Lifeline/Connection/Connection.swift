@@ -16,6 +16,9 @@ final class Connection: @unchecked Sendable {
 
     /// The byte stream; `nil` once TCP has ended.
     @exclusivity(unchecked) var transport: (any Transport)?
+    /// Whether the transport takes more; its own word, which it writes here whenever it changes.
+    @exclusivity(unchecked) var transportIsWritable = true
+    @inline(__always) var isWritable: Bool { transportIsWritable && !isTerminated }
     /// The peer's address and port.
     let remoteAddress: String
     /// The first error of the byte stream.

@@ -42,7 +42,7 @@ public struct OnLoopWebSocket {
     }
 
     /// Whether the transport takes more.
-    public var isWritable: Bool { connection.transport?.isWritable ?? false }
+    public var isWritable: Bool { connection.isWritable }
 
     /// Begins the closing handshake.
     ///

@@ -193,7 +193,7 @@ final class Serving: ConnectionOwner {
         let id = socket.connection.id
         state.withLock { state in
             // Under the lock, so that the task cannot end before it is noted.
-            let task = Task(executorPreference: socket.connection.loop.executor) {
+            let task = Task(executorPreference: socket.connection.loop) {
                 await self.run(handler, socket)
                 self.handlerReturned(id)
             }

@@ -9,7 +9,8 @@ import Musl
 import Glibc
 #endif
 
-/// What the connections of one event loop share: randomness, deadlines, buffers, and the executor of their handlers.
+/// What the connections of one event loop share: randomness, deadlines, buffers, and their handlers' jobs,
+/// whose executor it is.
 ///
 /// Everything happens in *turns*. A turn begins when the engine brings something (bytes, a deadline, a job from another
 /// thread), runs the handlers that it made ready, and ends by writing all output that came of it: one write a
@@ -17,9 +18,9 @@ import Glibc
 ///
 /// `@unchecked Sendable`: all state but `driver` and `executor`, which are Sendable, is touched on the loop's own thread
 /// only. Every entry is either called by the engine there, or asks ``isOnLoop`` first.
-final class Loop: @unchecked Sendable {
+final class Loop: TaskExecutor, @unchecked Sendable {
     let driver: any LoopDriver
-    let executor: LoopExecutor
+    let jobs = LoopJobs()
 
     @exclusivity(unchecked) var random: RandomPool
     @exclusivity(unchecked) private var deadlines = DeadlineTable()
@@ -52,8 +53,11 @@ final class Loop: @unchecked Sendable {
     init(driver: any LoopDriver, random: consuming RandomPool = RandomPool()) {
         self.driver = driver
         self.random = random
-        executor = LoopExecutor(driver: driver)
-        executor.setTurn { [weak self] in self?.runJobs() }
+    }
+
+    /// Takes a job of a handler's, from wherever.
+    func enqueue(_ job: consuming ExecutorJob) {
+        jobs.enqueue(UnownedJob(job), self)
     }
 
     deinit {
@@ -90,14 +94,14 @@ final class Loop: @unchecked Sendable {
     /// Begins a turn, or a part of the one that is under way.
     @inline(__always)
     func beginTurn() {
-        if depth == 0 { executor.beginTurn() }
+        if depth == 0 { jobs.beginTurn() }
         depth &+= 1
     }
 
     /// Runs the handlers that have been made ready so far.
     @inline(__always)
     func runReadyJobs() {
-        if depth == 1 { executor.drain() }
+        if depth == 1 { jobs.drain(self) }
     }
 
     /// Ends a turn: runs what is ready, and writes all output.
@@ -106,11 +110,11 @@ final class Loop: @unchecked Sendable {
         if depth == 1 {
             var rounds = 0
             repeat {
-                executor.drain()
+                jobs.drain(self)
                 flush()
                 rounds &+= 1
-            } while (executor.hasJobs || !dirty.isEmpty) && rounds < Loop.maximumRounds
-            executor.endTurn()
+            } while (jobs.hasJobs || !dirty.isEmpty) && rounds < Loop.maximumRounds
+            jobs.endTurn(self)
             // What a peer keeps up that takes everything at once goes on when the others have had their turn.
             if !dirty.isEmpty { runTurnSoon() }
         }
@@ -118,9 +122,9 @@ final class Loop: @unchecked Sendable {
     }
 
     /// A turn for jobs that came from outside of one.
-    private func runJobs() {
+    func runJobs() {
         beginTurn()
-        executor.collectMail()
+        jobs.collectMail()
         endTurn()
     }
 

@@ -23,6 +23,21 @@ extension Endpoint {
                 payloadLength: UInt64(payloadLength)))
     }
 
+    /// Writes a whole message as one frame, where a server is open for it and the payload is short.
+    ///
+    /// - Parameter target: Room for the payload and sixteen bytes more.
+    /// - Returns: The number of bytes of the frame; 0 where one has to look more closely, and nothing has been written.
+    package func writeShortMessage(
+        _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer
+    ) -> Int {
+        guard phase == .open, role == .server, !isSendingFragments, payload.count <= 125, let base = payload.baseAddress
+        else { return 0 }
+        target.storeBytes(of: 0x80 | kind.opcode.rawValue, as: UInt8.self)
+        target.storeBytes(of: UInt8(truncatingIfNeeded: payload.count), toByteOffset: 1, as: UInt8.self)
+        (target + 2).copyMemory(from: base, byteCount: payload.count)
+        return payload.count &+ 2
+    }
+
     /// Sends a Ping (§5.5.2); it waits to be drained.
     ///
     /// - Returns: The Ping's number, which the ``Event/pong(_:number:roundTrip:)`` that answers it bears. Where an earlier

@@ -107,13 +107,33 @@ public struct Endpoint: ~Copyable {
     /// All of the bytes are read before ``Event/needsInput`` is returned, so the caller may use their memory for something
     /// else then; only under ``Event/awaitsAnswer`` are bytes left over.
     public mutating func receive(_ input: inout ReadBuffer, at now: Instant) -> Event {
+        if isBetweenMessages {
+            if let (kind, payload) = reader.readWholeMessage(&input) {
+                heartbeat.heard(at: now)
+                if kind == .text, !UTF8Validator.isValid(payload) { return fail(.invalidUTF8, at: now) }
+                return .message(kind, payload)
+            }
+            if input.isEmpty, !reader.isInsideFrame { return .needsInput }
+        }
+        return receiveClosely(&input, at: now)
+    }
+
+    /// Whether the connection is open and the next thing to come is a message, handed out as a whole, with nothing left to
+    /// do about what came before.
+    @inline(__always)
+    private var isBetweenMessages: Bool {
+        phase == .open && delivery == .messages && !reportsFrames && handshake == nil && !assemblyIsDelivered
+            && !controlPayloadIsDelivered && !isInsideChunkedMessage
+    }
+
+    /// Reads on where anything may come.
+    @inline(never)
+    private mutating func receiveClosely(_ input: inout ReadBuffer, at now: Instant) -> Event {
         releaseDelivered()
         if !input.isEmpty { heartbeat.heard(at: now) }
         switch phase {
         case .open, .closing:
             if handshake != nil { releaseHandshake() }
-            // Most reads hold whole frames: the next call after the last finds nothing.
-            if input.isEmpty, !reader.isInsideFrame { return .needsInput }
             return receiveFrames(&input, at: now)
         case .opening: return receiveHandshake(&input, at: now)
         case .ending, .closed:

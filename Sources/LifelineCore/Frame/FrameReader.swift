@@ -62,6 +62,40 @@ struct FrameReader {
         return true
     }
 
+    /// Reads a message that lies in `input` as one whole frame and breaks no rule: what nearly all messages are.
+    ///
+    /// - Returns: The message, unmasked where it lies, or `nil` where one has to look more closely; nothing has been read
+    ///   then.
+    @inline(__always)
+    mutating func readWholeMessage(_ input: inout ReadBuffer) -> (kind: MessageKind, payload: UnsafeRawBufferPointer)? {
+        guard input.count >= 2, !isInsideFrame, stashCount == 0, messageKind == nil else { return nil }
+        let bytes = input.start
+        let first = bytes.load(as: UInt8.self)
+        let second = bytes.load(fromByteOffset: 1, as: UInt8.self)
+        // A final text or binary frame without reserved bits, masked as it must be.
+        guard first == 0x81 || first == 0x82, (second & 0x80 != 0) == expectsMask else { return nil }
+        var length = Int(second & 0x7F)
+        var offset = 2
+        if length >= 126 {
+            guard length == 126, input.count >= 4 else { return nil }
+            length = Int(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+            guard length >= 126 else { return nil }
+            offset = 4
+        }
+        let keyOffset = offset
+        if expectsMask { offset &+= 4 }
+        guard input.count >= offset &+ length, length <= limits.frameSize, length <= limits.messageSize,
+            limits.fragments > 0
+        else { return nil }
+        let payload = bytes + offset
+        if expectsMask {
+            MaskingKey(word: bytes.loadUnaligned(fromByteOffset: keyOffset, as: UInt32.self))
+                .apply(to: payload, count: length)
+        }
+        input.skip(offset &+ length)
+        return (first == 0x81 ? .text : .binary, UnsafeRawBufferPointer(start: payload, count: length))
+    }
+
     /// Takes up to `count` bytes of the payload and unmasks them where they lie.
     @inline(__always)
     mutating func readPayload(_ input: inout ReadBuffer) -> UnsafeRawBufferPointer {

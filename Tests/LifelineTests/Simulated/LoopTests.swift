@@ -52,7 +52,7 @@ import Testing
             steps += 1
         }
         #expect(try client.takeFrames().map(\.text) == ["hello"])
-        #expect(simulation.loop.executor.hasJobs, "the busy one is still at it")
+        #expect(simulation.loop.jobs.hasJobs, "the busy one is still at it")
         mayStop.open()
         simulation.run()
     }
@@ -63,7 +63,7 @@ import Testing
         let simulation = Simulation { _ in }
         for number in 0..<100 {
             _ = simulation.start(.elsewhere) {
-                await Task(executorPreference: simulation.loop.executor) { order.append(number) }.value
+                await Task(executorPreference: simulation.loop) { order.append(number) }.value
             }
         }
         simulation.run()

@@ -38,7 +38,9 @@ final class SimulatedTransport: Transport, @unchecked Sendable {
     // Output
     private var pending = ByteBuffer()
     private var flushed = 0
-    private(set) var isWritable = true
+    private(set) var isWritable = true {
+        didSet { user?.writabilityChanged(to: isWritable) }
+    }
     private var endsOutput = false
     private var closesAfterOutput = false
     private var outputHasEnded = false

@@ -158,7 +158,7 @@ final class Simulation: @unchecked Sendable {
         _ place: Place = .onLoop, _ body: @escaping @Sendable () async throws -> Value
     ) -> Running<Value> {
         let running = Running<Value>()
-        let executor: any TaskExecutor = place == .onLoop ? loop.executor : elsewhere
+        let executor: any TaskExecutor = place == .onLoop ? loop : elsewhere
         running.task = Task(executorPreference: executor) {
             do {
                 running.result = .success(try await body())

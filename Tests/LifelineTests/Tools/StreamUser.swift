@@ -10,9 +10,12 @@ protocol StreamUser: AnyObject {
     func failed(_ description: String, _ error: (any Error)?)
     func outputDrained()
     func terminated()
+    func writabilityChanged(to isWritable: Bool)
 }
 
-extension Connection: StreamUser {}
+extension Connection: StreamUser {
+    func writabilityChanged(to isWritable: Bool) { transportIsWritable = isWritable }
+}
 
 /// A peer that speaks bytes, right or wrong ones.
 final class RawPeer: StreamUser, @unchecked Sendable {
@@ -100,5 +103,6 @@ final class RawPeer: StreamUser, @unchecked Sendable {
     func inputEnded() { inputHasEnded = true }
     func failed(_ description: String, _ error: (any Error)?) { wasReset = true }
     func outputDrained() {}
+    func writabilityChanged(to isWritable: Bool) {}
     func terminated() { isTerminated = true }
 }

@@ -24,7 +24,9 @@ final class EpollTransport: LinuxTransport {
     /// What the socket did not take.
     @exclusivity(unchecked) private var queue = OutputQueue()
     @exclusivity(unchecked) private(set) var pendingBytes = 0
-    @exclusivity(unchecked) private(set) var isWritable = true
+    @exclusivity(unchecked) private(set) var isWritable = true {
+        didSet { connection?.transportIsWritable = isWritable }
+    }
     private let marks: BufferLimits.Marks
 
     /// What epoll watches for.

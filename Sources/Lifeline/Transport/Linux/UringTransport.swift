@@ -29,7 +29,9 @@ final class UringTransport: LinuxTransport {
     /// How many bytes of the block have been written.
     @exclusivity(unchecked) private var writtenOfBlock = 0
     @exclusivity(unchecked) private(set) var pendingBytes = 0
-    @exclusivity(unchecked) private(set) var isWritable = true
+    @exclusivity(unchecked) private(set) var isWritable = true {
+        didSet { connection?.transportIsWritable = isWritable }
+    }
     private let marks: BufferLimits.Marks
 
     @exclusivity(unchecked) private var isReceiving = false

@@ -27,6 +27,6 @@ final class NIOLoopDriver: LoopDriver {
     func wake(at instant: Instant, _ loop: Loop) {
         scheduled?.cancel()
         let deadline = NIODeadline.uptimeNanoseconds(UInt64(clamping: instant.nanoseconds))
-        scheduled = eventLoop.scheduleTask(deadline: deadline) { [weak loop] in loop?.timersAreDue() }
+        scheduled = eventLoop.scheduleTask(deadline: deadline) { loop.timersAreDue() }
     }
 }

@@ -19,7 +19,9 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     /// Whether this side has ended its side of TCP.
     private var outputIsShutDown = false
     /// The channel's own word, kept here: it is asked for with each message.
-    @exclusivity(unchecked) private(set) var isWritable = true
+    @exclusivity(unchecked) private(set) var isWritable = true {
+        didSet { connection?.transportIsWritable = isWritable }
+    }
 
     /// - Parameters:
     ///   - engine: The engine, to one of whose loops the channel belongs.

@@ -1,11 +1,14 @@
 import Synchronization
 
-/// Runs the jobs of handlers on their connection's loop.
+/// The jobs of handlers that wait for their loop.
 ///
 /// Jobs that are enqueued on the loop itself, by a connection that resumes its handler, are run inline before the loop
 /// goes back to its poller: no lock, no wake-up. Jobs from elsewhere go through a mailbox, and any number of them wake
 /// the loop once.
-final class LoopExecutor: TaskExecutor {
+///
+/// `@unchecked Sendable`: what is not behind the lock is confined to the loop, to which `isOnLoop` testifies before each
+/// access.
+final class LoopJobs: @unchecked Sendable {
     /// The most jobs that one turn runs, so that handlers that keep each other busy cannot starve the sockets.
     private static let maximumJobsPerTurn = 1024
 
@@ -14,37 +17,33 @@ final class LoopExecutor: TaskExecutor {
         var loopIsWoken = false
     }
 
-    private let driver: any LoopDriver
     private let mailbox = Mutex(Mailbox())
-    /// Confined to the loop, to which `driver.isOnLoop` testifies before each access.
-    @exclusivity(unchecked) private nonisolated(unsafe) var jobs: [UnownedJob] = []
+    @exclusivity(unchecked) private var jobs: [UnownedJob] = []
     /// The loop's own flag that a turn is under way, at whose end the jobs are run.
-    @exclusivity(unchecked) private nonisolated(unsafe) var isInTurn = false
-    /// The function that runs a turn around the jobs.
-    @exclusivity(unchecked) private nonisolated(unsafe) var turn: (@Sendable () -> Void)?
+    @exclusivity(unchecked) private var isInTurn = false
 
-    init(driver: any LoopDriver) {
-        self.driver = driver
-    }
-
-    /// Sets the function that is run on the loop when jobs wait outside of any turn.
-    func setTurn(_ turn: @escaping @Sendable () -> Void) {
-        self.turn = turn
-    }
-
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        if driver.isOnLoop {
+    /// Takes a job, from wherever.
+    @inline(__always)
+    func enqueue(_ job: UnownedJob, _ loop: Loop) {
+        if loop.isOnLoop {
             jobs.append(job)
-            if !isInTurn, jobs.count == 1, let turn { driver.execute(turn) }
+            if !isInTurn, jobs.count == 1 { runSoon(loop) }
         } else {
-            let mustWake = mailbox.withLock { mailbox in
-                mailbox.jobs.append(job)
-                defer { mailbox.loopIsWoken = true }
-                return !mailbox.loopIsWoken
-            }
-            if mustWake, let turn { driver.execute(turn) }
+            enqueueFromElsewhere(job, loop)
         }
+    }
+
+    private func enqueueFromElsewhere(_ job: UnownedJob, _ loop: Loop) {
+        let mustWake = mailbox.withLock { mailbox in
+            mailbox.jobs.append(job)
+            defer { mailbox.loopIsWoken = true }
+            return !mailbox.loopIsWoken
+        }
+        if mustWake { runSoon(loop) }
+    }
+
+    private func runSoon(_ loop: Loop) {
+        loop.driver.execute { loop.runJobs() }
     }
 
     /// Whether jobs wait. On the loop only.
@@ -59,9 +58,9 @@ final class LoopExecutor: TaskExecutor {
 
     /// Notes that a turn ends; jobs that are left get one of their own. On the loop only.
     @inline(__always)
-    func endTurn() {
+    func endTurn(_ loop: Loop) {
         isInTurn = false
-        if hasJobs, let turn { driver.execute(turn) }
+        if hasJobs { runSoon(loop) }
     }
 
     /// Takes what other threads have enqueued. On the loop only.
@@ -77,14 +76,13 @@ final class LoopExecutor: TaskExecutor {
 
     /// Runs the jobs, and those that they enqueue. On the loop only.
     @inline(__always)
-    func drain() {
-        if !jobs.isEmpty { drainJobs() }
+    func drain(_ loop: Loop) {
+        if !jobs.isEmpty { drainJobs(loop.asUnownedTaskExecutor()) }
     }
 
-    private func drainJobs() {
-        let executor = asUnownedTaskExecutor()
+    private func drainJobs(_ executor: UnownedTaskExecutor) {
         var next = 0
-        while next < jobs.count, next < LoopExecutor.maximumJobsPerTurn {
+        while next < jobs.count, next < LoopJobs.maximumJobsPerTurn {
             let job = jobs[next]
             next += 1
             job.runSynchronously(on: executor)
