@@ -3,8 +3,6 @@ import NIOCore
 
 /// From whoever sends to the output.
 extension Connection {
-    /// From this size on a payload is not copied behind its header, but handed to the transport where it lies.
-    private static let separatePayloadSize = 16 << 10
     /// The bytes of output at which a turn does not wait for its end to write: what is held back here is not yet known to
     /// the transport, and so to nobody who asks whether it is writable.
     private var maximumCorkedSize: Int { min(64 << 10, limits.outbound.high) }
@@ -39,7 +37,7 @@ extension Connection {
         let header = try endpoint.pointee.dataFrame(
             kind, position, payloadLength: payload.count, random: &loop.random)
         if isObserved { observeSent(kind, position, payload) }
-        if payload.count >= Connection.separatePayloadSize, header.maskingKey == nil {
+        if payload.count >= separatePayloadSize, header.maskingKey == nil {
             append(header, UnsafeRawBufferPointer(start: nil, count: 0))
             return writeSeparately(payload.count) { $0.write(lent: payload) }
         }
@@ -49,7 +47,7 @@ extension Connection {
 
     /// Writes a frame that owns its payload.
     func write(_ frame: OutboundFrame) throws(SendError) {
-        guard frame.payload.readableBytes >= Connection.separatePayloadSize, endpoint.pointee.role == .server else {
+        guard frame.payload.readableBytes >= separatePayloadSize, endpoint.pointee.role == .server else {
             // The borrowed bytes are those of the parameter, which outlives the call.
             let result = frame.payload.withUnsafeReadableBytes { bytes -> SendError? in
                 do throws(SendError) {

@@ -10,6 +10,8 @@ final class Connection: @unchecked Sendable {
     let loop: Loop
     let id: UInt64
     let limits: BufferLimits
+    /// From this size on a payload is not copied behind its header, but handed to the transport where it lies.
+    let separatePayloadSize: Int
     let observer: (any LifecycleObserver)?
     /// Whether there is an observer; looking at the observer itself would cost a copy of it.
     let isObserved: Bool
@@ -144,6 +146,7 @@ final class Connection: @unchecked Sendable {
         self.loop = loop
         self.id = id
         self.transport = transport
+        separatePayloadSize = transport.separatePayloadSize
         self.remoteAddress = remoteAddress
         self.owner = owner
         self.limits = limits

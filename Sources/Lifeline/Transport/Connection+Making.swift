@@ -6,7 +6,8 @@ extension Serving {
         Connection(
             loop: loop, id: Engines.nextConnectionID(), transport: transport, remoteAddress: remoteAddress, owner: self,
             limits: configuration.buffers, observer: configuration.observer,
-            endpoint: Endpoint(server: configuration.endpoint, at: loop.driver.now(), random: &loop.random))
+            endpoint: Endpoint(
+                server: configuration.endpoint, at: loop.driver.now(), random: &loop.random, memory: loop.memory))
     }
 }
 
@@ -17,6 +18,7 @@ extension ConnectRequest {
             loop: loop, id: Engines.nextConnectionID(), transport: transport, remoteAddress: remoteAddress,
             owner: attempt, limits: configuration.buffers, observer: configuration.observer,
             endpoint: Endpoint(
-                client: handshake, configuration: configuration.endpoint, at: loop.driver.now(), random: &loop.random))
+                client: handshake, configuration: configuration.endpoint, at: loop.driver.now(), random: &loop.random,
+                memory: loop.memory))
     }
 }

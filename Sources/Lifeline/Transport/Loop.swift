@@ -23,6 +23,8 @@ final class Loop: TaskExecutor, @unchecked Sendable {
     let jobs = LoopJobs()
 
     @exclusivity(unchecked) var random: RandomPool
+    /// Where large messages are put together.
+    let memory = MemoryPool()
     @exclusivity(unchecked) private var deadlines = DeadlineTable()
     /// The instant for which the engine was asked to wake us.
     @exclusivity(unchecked) private var nextWake = Instant(nanoseconds: .max)

@@ -25,6 +25,9 @@ protocol Transport: AnyObject {
     /// The bytes that have been handed over and not written.
     var pendingBytes: Int { get }
 
+    /// From this size on, in bytes, a payload is cheaper to write from where it lies than behind its header in a block.
+    var separatePayloadSize: Int { get }
+
     /// Stops reading, or reads on. Bytes that are left in the kernel make TCP slow the peer down.
     func setReading(_ reads: Bool)
 
@@ -43,6 +46,8 @@ extension LoopDriver {
 }
 
 extension Transport {
+    var separatePayloadSize: Int { 16 << 10 }
+
     /// An engine that does not know cannot tell a slow peer from a dead one.
     var pendingBytes: Int { 0 }
 }

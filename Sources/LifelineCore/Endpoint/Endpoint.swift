@@ -56,7 +56,7 @@ public struct Endpoint: ~Copyable {
     /// The opening handshake while it lasts; afterwards what was asked and agreed is the driver's to keep.
     var handshake: OpeningHandshake?
     /// The fragments of the message that is put together, and whether they have been handed out as a whole.
-    var assembly = ByteStore()
+    var assembly: ByteStore
     var assemblyIsDelivered = false
     /// The payload of a control frame that came in pieces.
     var controlPayload = ByteStore()
@@ -74,12 +74,16 @@ public struct Endpoint: ~Copyable {
     var endDeadline: Instant?
     /// The Close frame that this side has asked to send.
     var closeSent: CloseFrame?
-    /// Whether the peer's end of the stream has arrived.
-    var inputHasEnded = false
 
     /// A server's side of a connection that was just accepted.
-    public init(server configuration: EndpointConfiguration, at now: Instant, random: inout RandomPool) {
+    ///
+    /// - Parameter memory: Where large messages are put together; without one, memory comes from the system each time.
+    public init(
+        server configuration: EndpointConfiguration, at now: Instant, random: inout RandomPool,
+        memory: MemoryPool? = nil
+    ) {
         role = .server
+        assembly = ByteStore(pool: memory)
         self.configuration = configuration
         reader = FrameReader(role: .server, configuration: configuration)
         heartbeat = Heartbeat(configuration.heartbeat, at: now, random: &random)
@@ -88,11 +92,14 @@ public struct Endpoint: ~Copyable {
     }
 
     /// A client's side of a connection that was just established; the request is its first output.
+    ///
+    /// - Parameter memory: Where large messages are put together; without one, memory comes from the system each time.
     public init(
         client request: ClientHandshake, configuration: EndpointConfiguration, at now: Instant,
-        random: inout RandomPool
+        random: inout RandomPool, memory: MemoryPool? = nil
     ) {
         role = .client
+        assembly = ByteStore(pool: memory)
         self.configuration = configuration
         reader = FrameReader(role: .client, configuration: configuration)
         heartbeat = Heartbeat(configuration.heartbeat, at: now, random: &random)
@@ -145,7 +152,6 @@ public struct Endpoint: ~Copyable {
 
     /// Notes that the peer has ended its side of TCP: no more bytes will come.
     public mutating func receiveEnd(at now: Instant) {
-        inputHasEnded = true
         switch phase {
         case .opening:
             if !endWithRefusal() { abandon(.endOfStream(insideFrame: false), by: .peer) }

@@ -6,10 +6,24 @@ struct ByteStore: ~Copyable {
     private(set) var count = 0
     private var capacity = 0
 
-    init() {}
+    /// Where large blocks come from, and go to.
+    private let pool: MemoryPool?
+
+    init(pool: MemoryPool? = nil) {
+        self.pool = pool
+    }
 
     deinit {
-        base?.deallocate()
+        free()
+    }
+
+    private func free() {
+        guard let base else { return }
+        if let pool, capacity >= MemoryPool.minimumSize {
+            pool.give(base, capacity: capacity)
+        } else {
+            base.deallocate()
+        }
     }
 
     var isEmpty: Bool { count == 0 }
@@ -26,31 +40,27 @@ struct ByteStore: ~Copyable {
         count = total
     }
 
-    /// Forgets the first `length` bytes.
-    mutating func removeFirst(_ length: Int) {
-        precondition(length <= count)
-        guard length < count, let base else { return removeAll() }
-        base.copyMemory(from: base + length, byteCount: count - length)
-        count -= length
-    }
-
     /// Forgets the bytes and frees their memory.
     mutating func removeAll() {
-        base?.deallocate()
+        free()
         base = nil
         count = 0
         capacity = 0
     }
 
     private mutating func grow(to minimum: Int) {
-        // Doubling keeps the work linear in the bytes. The first block fits a small message.
-        let wanted = max(minimum, capacity * 2, 128)
-        let grown = UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 16)
-        if let base {
-            grown.copyMemory(from: base, byteCount: count)
-            base.deallocate()
-        }
+        // Growing by a factor keeps the work linear in the bytes; large blocks, which are there to be used again, by a
+        // larger one. The first block fits a small message.
+        let wanted = max(minimum, capacity >= MemoryPool.minimumSize ? capacity * 4 : capacity * 2, 128)
+        let (grown, size) =
+            if let pool, wanted >= MemoryPool.minimumSize {
+                pool.take(wanted)
+            } else {
+                (UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 16), wanted)
+            }
+        if let base { grown.copyMemory(from: base, byteCount: count) }
+        free()
         base = grown
-        capacity = wanted
+        capacity = size
     }
 }

@@ -35,16 +35,40 @@ struct ByteStoreTests {
         #expect(moves < 20)
     }
 
-    @Test("What is removed from the front is gone, and the rest stays")
-    func removeFirst() {
-        for removed in 0...10 {
-            var store = ByteStore()
-            (0..<10).map { UInt8($0) }.withUnsafeBytes { bytes in
-                if let base = bytes.baseAddress { store.append(base, count: 10) }
-            }
-            store.removeFirst(removed)
-            #expect(Array(store.bytes) == (removed..<10).map { UInt8($0) })
+    @Test("Large memory is used again for the next message, up to the pool's limit")
+    func pooling() {
+        let pool = MemoryPool(limit: 1 << 20)
+        let piece = [UInt8](repeating: 7, count: 60_000)
+        func fill(_ count: Int) -> UnsafeMutableRawPointer? {
+            var store = ByteStore(pool: pool)
+            for _ in 0..<count { piece.withUnsafeBytes { store.append($0.baseAddress!, count: $0.count) } }
+            #expect(store.count == count * piece.count)
+            #expect(store.bytes.allSatisfy { $0 == 7 })
+            return store.bytes.baseAddress
         }
+        let first = fill(4)
+        #expect(pool.size > 0 && pool.size <= 1 << 20)
+        #expect(fill(4) == first)
+        _ = fill(100)
+        #expect(pool.size <= 1 << 20)
+    }
+
+    @Test("Blocks are a power of two, at least as large as what is asked for", arguments: [1, 65_536, 65_537, 1 << 20])
+    func blocks(size: Int) {
+        let pool = MemoryPool()
+        let (base, capacity) = pool.take(size)
+        #expect(capacity >= size && capacity < max(2 * size, 2 * 65_536) && capacity.nonzeroBitCount == 1)
+        pool.give(base, capacity: capacity)
+        #expect(pool.size == capacity)
+    }
+
+    @Test("A block above the largest class comes from the system and goes back to it")
+    func hugeBlock() {
+        let pool = MemoryPool()
+        let (base, capacity) = pool.take(MemoryPool.maximumSize + 1)
+        #expect(capacity == MemoryPool.maximumSize + 1)
+        pool.give(base, capacity: capacity)
+        #expect(pool.size == 0)
     }
 
     @Test("An empty store has no memory")

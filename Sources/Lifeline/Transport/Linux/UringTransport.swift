@@ -133,6 +133,9 @@ final class UringTransport: LinuxTransport {
         queue.append(payload.getSlice(at: payload.readerIndex + written, length: payload.readableBytes - written)!)
     }
 
+    /// Each such write is a call of its own, where others leave with the call that waits.
+    var separatePayloadSize: Int { 64 << 10 }
+
     func write(lent payload: UnsafeRawBufferPointer) {
         guard descriptor >= 0, !outputIsBroken, !isEnding, !payload.isEmpty else { return }
         let rest = UnsafeRawBufferPointer(rebasing: payload[writeAtOnce(payload)...])
