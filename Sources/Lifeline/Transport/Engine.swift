@@ -2,6 +2,14 @@ import LifelineCore
 import NIOSSL
 import Synchronization
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
 /// Loops, and the sockets on them: what servers and clients need of an engine.
 protocol Engine: AnyObject, Sendable {
     /// What is said of it in the log.
@@ -53,8 +61,15 @@ public struct WebSocketEngine: Hashable, Sendable, CustomStringConvertible {
 
     let kind: Kind
 
+    private init(kind: Kind) {
+        self.kind = kind
+    }
+
     /// The fastest that does what is asked: on Linux, without TLS, ``ioUring`` where the kernel grants it and ``epoll``
     /// otherwise; ``nio`` for everything else.
+    ///
+    /// The environment variable `LIFELINE_ENGINE` (`nio`, `epoll` or `io_uring`), read once, takes the place of the first
+    /// choice: whoever runs a program can do without an engine that its author did not rule out.
     public static let automatic = WebSocketEngine(kind: .automatic)
     /// SwiftNIO: every platform, with and without TLS.
     public static let nio = WebSocketEngine(kind: .nio)
@@ -63,6 +78,32 @@ public struct WebSocketEngine: Hashable, Sendable, CustomStringConvertible {
     /// Lifeline's own loops over io_uring: Linux from 6.12 on, where the system allows it, without TLS.
     public static let ioUring = WebSocketEngine(kind: .uring)
 
+    /// The engine with a name: `automatic`, `nio`, `epoll` or `io_uring`; `nil` for any other.
+    public init?(name: String) {
+        guard let engine = WebSocketEngine.all.first(where: { $0.description == name }) else { return nil }
+        self = engine
+    }
+
+    /// What ``automatic`` comes to on this system at this moment; any other is itself.
+    ///
+    /// - Parameter usesTLS: Whether TLS is asked for.
+    public func resolved(usesTLS: Bool = false) -> WebSocketEngine {
+        guard kind == .automatic else { return self }
+        if usesTLS { return .nio }
+        if let name = Engines.environmentChoice, let choice = WebSocketEngine(name: name), choice != .automatic {
+            return choice
+        }
+        #if os(Linux)
+        return LinuxEngine.grantsUring ? .ioUring : .epoll
+        #else
+        return .nio
+        #endif
+    }
+
+    /// All of them, whether or not this system has them.
+    public static let all: [WebSocketEngine] = [.automatic, .nio, .epoll, .ioUring]
+
+    /// The word for it that ``init(name:)`` understands.
     public var description: String {
         switch kind {
         case .automatic: "automatic"
@@ -83,8 +124,17 @@ enum Engines {
         case .nio:
             return nio(loopCount)
         case .automatic:
+            guard !usesTLS else { return nio(loopCount) }
+            if let name = environmentChoice {
+                guard let choice = WebSocketEngine(name: name) else {
+                    throw WebSocketError(
+                        .invalidConfiguration,
+                        "LIFELINE_ENGINE is \(name.debugDescription), and must be nio, epoll or io_uring")
+                }
+                if choice != .automatic { return try engine(choice, loopCount: loopCount, usesTLS: false) }
+            }
             #if os(Linux)
-            if !usesTLS, let engine = try? linux(nil, loopCount) { return engine }
+            if let engine = try? linux(nil, loopCount) { return engine }
             #endif
             return nio(loopCount)
         case .epoll, .uring:
@@ -107,6 +157,8 @@ enum Engines {
             #endif
         }
     }
+
+    static let environmentChoice = getenv("LIFELINE_ENGINE").map { String(cString: $0) }
 
     private static func nio(_ loopCount: Int?) -> any Engine {
         loopCount.map { NIOEngine(loopCount: $0) } ?? .shared

@@ -51,12 +51,26 @@ struct ServeCommand: AsyncParsableCommand {
         help: ArgumentHelp("How long the end may take after SIGINT or SIGTERM.", valueName: "duration"))
     var shutdownTimeout = TimeSpan(.seconds(10))
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            What moves the bytes: automatic, nio (SwiftNIO), epoll or io_uring (Lifeline's own, on Linux, without TLS).
+            """, valueName: "engine"),
+        transform: EngineName.parse)
+    var engine = WebSocketEngine.automatic
+
+    @Option(help: ArgumentHelp("The number of event loops, each a thread; by default one for each core.", valueName: "number"))
+    var loops: Int?
+
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("the port must be a number from 0 to 65535") }
         guard (tlsCert == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-cert and --tls-key belong together")
+        }
+        guard loops.map({ (1...1024).contains($0) }) ?? true else {
+            throw ValidationError("--loops must be a number from 1 to 1024")
         }
         guard interval.duration > .zero else { throw ValidationError("--interval must be more than 0") }
         guard shutdownTimeout.duration > .zero else { throw ValidationError("--shutdown-timeout must be more than 0") }
@@ -72,6 +86,7 @@ struct ServeCommand: AsyncParsableCommand {
         do {
             try await server(log).withServer { address in
                 announce(address)
+                log.note("served by \(engine.resolved(usesTLS: tlsCert != nil))")
                 for await _ in stops { break }
                 log.note("stopping, with \(log.openConnections.counted("open connection"))")
             }
@@ -132,6 +147,8 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.endpoint.maximumMessageSize = maxMessageSize.bytes
         configuration.endpoint.maximumFrameSize = maxMessageSize.bytes
         configuration.endpoint.heartbeat.interval = pingInterval.duration > .zero ? pingInterval.duration : nil
+        configuration.engine = engine
+        configuration.loopCount = loops
         configuration.shutdownTimeout = shutdownTimeout.duration
         if let tlsCert, let tlsKey {
             configuration.tls = ServerTLS(certificateChain: .file(tlsCert), privateKey: .file(tlsKey))

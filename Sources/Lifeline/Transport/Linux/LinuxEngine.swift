@@ -41,6 +41,13 @@ final class LinuxEngine: Engine {
         }
     }
 
+    /// Whether the kernel grants io_uring at this moment.
+    static var grantsUring: Bool {
+        guard let ring = try? Uring() else { return false }
+        ring.close()
+        return true
+    }
+
     /// An engine with loops of its own.
     convenience init(_ poller: Poller?, loopCount: Int) throws {
         if let poller {
