@@ -69,3 +69,15 @@ double own_cpu_time(void) {
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
+
+long long anonymous_memory_of(int pid) {
+    char path[64], line[256];
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) fail("%s: %s", path, strerror(errno));
+    long long kibibytes = -1;
+    while (kibibytes < 0 && fgets(line, sizeof line, file) != NULL) sscanf(line, "RssAnon: %lld kB", &kibibytes);
+    fclose(file);
+    if (kibibytes < 0) fail("%s does not tell RssAnon", path);
+    return kibibytes * 1024;
+}

@@ -10,3 +10,6 @@ typedef struct {
 CPUTime cpu_time_of(int pid);
 CPUTime cpu_time_between(CPUTime start, CPUTime end);
 double own_cpu_time(void);
+
+// A process's memory that no file backs, in bytes: RssAnon of /proc/PID/status.
+long long anonymous_memory_of(int pid);

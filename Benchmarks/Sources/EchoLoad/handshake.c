@@ -17,20 +17,22 @@
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="
 #define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
-static int connect_to(const Options *options) {
+int begin_connecting(const Options *options, int blocking) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options->port)};
     if (inet_pton(AF_INET, options->host, &address.sin_addr) != 1) fail("%s is not an IPv4 address", options->host);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | (blocking ? 0 : SOCK_NONBLOCK), 0);
     if (fd < 0) fail("socket: %s", strerror(errno));
-    // A server that hangs must not hang the script that runs us; only the handshake blocks.
-    struct timeval limit = {.tv_sec = 10};
+    if (blocking) {
+        // A server that hangs must not hang the script that runs us; only the handshake blocks.
+        struct timeval limit = {.tv_sec = 10};
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    }
     int on = 1;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     // The cheapest congestion control: the system's own may pace what we send with timers. The server keeps its.
     setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", strlen("reno"));
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS) {
         fail("cannot connect to %s:%d: %s", options->host, options->port, strerror(errno));
     }
     return fd;
@@ -65,25 +67,34 @@ static int has_field(const char *head, const char *name, const char *value) {
     return 0;
 }
 
-int open_connection(const Options *options) {
-    int fd = connect_to(options);
-
-    char head[8192];
+size_t write_request(const Options *options, char *head, size_t capacity) {
     int length = snprintf(
-        head, sizeof head,
+        head, capacity,
         "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n\r\n",
         options->path, options->host, options->port);
-    if (length < 0 || (size_t)length >= sizeof head) fail("the path is too long");
-    if (send(fd, head, (size_t)length, MSG_NOSIGNAL) != length) fail("cannot send the handshake: %s", strerror(errno));
+    if (length < 0 || (size_t)length >= capacity) fail("the path is too long");
+    return (size_t)length;
+}
 
-    read_head(fd, head, sizeof head);
-    if (!options->raw) {
-        if (strncmp(head, "HTTP/1.1 101 ", 13) != 0) {
-            fail("the server answered the handshake with: %.*s", (int)strcspn(head, "\r\n"), head);
-        }
-        if (!has_field(head, "Sec-WebSocket-Accept", ACCEPT)) fail("the server sent a wrong Sec-WebSocket-Accept");
+void check_answer(const Options *options, const char *head) {
+    if (options->raw) return;
+    if (strncmp(head, "HTTP/1.1 101 ", 13) != 0) {
+        fail("the server answered the handshake with: %.*s", (int)strcspn(head, "\r\n"), head);
     }
+    if (!has_field(head, "Sec-WebSocket-Accept", ACCEPT)) fail("the server sent a wrong Sec-WebSocket-Accept");
+}
+
+int open_connection(const Options *options) {
+    int fd = begin_connecting(options, 1);
+
+    char head[8192];
+    size_t length = write_request(options, head, sizeof head);
+    if (send(fd, head, length, MSG_NOSIGNAL) != (ssize_t)length) {
+        fail("cannot send the handshake: %s", strerror(errno));
+    }
+    read_head(fd, head, sizeof head);
+    check_answer(options, head);
     if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0) fail("fcntl: %s", strerror(errno));
     return fd;
 }

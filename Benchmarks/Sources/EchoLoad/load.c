@@ -82,13 +82,32 @@ static bool read_some(Load *load, Connection *connection, size_t *messages) {
     return length == wanted;
 }
 
+// Has the first connection send the next message once everybody has those before, but for as many as may be in flight.
+static void publish(Load *load) {
+    uint64_t subscribers = (uint64_t)load->options->connections, in_flight = (uint64_t)load->options->in_flight;
+    Connection *first = &load->connections[0];
+    while (load->delivered + in_flight * subscribers >= (load->published + 1) * subscribers) {
+        uint64_t now = nanoseconds_now();
+        if (load->published > 0 && in_flight == 1) record_latency(&load->latencies, now - load->sent_at);
+        load->sent_at = now;
+        load->published++;
+        first->owed++;
+    }
+    flush_owed(load, first);
+}
+
 static void receive_echoes(Load *load, Connection *connection) {
     size_t messages = 0;
     while (read_some(load, connection, &messages)) continue;
     if (messages == 0) return;
 
     load->completed += messages;
+    load->delivered += messages;
     if (load->draining) return;
+    if (load->options->mode == PUSH) {
+        publish(load);
+        return;
+    }
     if (load->options->in_flight == 1) take_sample(load, connection);
     // All the answers to one read leave in one send.
     connection->owed += messages;
@@ -111,14 +130,18 @@ Load open_load(const Options *options) {
         *connection = (Connection){
             .fd = open_connection(options),
             .until_sample = 1 + (uint32_t)i % SAMPLE_EVERY,
-            .owed = (uint64_t)options->in_flight,
+            .owed = options->mode == PUSH ? 0 : (uint64_t)options->in_flight,
             .reply = {.to_verify = options->verify ? UINT64_MAX : 1},
         };
         // Edge-triggered, and for both directions once and for all: no epoll_ctl while the load runs.
         struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data = {.ptr = connection}};
         if (epoll_ctl(load.poller, EPOLL_CTL_ADD, connection->fd, &event) != 0) fail("epoll_ctl: %s", strerror(errno));
     }
-    for (int i = 0; i < options->connections; i++) flush_owed(&load, &load.connections[i]);
+    if (options->mode == PUSH) {
+        publish(&load);
+    } else {
+        for (int i = 0; i < options->connections; i++) flush_owed(&load, &load.connections[i]);
+    }
     return load;
 }
 
@@ -149,7 +172,9 @@ double run_load(Load *load, double seconds) {
 }
 
 void drain_load(Load *load) {
-    uint64_t in_flight = (uint64_t)load->options->connections * (uint64_t)load->options->in_flight;
+    uint64_t connections = (uint64_t)load->options->connections;
+    uint64_t in_flight = load->options->mode == PUSH ? load->published * connections - load->delivered
+                                                     : connections * (uint64_t)load->options->in_flight;
     uint64_t all = load->completed + in_flight;
     load->draining = true;
     while (load->completed < all) handle_events(load);

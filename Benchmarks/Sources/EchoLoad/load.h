@@ -26,6 +26,10 @@ typedef struct {
     uint64_t completed;
     uint64_t last_event;  // when anything was heard of any connection
     bool draining;        // answer echoes no more
+    // With --mode push only:
+    uint64_t delivered;   // in all, the warm-up's among them
+    uint64_t published;   // messages the first connection sent
+    uint64_t sent_at;     // when it sent the last
     Latencies latencies;
 } Load;
 

@@ -3,18 +3,29 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char help[] =
     "USAGE: EchoLoad --port PORT [options]\n"
     "\n"
-    "Keeps messages in flight on WebSocket connections to an echo server, counts those that come back and\n"
-    "prints one line of JSON. The first echo on each connection is compared with what was sent.\n"
+    "Puts load on a WebSocket server and prints one line of JSON.\n"
+    "\n"
+    "  --mode echo        (default) keeps messages in flight on each connection to an echo server and counts those that\n"
+    "                     come back. The first echo on each connection is compared with what was sent.\n"
+    "  --mode push        all connections receive what the server sends on to each of them; the first of them also\n"
+    "                     sends, a message whenever everybody has the one before. Messages are deliveries, and a\n"
+    "                     latency is the time from sending to the last delivery.\n"
+    "  --mode connect     connects, shakes hands, closes with the closing handshake, and connects anew, on so many\n"
+    "                     connections at a time. Messages are connections, and a latency is the time from connecting\n"
+    "                     to the answer of the opening handshake.\n"
+    "  --mode idle        opens the connections and leaves them alone: what the server's memory (RssAnon) grew by\n"
+    "                     when as much time as --warmup has passed, and the CPU time it takes meanwhile.\n"
     "\n"
     "  --host ADDRESS     IPv4 address (default: 127.0.0.1)\n"
     "  --port PORT\n"
     "  --path PATH        (default: /)\n"
     "  --connections N    (default: 100)\n"
-    "  --in-flight K      messages in flight on each connection (default: 1)\n"
+    "  --in-flight K      messages in flight on each connection; with push, on the first (default: 1)\n"
     "  --size BYTES       payload of a message (default: 64)\n"
     "  --text             send text instead of binary messages\n"
     "  --raw              the server sends back the very bytes it gets: count bytes, expect no frames\n"
@@ -25,7 +36,7 @@ static const char help[] =
     "\n"
     "CPU time: nanoseconds on a CPU from /proc/PID/task/*/schedstat, divided between user and system as the\n"
     "utime and stime of /proc/PID/stat are. The kernel samples these two at its tick, so windows should be of\n"
-    "2 seconds or more. Latencies are sampled, and null with more than one message in flight.\n";
+    "2 seconds or more. Latencies of echoes are sampled, and null with more than one message in flight.\n";
 
 static _Noreturn void refuse(const char *option, const char *value) {
     fprintf(stderr, "EchoLoad: --%s does not take '%s'\n", option, value);
@@ -46,9 +57,18 @@ static double seconds(const char *option, const char *value) {
     return number;
 }
 
+static Mode mode_named(const char *name) {
+    static const char *const names[] = {[ECHO] = "echo", [PUSH] = "push", [CONNECT] = "connect", [IDLE] = "idle"};
+    for (Mode mode = ECHO; mode <= IDLE; mode++) {
+        if (strcmp(name, names[mode]) == 0) return mode;
+    }
+    refuse("mode", name);
+}
+
 Options parse_options(int argc, char **argv) {
-    enum { HOST, PORT, PATH, CONNECTIONS, IN_FLIGHT, SIZE, TEXT, RAW, VERIFY, WARMUP, DURATION, SERVER_PID, HELP };
+    enum { MODE, HOST, PORT, PATH, CONNECTIONS, IN_FLIGHT, SIZE, TEXT, RAW, VERIFY, WARMUP, DURATION, SERVER_PID, HELP };
     static const struct option known[] = {
+        {"mode", required_argument, NULL, MODE},
         {"host", required_argument, NULL, HOST},
         {"port", required_argument, NULL, PORT},
         {"path", required_argument, NULL, PATH},
@@ -77,6 +97,7 @@ Options parse_options(int argc, char **argv) {
     int index;
     for (int option; (option = getopt_long(argc, argv, "", known, &index)) != -1;) {
         switch (option) {
+            case MODE: options.mode = mode_named(optarg); break;
             case HOST: options.host = optarg; break;
             case PORT: options.port = (int)integer("port", optarg, 1, 65535); break;
             case PATH: options.path = optarg; break;
@@ -93,6 +114,8 @@ Options parse_options(int argc, char **argv) {
             default: fputs(help, stderr); exit(64);
         }
     }
+    // Memory is all that idle connections are for.
+    if (options.mode == IDLE && options.server_pid == 0) refuse("mode", "idle without --server-pid");
     if (optind != argc || options.port == 0) {
         fputs(help, stderr);
         exit(64);

@@ -3,7 +3,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+// What is measured; see options.c.
+typedef enum { ECHO, PUSH, CONNECT, IDLE } Mode;
+
 typedef struct {
+    Mode mode;
     const char *host;
     const char *path;
     int port;
