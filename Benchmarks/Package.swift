@@ -23,6 +23,11 @@ let package = Package(
             name: "EchoLoad",
             cSettings: [.enableWarning("all"), .enableWarning("extra")]
         ),
+        // The floor of all: system calls and nothing else.
+        .executableTarget(
+            name: "RawEpollEcho",
+            cSettings: [.enableWarning("all"), .enableWarning("extra"), .define("_GNU_SOURCE")]
+        ),
         // What the echo servers share: the command line and the line that tells their port.
         .target(name: "EchoServerSupport", swiftSettings: settings),
         // The floor: SwiftNIO sending bytes back, no protocol.

@@ -35,6 +35,10 @@ server.route("/echo") { socket in
 server.route("/messages") { socket in
     for try await message in socket { try await socket.send(message) }
 }
+// What arrives on one connection goes to all, from loop to connection and from task to connection.
+server.routeOnLoop("/push/on-loop") { _ in OnLoopPush() }
+let push = Push()
+server.route("/push") { [push] socket in try await push.serve(socket) }
 // Not at the top level: that would end the main thread, which instruction counters take badly.
 let running = Task.detached { [server] in try await server.run() }
 while true { pause() }

@@ -16,9 +16,14 @@ let server = try ServerBootstrap(group: MultiThreadedEventLoopGroup(numberOfThre
         let upgrader = NIOWebSocketServerUpgrader(
             maxFrameSize: 1 << 24,
             shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture([:]) },
-            upgradePipelineHandler: { channel, _ in
+            upgradePipelineHandler: { channel, head in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(WebSocketEchoHandler())
+                    if head.uri == "/push" {
+                        try channel.pipeline.syncOperations.addHandler(
+                            WebSocketPushHandler(subscribers: .of(channel.eventLoop)))
+                    } else {
+                        try channel.pipeline.syncOperations.addHandler(WebSocketEchoHandler())
+                    }
                 }
             }
         )
