@@ -52,7 +52,7 @@ final class Loop: TaskExecutor, @unchecked Sendable {
     private static let maximumSpareBlocks = 40
     private static let maximumSpareCapacity = 256 << 10
 
-    init(driver: any LoopDriver, random: consuming RandomPool = RandomPool()) {
+    init(driver: any LoopDriver, random: consuming RandomPool = .ofTheSystem()) {
         self.driver = driver
         self.random = random
     }

@@ -25,7 +25,8 @@ public struct RandomPool: ~Copyable {
         self.init { $0.fill(from: &generator) }
     }
 
-    private init(refill: @escaping (UnsafeMutableRawBufferPointer) -> Void) {
+    /// A pool that a function fills, all of it at a time.
+    package init(refill: @escaping (UnsafeMutableRawBufferPointer) -> Void) {
         self.refill = refill
         self.bytes = .allocate(byteCount: RandomPool.capacity, alignment: 8)
         self.position = RandomPool.capacity
