@@ -13,11 +13,16 @@ final class ConnectionAttempt: ConnectionOwner {
         var isCancelled = false
     }
 
+    /// Makes the handler on the loop that is to receive messages from the first on.
+    typealias MakeHandler = @Sendable (WebSocketHandshake) -> any OnLoopHandler
+
     private let request: HTTPRequest
+    private let makeHandler: MakeHandler?
     private let state = Mutex(State())
 
-    init(_ request: HTTPRequest) {
+    init(_ request: HTTPRequest, makeHandler: MakeHandler? = nil) {
         self.request = request
+        self.makeHandler = makeHandler
     }
 
     /// Connects and waits for the server's answer. Cancelling the task gives the attempt up.
@@ -90,9 +95,14 @@ final class ConnectionAttempt: ConnectionOwner {
             request: request, response: opening.response, agreement: opening.agreement,
             remoteAddress: connection.remoteAddress)
         state.withLock { $0.connection = nil }
-        if !finish(.success(WebSocket(connection: connection, handshake: handshake))) {
-            connection.abort("the task was cancelled")
+        guard finish(.success(WebSocket(connection: connection, handshake: handshake))) else {
+            return connection.abort("the task was cancelled")
         }
+        guard let makeHandler else { return }
+        let receiver = OnLoopReceiver(
+            makeHandler(handshake), OnLoopWebSocket(connection: connection, handshake: handshake))
+        connection.receiver = .handler(receiver)
+        receiver.opened()
     }
 
     func connectionEnded(_ connection: Connection) {

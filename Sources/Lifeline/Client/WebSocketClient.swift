@@ -57,8 +57,11 @@ public enum WebSocketClient {
     }
 
     /// Opens a connection that nobody closes but the caller.
-    private static func open(
-        _ url: WebSocketURL, _ configuration: WebSocketClientConfiguration, _ engine: any Engine, on loop: Loop
+    ///
+    /// - Parameter makeHandler: Makes the handler on the loop that is to receive; `nil` where tasks do.
+    static func open(
+        _ url: WebSocketURL, _ configuration: WebSocketClientConfiguration, _ engine: any Engine, on loop: Loop,
+        makeHandler: ConnectionAttempt.MakeHandler? = nil
     ) async throws(WebSocketError) -> WebSocket {
         let tls = url.isSecure ? try configuration.tls.makeContext() : nil
         var random = RandomPool()
@@ -70,7 +73,7 @@ public enum WebSocketClient {
         } catch {
             throw WebSocketError(.invalidRequest, error.message, handshakeFailure: error)
         }
-        let attempt = ConnectionAttempt(handshake.request)
+        let attempt = ConnectionAttempt(handshake.request, makeHandler: makeHandler)
         return try await attempt.run { attempt in
             engine.connect(
                 ConnectRequest(

@@ -1,0 +1,47 @@
+public import LifelineCore
+
+extension WebSocketClient {
+    /// Opens a connection whose messages are handled on its event loop, and returns when it has ended.
+    ///
+    /// ```swift
+    /// let outcome = try await WebSocketClient.connectOnLoop(to: "ws://127.0.0.1:8080/push") { _ in Ticker() }
+    /// ```
+    ///
+    /// It is what ``WebSocketServer/routeOnLoop(_:subprotocols:makeHandler:)`` is for servers: for programs that have many
+    /// connections, or count microseconds. The handler sees the connection from its opening to its end, and closes it with
+    /// ``OnLoopWebSocket/close(code:reason:)``. When the task is cancelled, the connection is closed with 1001.
+    ///
+    /// - Parameters:
+    ///   - url: A URL with the scheme `ws` or `wss`.
+    ///   - configuration: What to ask for, and the limits to keep. ``WebSocketClientConfiguration/handlesOnLoop`` has no
+    ///     meaning here.
+    ///   - makeHandler: Makes the handler, once the server has agreed; called on the connection's event loop.
+    /// - Returns: How the connection ended. TCP has ended too.
+    /// - Throws: ``WebSocketError`` where no connection came about, with the codes of
+    ///   ``connect(to:configuration:handler:)``. An end that is not clean is no error here, but an outcome.
+    public static func connectOnLoop(
+        to url: String, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
+        makeHandler: @escaping @Sendable (WebSocketHandshake) -> any OnLoopHandler
+    ) async throws(WebSocketError) -> CloseOutcome {
+        let url = try WebSocketURL(url)
+        let engine = try Engines.engine(configuration.engine, loopCount: nil, usesTLS: url.isSecure)
+        let socket = try await open(
+            url, configuration, engine, on: engine.nextLoop(), makeHandler: makeHandler)
+        return await withTaskCancellationHandler {
+            await socket.end
+        } onCancel: {
+            socket.connection.loop.execute { socket.connection.close(CloseFrame(.goingAway, "")) }
+        }
+    }
+}
+
+extension WebSocket {
+    /// How the connection ended, once TCP has ended too.
+    fileprivate var end: CloseOutcome {
+        get async {
+            await connection.waitForTermination()
+            guard let outcome = await outcome else { preconditionFailure("TCP has ended, and the WebSocket has not") }
+            return outcome
+        }
+    }
+}
