@@ -26,7 +26,7 @@ struct LifelineCommand: AsyncParsableCommand {
               130  interrupted before the connection was open, or twice
             """,
         version: version,
-        subcommands: [DemoCommand.self, ServeCommand.self, ConnectCommand.self])
+        subcommands: [DemoCommand.self, ServeCommand.self, ConnectCommand.self, BenchCommand.self])
 
     /// The version of the command and of the library.
     static let version = "0.1.0"

@@ -1,0 +1,85 @@
+import Lifeline
+
+/// What a run has measured.
+struct BenchReport: Sendable {
+    let plan: BenchPlan
+    /// What the engine is called.
+    let engine: String
+    /// How long was measured.
+    var seconds = 0.0
+    var tally = Tally()
+    var faults = Faults()
+    var connectionsOpened = 0
+    var connectionsLeft = 0
+    /// Messages that were due and were never sent.
+    var overdue = 0
+    /// The share of the time in which each loop's thread was at work.
+    var loops: [Double] = []
+    /// The processor time of the server meanwhile.
+    var server: ProcessFigures.Time?
+    var memoryBefore: ProcessFigures.Memory?
+    var memoryAfter: ProcessFigures.Memory?
+    var wasInterrupted = false
+
+    /// The share from which on a loop is taken to have held the server up.
+    static let busyShare = 0.9
+
+    init(_ plan: BenchPlan, engine: String) {
+        self.plan = plan
+        self.engine = engine
+    }
+
+    /// What is counted, by the mode.
+    var unit: String { plan.mode == .connect || plan.mode == .idle ? "connection" : "message" }
+
+    var perSecond: Double { seconds > 0 ? Double(tally.count) / seconds : 0 }
+    var bytesPerSecond: Double { seconds > 0 ? Double(tally.bytes) / seconds : 0 }
+
+    /// Whether a loop was so busy that the server might have done more.
+    var generatorWasBusy: Bool { loops.contains { $0 > BenchReport.busyShare } }
+
+    /// The share of the cores of its loops that the generator used.
+    var generatorShare: Double { loops.isEmpty ? 0 : loops.reduce(0, +) / Double(loops.count) }
+
+    /// The server's processor time for each message or connection.
+    func serverTime(_ part: KeyPath<ProcessFigures.Time, Double>) -> Duration? {
+        guard let server, tally.count > 0, plan.mode != .idle else { return nil }
+        return .nanoseconds(Int64(server[keyPath: part] / Double(tally.count) * 1e9))
+    }
+
+    /// The server's memory for each connection.
+    func memoryPerConnection(_ part: KeyPath<ProcessFigures.Memory, Int?>) -> Int? {
+        guard plan.mode == .idle, connectionsLeft > 0, let before = memoryBefore?[keyPath: part],
+            let after = memoryAfter?[keyPath: part]
+        else { return nil }
+        return (after - before) / connectionsLeft
+    }
+
+    /// What whoever reads the figures has to know.
+    var warnings: [String] {
+        var warnings: [String] = []
+        if generatorWasBusy, plan.mode != .idle {
+            warnings.append(
+                "the generator was the bottleneck: a loop was busy \(percent(loops.max() ?? 0)) of the time. "
+                    + "The server can do more; use more --loops, or another machine for one of the two.")
+        }
+        if overdue > 0 {
+            warnings.append(
+                "the rate was not reached: \(overdue.counted("message")) due and never sent. The latencies count them "
+                    + "with the time that they waited.")
+        }
+        return warnings
+    }
+
+    /// A share in words.
+    func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
+}
+
+extension ProcessFigures.Memory {
+    /// What is resident, where something may be missing.
+    var residentIfKnown: Int? { resident }
+}
+
+extension ProcessFigures.Time {
+    var total: Double { user + system }
+}

@@ -1,0 +1,282 @@
+import Lifeline
+import Synchronization
+
+/// One run of the load generator, from the first connection to the last.
+final class BenchRun: Sendable {
+    /// The connections that may be on their way to open at a time, so that no server's queue overflows.
+    private static let maximumOpening = 64
+    /// How long echoes may take when nothing more is sent, and then the closing handshakes.
+    private static let patience = Duration.seconds(2)
+    /// The pause after an attempt to connect that failed.
+    private static let pause = Duration.milliseconds(10)
+
+    private let plan: BenchPlan
+    private let loops: ClientLoops
+    private let loads: [LoadLoop]
+    private let progress: Progress?
+    private let isInterrupted = Atomic(false)
+    private let mustStopConnecting = Atomic(false)
+
+    /// - Parameter progress: Who is told each second what has come of it.
+    init(_ plan: BenchPlan, progress: Progress?) throws(WebSocketError) {
+        self.plan = plan
+        self.progress = progress
+        loops = try ClientLoops(plan.client.engine, count: plan.loops, usesTLS: plan.url.isSecure)
+        loads = (0..<plan.loops).map { _ in LoadLoop(plan) }
+    }
+
+    /// Ends the run early; what has been measured is reported.
+    func interrupt() {
+        isInterrupted.store(true, ordering: .relaxed)
+    }
+
+    private var wasInterrupted: Bool { isInterrupted.load(ordering: .relaxed) }
+
+    // MARK: The run
+
+    /// Does it all.
+    ///
+    /// - Returns: What was measured; `nil` where the run was interrupted before anything was.
+    /// - Throws: `WebSocketError` where not even one connection could be opened.
+    func run() async throws -> BenchReport? {
+        var report = BenchReport(plan, engine: loops.engineName)
+        report.memoryBefore = plan.process.flatMap { ProcessFigures.memory(of: $0) }
+        try await probe()
+        if plan.mode == .connect {
+            try await withThrowingTaskGroup { group in
+                for worker in 0..<plan.connections {
+                    group.addTask(executorPreference: loops.executors[plan.loop(of: worker)]) {
+                        await self.reconnect(on: self.plan.loop(of: worker))
+                    }
+                }
+                await measure(&report)
+                mustStopConnecting.store(true, ordering: .relaxed)
+                try await group.waitForAll()
+            }
+        } else {
+            await open()
+            report.connectionsOpened = await onAll { $0.openConnections }.reduce(0, +)
+            if !wasInterrupted { await measure(&report) }
+            report.connectionsLeft = await onAll { $0.openConnections }.reduce(0, +)
+        }
+        report.memoryAfter = plan.process.flatMap { ProcessFigures.memory(of: $0) }
+        await close()
+        for faults in await onAll({ $0.faults }) { report.faults.add(faults) }
+        report.wasInterrupted = wasInterrupted
+        return report.seconds > 0 ? report : nil
+    }
+
+    /// Warms up, and measures.
+    private func measure(_ report: inout BenchReport) async {
+        let tickers = await beginLoad()
+        defer { for ticker in tickers { ticker.stop() } }
+        if plan.mode != .idle {
+            await sleep(plan.warmup)
+            guard !wasInterrupted else { return }
+        }
+        let before = await onAll { load in
+            // What came of warming up is nobody's business. Idle connections are counted as they open.
+            if self.plan.mode != .idle { _ = load.take() }
+            return LoopMoment.now
+        }
+        let timeBefore = plan.process.flatMap { ProcessFigures.time(of: $0) }
+        progress?.begin()
+        await watch(&report)
+        let finals = await onAll { load in (load.finish(), LoopMoment.now) }
+        if let timeBefore, let timeAfter = plan.process.flatMap({ ProcessFigures.time(of: $0) }) {
+            report.server = timeAfter - timeBefore
+        }
+        for (start, (final, end)) in zip(before, finals) {
+            report.tally.add(final.0)
+            report.overdue += final.overdue
+            report.loops.append(end.share(since: start))
+            report.seconds = max(report.seconds, end.seconds(since: start))
+        }
+    }
+
+    /// Lets the load run, and gathers what it counts each second.
+    private func watch(_ report: inout BenchReport) async {
+        let clock = ContinuousClock()
+        let end = clock.now.advanced(by: plan.duration)
+        while !wasInterrupted, clock.now < end {
+            await sleep(min(.seconds(1), clock.now.duration(to: end)))
+            guard progress != nil || plan.mode != .connect else { continue }
+            var second = Tally()
+            for tally in await onAll({ $0.take() }) { second.add(tally) }
+            report.tally.add(second)
+            let faults = await onAll { $0.faults.total }.reduce(0, +)
+            progress?.show(second, faults: faults, mode: plan.mode)
+            if plan.mode != .connect, await onAll({ $0.openConnections }).allSatisfy({ $0 == 0 }) { return }
+        }
+    }
+
+    /// Has all loops begin.
+    private func beginLoad() async -> [Ticker] {
+        // A little later, so that no loop begins behind its schedule.
+        let start = System.monotonicTime() + 10_000_000
+        var tickers: [Ticker] = []
+        for index in 0..<plan.loops {
+            let schedule = plan.rate(ofLoop: index).map { Schedule(start: start, rate: $0) }
+            await on(index) { $0.begin(schedule) }
+            guard let schedule else { continue }
+            let load = loads[index]
+            let isWaiting = Flag()
+            tickers.append(
+                Ticker(schedule) { [loops] in
+                    guard isWaiting.set() else { return }
+                    loops.execute(on: index) {
+                        isWaiting.clear()
+                        load.tick()
+                    }
+                })
+        }
+        return tickers
+    }
+
+    // MARK: Opening and closing
+
+    /// Opens one connection, to see whether there is a server at all; it is the first of the load.
+    private func probe() async throws {
+        if plan.mode == .connect {
+            let socket = try await loops.open(plan.url, plan.client, on: 0) { _ in ProbeConnection() }
+            _ = try await socket.close()
+        } else {
+            try await open(connection: 0)
+        }
+    }
+
+    /// Opens the other connections.
+    private func open() async {
+        let numbers = Numbers(from: 1)
+        await withTaskGroup { group in
+            for _ in 0..<min(BenchRun.maximumOpening, plan.connections - 1) {
+                group.addTask {
+                    while !self.wasInterrupted {
+                        let number = numbers.next()
+                        guard number < self.plan.connections else { return }
+                        do throws(WebSocketError) {
+                            try await self.open(connection: number)
+                        } catch {
+                            await self.on(self.plan.loop(of: number)) { $0.note(error) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private func open(connection number: Int) async throws(WebSocketError) {
+        let index = plan.loop(of: number)
+        let load = loads[index]
+        let capacity = plan.mode == .echo ? plan.inFlight : 1
+        let start = System.monotonicTime()
+        let isIdle = plan.mode == .idle
+        _ = try await loops.open(plan.url, plan.client, on: index) { _ in
+            LoadConnection(load, capacity: capacity) {
+                if isIdle { load.noteOpened(since: start) }
+            }
+        }
+    }
+
+    /// Opens a connection and closes it, again and again; on its loop.
+    private func reconnect(on index: Int) async {
+        let load = loads[index]
+        while !mustStopConnecting.load(ordering: .relaxed), !wasInterrupted {
+            let start = System.monotonicTime()
+            do {
+                let socket = try await loops.open(plan.url, plan.client, on: index) { _ in
+                    MomentaryConnection(load: load, start: start)
+                }
+                let outcome = try await socket.close()
+                await on(index) { $0.noteClosed(outcome) }
+            } catch {
+                await on(index) { $0.note(error) }
+                try? await Task.sleep(for: BenchRun.pause)
+            }
+        }
+    }
+
+    /// Waits for what is on its way, and closes all connections.
+    private func close() async {
+        await wait { await self.onAll { $0.messagesInFlight }.allSatisfy { $0 == 0 } }
+        _ = await onAll { $0.close() }
+        await wait { await self.onAll { $0.openConnections }.allSatisfy { $0 == 0 } }
+    }
+
+    private func wait(_ isDone: () async -> Bool) async {
+        let end = ContinuousClock.now.advanced(by: BenchRun.patience)
+        while await !isDone(), ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
+    }
+
+    // MARK: Tools
+
+    /// Sleeps, but not through an interruption.
+    private func sleep(_ duration: Duration) async {
+        let clock = ContinuousClock()
+        let end = clock.now.advanced(by: duration)
+        while !wasInterrupted {
+            let rest = clock.now.duration(to: end)
+            guard rest > .zero else { return }
+            try? await clock.sleep(for: min(rest, .milliseconds(50)))
+        }
+    }
+
+    /// Runs a function on a loop, with its load.
+    @discardableResult
+    private func on<Result: Sendable>(
+        _ index: Int, _ body: @escaping @Sendable (LoadLoop) -> Result
+    ) async -> Result {
+        let load = loads[index]
+        return await withUnsafeContinuation { continuation in
+            loops.execute(on: index) { continuation.resume(returning: body(load)) }
+        }
+    }
+
+    private func onAll<Result: Sendable>(_ body: @escaping @Sendable (LoadLoop) -> Result) async -> [Result] {
+        var results: [Result] = []
+        for index in 0..<plan.loops { results.append(await on(index, body)) }
+        return results
+    }
+}
+
+/// A moment of a loop's thread.
+private struct LoopMoment: Sendable {
+    private var time: UInt64
+    private var worked: UInt64
+
+    /// This moment; on the loop.
+    static var now: LoopMoment { LoopMoment(time: System.monotonicTime(), worked: System.threadTime()) }
+
+    func seconds(since start: LoopMoment) -> Double { Double(time - start.time) / 1e9 }
+
+    /// The share of the time in which the thread was at work.
+    func share(since start: LoopMoment) -> Double {
+        time > start.time ? Double(worked - start.worked) / Double(time - start.time) : 0
+    }
+}
+
+/// Whether something is under way.
+private final class Flag: Sendable {
+    private let value = Atomic(false)
+
+    /// - Returns: Whether it was not set.
+    func set() -> Bool { !value.exchange(true, ordering: .acquiringAndReleasing) }
+
+    func clear() { value.store(false, ordering: .releasing) }
+}
+
+/// Numbers, each of which is drawn once.
+private final class Numbers: Sendable {
+    private let value: Atomic<Int>
+
+    init(from first: Int) {
+        value = Atomic(first)
+    }
+
+    func next() -> Int { value.wrappingAdd(1, ordering: .relaxed).oldValue }
+}
+
+/// A connection that only shows that one can be opened.
+private struct ProbeConnection: OnLoopHandler {
+    func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) {}
+}

@@ -1,0 +1,198 @@
+import Lifeline
+
+/// The load of one event loop: its connections, and what they have counted.
+///
+/// `@unchecked Sendable`: it is confined to its loop. The handlers of its connections call it there, and everybody else goes
+/// through `ClientLoops.execute(on:_:)`.
+final class LoadLoop: @unchecked Sendable {
+    /// What the connections are for at the moment.
+    enum Phase {
+        /// Connections are being opened, and do nothing yet.
+        case opening
+        /// They do what the mode says.
+        case loading
+        /// They await what is on its way, and send nothing more.
+        case draining
+        /// They are being closed.
+        case closing
+    }
+
+    private let plan: BenchPlan
+    private let payload: Payload
+    @exclusivity(unchecked) private var phase = Phase.opening
+    @exclusivity(unchecked) private var tally = Tally()
+    @exclusivity(unchecked) private var schedule: Schedule?
+    /// Connections with room for another message, in the order in which they have come to have it; one place a message.
+    @exclusivity(unchecked) private var vacancies = Vacancies()
+    private var connections: [ObjectIdentifier: LoadConnection] = [:]
+    /// What went wrong, from the beginning on.
+    private(set) var faults = Faults()
+
+    init(_ plan: BenchPlan) {
+        self.plan = plan
+        payload = plan.payload
+    }
+
+    /// The number of open connections.
+    var openConnections: Int { connections.count }
+
+    /// The number of messages on their way.
+    var messagesInFlight: Int { connections.values.reduce(0) { $0 + $1.inFlight.count } }
+
+    // MARK: What the run asks for
+
+    /// Begins the load.
+    ///
+    /// - Parameter schedule: When to send; `nil` sends whenever an echo has come.
+    func begin(_ schedule: Schedule?) {
+        phase = .loading
+        self.schedule = schedule
+        guard plan.mode == .echo else { return }
+        for connection in connections.values { fill(connection) }
+    }
+
+    /// Takes what has been counted since the last time.
+    func take() -> Tally {
+        defer { tally = Tally() }
+        return tally
+    }
+
+    /// Sends what is due.
+    func tick() {
+        guard phase == .loading else { return }
+        let now = System.monotonicTime()
+        while let connection = vacancies.first {
+            guard connection.socket != nil else {
+                vacancies.removeFirst()
+                continue
+            }
+            guard let due = schedule?.take(by: now) else { return }
+            vacancies.removeFirst()
+            send(on: connection, since: due)
+        }
+    }
+
+    /// Ends the load; echoes that are on their way may still come.
+    ///
+    /// - Returns: What has been counted since the last time, and how many messages were due and never sent.
+    func finish() -> (Tally, overdue: Int) {
+        phase = .draining
+        var overdue = 0
+        if let schedule {
+            let now = System.monotonicTime()
+            // They have waited that long at least; without them, a stall at the end would not show.
+            for connection in connections.values {
+                for since in connection.inFlight.moments { tally.latencies.record(now &- since) }
+            }
+            schedule.overdue(at: now) { waited, count in
+                tally.latencies.record(waited, count: count)
+                overdue += count
+            }
+        }
+        return (take(), overdue)
+    }
+
+    /// Begins the closing handshake of every connection.
+    func close() {
+        phase = .closing
+        let unanswered = messagesInFlight
+        faults.note(.unanswered, "\(unanswered.counted("message")) sent and not echoed", count: unanswered)
+        for connection in connections.values {
+            // 1000 can always be sent.
+            try? connection.socket?.close()
+        }
+    }
+
+    /// Counts an attempt to connect that failed.
+    func note(_ error: WebSocketError) {
+        faults.note(error)
+    }
+
+    /// Counts a connection that was opened, with the time from its beginning on.
+    func noteOpened(since start: UInt64) {
+        tally.count += 1
+        tally.latencies.record(System.monotonicTime() &- start)
+    }
+
+    /// Counts the end of a connection that this side has closed.
+    func noteClosed(_ outcome: CloseOutcome) {
+        if !outcome.isClean { faults.note(outcome) }
+    }
+
+    // MARK: What the connections report
+
+    func opened(_ connection: LoadConnection) {
+        connections[ObjectIdentifier(connection)] = connection
+    }
+
+    func closed(_ connection: LoadConnection, _ outcome: CloseOutcome) {
+        connections[ObjectIdentifier(connection)] = nil
+        if phase != .closing { faults.note(outcome) }
+    }
+
+    /// A message has arrived.
+    @inline(__always)
+    func received(_ message: borrowing ReceivedMessage, on connection: LoadConnection) {
+        if plan.mode == .echo {
+            echoed(message, on: connection)
+        } else {
+            tally.count &+= 1
+            tally.bytes &+= message.count
+        }
+    }
+
+    @inline(__always)
+    private func echoed(_ message: borrowing ReceivedMessage, on connection: LoadConnection) {
+        let now = System.monotonicTime()
+        guard let since = connection.inFlight.popFirst() else {
+            return faults.note(.wrongEcho, "a message came that answers none")
+        }
+        if payload.matches(message) {
+            tally.count &+= 1
+            tally.bytes &+= message.count
+            tally.latencies.record(now &- since)
+        } else {
+            noteWrongEcho(message)
+        }
+        guard phase == .loading else { return }
+        if schedule == nil {
+            send(on: connection, since: now)
+        } else if vacancies.isEmpty, let due = schedule?.take(by: now) {
+            send(on: connection, since: due)
+        } else {
+            vacancies.append(connection)
+        }
+    }
+
+    private func noteWrongEcho(_ message: borrowing ReceivedMessage) {
+        let (count, kind) = (message.count, message.kind)
+        faults.note(
+            .wrongEcho,
+            count != payload.bytes.count
+                ? "\(count.counted("byte")) came back for \(payload.bytes.count)"
+                : "\(kind) came back, with other bytes or of another kind")
+    }
+
+    // MARK: Sending
+
+    /// Sends the first messages of a connection.
+    private func fill(_ connection: LoadConnection) {
+        for _ in 0..<plan.inFlight {
+            if schedule == nil {
+                send(on: connection, since: System.monotonicTime())
+            } else {
+                vacancies.append(connection)
+            }
+        }
+    }
+
+    @inline(__always)
+    private func send(on connection: LoadConnection, since moment: UInt64) {
+        guard let socket = connection.socket else { return }
+        switch payload.send(on: socket) {
+        case .sent, .sentButFull: connection.inFlight.append(moment)
+        // Its end is about to be reported.
+        case .closed: break
+        }
+    }
+}

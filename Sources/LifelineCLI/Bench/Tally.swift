@@ -1,0 +1,14 @@
+/// What has been counted in a stretch of time.
+struct Tally: Sendable {
+    /// What came back, came, or was opened, by the mode.
+    var count = 0
+    /// The payload bytes that were received.
+    var bytes = 0
+    var latencies = Latencies()
+
+    mutating func add(_ other: Tally) {
+        count += other.count
+        bytes += other.bytes
+        latencies.add(other.latencies)
+    }
+}

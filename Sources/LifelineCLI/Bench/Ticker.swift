@@ -1,0 +1,29 @@
+import Dispatch
+import Synchronization
+
+/// Calls a function at the moments of a schedule, on a thread of its own: the sleeps of tasks are up to a millisecond late.
+final class Ticker: Sendable {
+    private let isStopped = Atomic(false)
+
+    /// - Parameter tick: Is called at the moment of each burst. Moments that have passed by then are left out.
+    init(_ schedule: Schedule, _ tick: @escaping @Sendable () -> Void) {
+        DispatchQueue(label: "lifeline.ticker", qos: .userInteractive).async { [self] in
+            var number = 0
+            while !isStopped.load(ordering: .relaxed) {
+                // Not longer than this at a time, so that it can be stopped.
+                let moment = schedule.moment(ofBurst: number)
+                let step = System.monotonicTime() + 100_000_000
+                System.block(until: min(moment, step))
+                guard moment <= step else { continue }
+                tick()
+                number += 1
+                let now = System.monotonicTime()
+                while schedule.moment(ofBurst: number + 1) <= now { number += 1 }
+            }
+        }
+    }
+
+    func stop() {
+        isStopped.store(true, ordering: .relaxed)
+    }
+}
