@@ -27,14 +27,19 @@ public struct BufferLimits: Hashable, Sendable {
     /// What may wait to be written by senders that do not wait (`enqueue`, handlers on the loop), in bytes. Above it the
     /// connection is ended: its peer does not read. Default: 16 MiB.
     public var maximumOutbound: Int
+    /// How long a peer may take nothing of what waits for it before the connection is ended. It need not read fast, but it
+    /// must read: senders wait for it meanwhile, whatever it sends itself. Default: 60 s; `nil` lets them wait for as long
+    /// as TCP lives.
+    public var stallTimeout: Duration?
 
     /// The defaults.
     public init(
         inbound: Marks = Marks(low: 16 << 10, high: 64 << 10), outbound: Marks = Marks(low: 32 << 10, high: 64 << 10),
-        maximumOutbound: Int = 16 << 20
+        maximumOutbound: Int = 16 << 20, stallTimeout: Duration? = .seconds(60)
     ) {
         self.inbound = inbound
         self.outbound = outbound
         self.maximumOutbound = maximumOutbound
+        self.stallTimeout = stallTimeout
     }
 }

@@ -85,6 +85,10 @@ final class Connection: @unchecked Sendable {
     /// Where the loop keeps this connection's deadline; negative once it does not.
     @exclusivity(unchecked) var deadlinePlace = -1
     @exclusivity(unchecked) private var deadline: Instant?
+    /// When a peer that takes nothing is given up; set while the transport is full.
+    @exclusivity(unchecked) private var stallDeadline: Instant?
+    /// What the transport had written when that was set.
+    private var writtenBeforeStall = 0
     /// When a transport that should have ended is ended by force.
     @exclusivity(unchecked) private var finalDeadline: Instant?
     @exclusivity(unchecked) private var isEnded = false
@@ -280,6 +284,7 @@ final class Connection: @unchecked Sendable {
         }
         noteOutputProgress()
         endpoint.pointee.advance(to: now)
+        if let stallDeadline, now >= stallDeadline { judgeStall() }
         expirePings()
         settle()
     }
@@ -326,6 +331,7 @@ final class Connection: @unchecked Sendable {
         isQueued = false
         flush()
         if !reports.isEmpty { seeToReports() }
+        if !isWritable, stallDeadline == nil { setDeadline() }
         // The transport may have made more output, which is to go out before.
         if endpoint.pointee.transportRequest != nil, !isDirty { settle() }
     }
@@ -355,8 +361,28 @@ final class Connection: @unchecked Sendable {
         setDeadline()
     }
 
+    /// Begins, or ends, the wait for a peer that takes nothing.
+    private func watchStall() {
+        if isWritable || isEnded {
+            stallDeadline = nil
+        } else if let timeout = limits.stallTimeout {
+            writtenBeforeStall = handedOver &- (transport?.pendingBytes ?? 0)
+            stallDeadline = now.advanced(by: timeout)
+        }
+    }
+
+    /// Gives a peer up that has taken nothing since the wait for it began.
+    private func judgeStall() {
+        stallDeadline = nil
+        guard !isWritable, !isEnded, let timeout = limits.stallTimeout else { return }
+        guard handedOver &- (transport?.pendingBytes ?? 0) == writtenBeforeStall else { return watchStall() }
+        endpoint.pointee.abort("the peer has taken nothing for \(timeout), while something waits for it (stallTimeout)")
+    }
+
     private func setDeadline() {
+        if isWritable != (stallDeadline == nil) { watchStall() }
         var next = endpoint.pointee.deadline ?? finalDeadline
+        if let stallDeadline { next = min(next ?? stallDeadline, stallDeadline) }
         if let ping = pings.first { next = min(next ?? ping.deadline, ping.deadline) }
         guard next != deadline else { return }
         deadline = next

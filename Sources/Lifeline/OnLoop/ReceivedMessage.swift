@@ -49,7 +49,14 @@ public struct ReceivedMessage: ~Copyable {
     public var buffer: ByteBuffer { owner ?? ByteBuffer(bytes: payload) }
 
     /// A copy of the bytes as text. The bytes of a binary message that are not UTF-8 are replaced by U+FFFD.
-    public var text: String { String(decoding: payload, as: UTF8.self) }
+    public var text: String {
+        if kind == .text, #available(macOS 26, iOS 26, tvOS 26, watchOS 26, visionOS 26, *) {
+            // It has been checked as it arrived; what follows does not check it again.
+            let span = UTF8Span(unchecked: Span<UInt8>(_unsafeElements: payload.assumingMemoryBound(to: UInt8.self)))
+            return String(copying: span)
+        }
+        return String(decoding: payload, as: UTF8.self)
+    }
 
     /// A copy of the message.
     public var copy: Message {

@@ -160,7 +160,9 @@ public struct WebSocket: Sendable {
     @usableFromInline
     func readyMessage() -> ReceivedMessage? {
         let connection = connection
-        guard connection.loop.isOnLoop, connection.unwritten == 0, let message = connection.pullWhole() else { return nil }
+        guard connection.loop.isOnLoop, connection.unwritten == 0, let message = connection.pullWhole() else {
+            return nil
+        }
         return ReceivedMessage(message)
     }
 

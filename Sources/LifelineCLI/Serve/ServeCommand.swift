@@ -59,7 +59,9 @@ struct ServeCommand: AsyncParsableCommand {
         transform: EngineName.parse)
     var engine = WebSocketEngine.automatic
 
-    @Option(help: ArgumentHelp("The number of event loops, each a thread; by default one for each core.", valueName: "number"))
+    @Option(
+        help: ArgumentHelp(
+            "The number of event loops, each a thread; by default one for each core.", valueName: "number"))
     var loops: Int?
 
     @OptionGroup var output: OutputOptions

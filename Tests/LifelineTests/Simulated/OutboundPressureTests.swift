@@ -168,6 +168,66 @@ import Testing
         #expect(try client.takeFrames().map(\.text) == (sending.value ? ["hello"] : []))
     }
 
+    // MARK: A peer that takes nothing
+
+    /// It lives, since it sends, but nobody is to wait for it for ever.
+    @Test func aPeerThatSendsAndNeverReadsIsGivenUp() throws {
+        let (simulation, client, socket) = try Self.stalled()
+        let sending = simulation.start {
+            for _ in 0..<100 { try await socket.send([UInt8](repeating: 1, count: 1000)) }
+        }
+        simulation.run()
+        for _ in 0..<12 {
+            #expect(!sending.hasEnded)
+            client.send(.ping("still here"))
+            simulation.advance(by: .seconds(5))
+        }
+        simulation.advance(by: .seconds(2))
+        #expect(throws: WebSocketError.self) { try sending.value }
+        let outcome = try #require(socket.connection.outcome)
+        #expect(outcome.failure.map { "\($0)" }?.contains("stallTimeout") == true, "\(outcome)")
+    }
+
+    @Test func aPeerThatReadsSlowlyIsWaitedFor() throws {
+        let (simulation, client, socket) = try Self.stalled()
+        let sending = simulation.start {
+            for _ in 0..<100 { try await socket.send([UInt8](repeating: 1, count: 1000)) }
+        }
+        simulation.run()
+        var rounds = 0
+        while !sending.hasEnded, rounds < 100 {
+            for _ in 0..<10 {
+                client.send(.ping("still here"))
+                simulation.advance(by: .seconds(5))
+            }
+            client.transport.setReading(true)
+            simulation.run()
+            client.transport.setReading(false)
+            rounds += 1
+        }
+        #expect(throws: Never.self) { try sending.value }
+        #expect(socket.connection.outcome == nil)
+    }
+
+    @Test func aPeerThatReadInTheEndIsForgiven() throws {
+        let (simulation, client, socket) = try Self.stalled()
+        let sending = simulation.start { try await socket.send([UInt8](repeating: 1, count: 20_000)) }
+        simulation.run()
+        for _ in 0..<4 {
+            client.send(.ping("1"))
+            simulation.advance(by: .seconds(5))
+        }
+        client.transport.setReading(true)
+        simulation.run()
+        #expect(sending.hasEnded)
+        client.send(.ping("2"))
+        for _ in 0..<40 {
+            simulation.advance(by: .seconds(5))
+            client.send(.ping("3"))
+        }
+        #expect(socket.connection.outcome == nil)
+    }
+
     /// At most one Pong waits, the latest (§5.5.3).
     @Test func pingsWithoutEndWhosePongsAreNotReadAreBounded() throws {
         let (simulation, client, socket) = try Self.stalled(socketBuffer: 64 << 10)

@@ -21,6 +21,6 @@ func receiveBytes(_ descriptor: CInt, _ buffer: UnsafeMutableRawBufferPointer) -
 
 @inline(__always)
 func shutdownWriting(_ descriptor: CInt) {
-    _ = shutdown(descriptor, 1 /* SHUT_WR */)
+    _ = shutdown(descriptor, 1)  // SHUT_WR, which the libraries declare differently
 }
 #endif

@@ -95,12 +95,14 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
         self.loop = loop
         tickTime = now()
         let context = Unmanaged.passRetained(ThreadContext(driver: self, loop: loop, name: name))
-        let result = pthread_create(&thread, nil, { context in
-            let context = Unmanaged<ThreadContext>.fromOpaque(context!).takeRetainedValue()
-            context.name.withCString { lifeline_name_thread($0) }
-            context.driver.run()
-            return nil
-        }, context.toOpaque())
+        let result = pthread_create(
+            &thread, nil,
+            { context in
+                let context = Unmanaged<ThreadContext>.fromOpaque(context!).takeRetainedValue()
+                context.name.withCString { lifeline_name_thread($0) }
+                context.driver.run()
+                return nil
+            }, context.toOpaque())
         guard result == 0 else {
             context.release()
             throw IOError(errnoCode: result, reason: "pthread_create")

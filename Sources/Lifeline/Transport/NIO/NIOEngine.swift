@@ -95,7 +95,8 @@ final class NIOEngine: Engine {
                     if let tls {
                         try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
                     }
-                    let handler = NIOTransport(self, channel.eventLoop, ownsReadBuffers: tls == nil) { transport, channel in
+                    let handler = NIOTransport(self, channel.eventLoop, ownsReadBuffers: tls == nil) {
+                        transport, channel in
                         serving.makeConnection(
                             on: self.loop(of: channel.eventLoop), transport,
                             remoteAddress: channel.remoteAddress?.name ?? "unknown")
@@ -126,7 +127,8 @@ final class NIOEngine: Engine {
                         try channel.pipeline.syncOperations.addHandler(handler)
                     }
                     let isPlain = request.tls == nil
-                    let handler = NIOTransport(self, channel.eventLoop, ownsReadBuffers: isPlain) { transport, channel in
+                    let handler = NIOTransport(self, channel.eventLoop, ownsReadBuffers: isPlain) {
+                        transport, channel in
                         request.makeConnection(
                             on: loop, transport, remoteAddress: channel.remoteAddress?.name ?? "unknown")
                     }
