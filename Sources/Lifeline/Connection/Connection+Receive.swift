@@ -194,12 +194,23 @@ extension Connection {
     }
 
     /// Resumes when ``pull()`` has something, or ``cancelReceive()`` is called.
+    @inline(never)
     func wait(_ continuation: UnsafeContinuation<Void, Never>) {
         if Task.isCancelled {
             continuation.resume()
         } else {
             receiver = .task(continuation)
         }
+    }
+
+    /// The same as ``pull()``, apart from its caller.
+    @inline(never)
+    func pullClosely() -> Pulled { pull() }
+
+    /// Waits in the handler's own task, on the loop, until ``pull()`` has something, or the task is cancelled.
+    @inline(__always)
+    nonisolated(nonsending) func waitForOwnMessage() async {
+        await withUnsafeContinuation { wait($0) }
     }
 
     /// Waits, on the loop, until ``pull()`` has something, or the task is cancelled.

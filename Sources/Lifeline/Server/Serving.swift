@@ -194,38 +194,46 @@ final class Serving: ConnectionOwner {
         state.withLock { state in
             // Under the lock, so that the task cannot end before it is noted.
             let task = Task(executorPreference: socket.connection.loop) {
-                await self.run(handler, socket)
-                self.handlerReturned(id)
+                // All in one frame, and what is rare in functions: it is kept for as long as the handler waits.
+                let connection = socket.connection
+                do {
+                    // Once for the whole task: a watch for each wait would cost more than the wait.
+                    try await withTaskCancellationHandler {
+                        connection.handlerTask = withUnsafeCurrentTask { $0 }
+                        try await handler(socket)
+                    } onCancel: {
+                        connection.loop.driver.execute { connection.cancelReceive() }
+                    }
+                    self.handlerEnded(connection, nil)
+                } catch {
+                    self.handlerEnded(connection, error)
+                }
             }
             state.handlers[id] = RunningHandler(task: task)
         }
     }
 
-    private func run(_ handler: WebSocketServer.Handler, _ socket: WebSocket) async {
-        let frame = await closeFrame(after: handler, socket)
-        socket.connection.loop.execute { socket.connection.close(frame) }
+    /// A handler has returned, or thrown.
+    @inline(never)
+    private func handlerEnded(_ connection: Connection, _ error: (any Error)?) {
+        let frame = closeFrame(after: error, connection)
+        connection.loop.execute { connection.close(frame) }
+        handlerReturned(connection.id)
     }
 
-    /// Runs a handler and says with what its connection is to be closed.
-    private func closeFrame(after handler: WebSocketServer.Handler, _ socket: WebSocket) async -> CloseFrame {
-        let connection = socket.connection
-        do {
-            // Once for the whole task: a watch for each wait would cost more than the wait.
-            try await withTaskCancellationHandler {
-                connection.handlerTask = withUnsafeCurrentTask { $0 }
-                try await handler(socket)
-            } onCancel: {
-                connection.loop.driver.execute { connection.cancelReceive() }
-            }
+    /// With what a connection is closed whose handler has returned, or thrown.
+    private func closeFrame(after error: (any Error)?, _ connection: Connection) -> CloseFrame {
+        switch error {
+        case nil:
             return CloseFrame(.normalClosure, "")
-        } catch let error as WebSocketError where [.closed, .cancelled].contains(error.code) {
+        case let error as WebSocketError where [.closed, .cancelled].contains(error.code):
             // The connection's end, which has been logged, or the server's.
             return CloseFrame(error.code == .cancelled ? .goingAway : .normalClosure, "")
-        } catch is CancellationError {
+        case is CancellationError:
             return CloseFrame(.goingAway, "")
-        } catch {
+        case let error?:
             logger.error(
-                "handler failed", metadata: ["connection": "\(socket.id)", "error": "\(error)"])
+                "handler failed", metadata: ["connection": "\(connection.id)", "error": "\(error)"])
             return CloseFrame(.internalError, "")
         }
     }

@@ -167,35 +167,61 @@ public struct WebSocket: Sendable {
     }
 
     /// The next whole message; on the loop where it lies, and valid until the next pull.
+    ///
+    /// Its frame, and those that call it, are what an idle connection's task keeps: the work is in functions that return
+    /// before one waits.
     @usableFromInline
     nonisolated(nonsending) func nextMessage() async throws(WebSocketError) -> ReceivedMessage? {
-        let connection = connection
-        while connection.loop.isOnLoop {
-            if connection.unwritten > 0 {
-                try await waitForRoom()
-                // An actor's task may go on elsewhere.
-                guard connection.loop.isOnLoop else { break }
-            }
-            switch connection.pull() {
-            case .borrowed(let message):
-                if message.isFirst, message.isLast { return ReceivedMessage(message) }
-                if let whole = connection.join(Inbox.Item(message)) { return ReceivedMessage(whole) }
-            case .kept(let item):
-                if let whole = connection.join(item) { return ReceivedMessage(whole) }
-            case .nothing:
-                guard connection.isInHandlerTask else {
-                    try await connection.waitForMessage()
-                    continue
-                }
-                // The same without a watch of its own, and without another function's frame: it is the hottest path.
-                try connection.checkNobodyReceives()
-                await withUnsafeContinuation { connection.wait($0) }
-                try connection.checkCancellation()
-            case .ended:
-                try checkEnd(connection.outcome)
-                return nil
+        while true {
+            switch try nextStep() {
+            case .message(let message): return message
+            case .ended: return nil
+            case .awaitsMessage: await connection.waitForOwnMessage()
+            case .awaitsMessageWatched: try await connection.waitForMessage()
+            case .awaitsRoom: try await waitForRoom()
+            case .goesElsewhere: return try await nextMessageElsewhere()
             }
         }
+    }
+
+    /// What receives next have to do.
+    private enum ReceiveStep: ~Copyable {
+        case message(ReceivedMessage)
+        case ended
+        /// In the handler's own task, whose cancellation is watched for as long as it runs.
+        case awaitsMessage
+        /// In any other task, whose cancellation is watched for the length of the wait.
+        case awaitsMessageWatched
+        /// Until the transport takes what was enqueued without waiting.
+        case awaitsRoom
+        /// An actor's task may not be on the loop, or may have left it.
+        case goesElsewhere
+    }
+
+    @inline(never)
+    private func nextStep() throws(WebSocketError) -> ReceiveStep {
+        let connection = connection
+        guard connection.loop.isOnLoop else { return .goesElsewhere }
+        if connection.unwritten > 0 { return .awaitsRoom }
+        while true {
+            switch connection.pull() {
+            case .borrowed(let message):
+                if message.isFirst, message.isLast { return .message(ReceivedMessage(message)) }
+                if let whole = connection.join(Inbox.Item(message)) { return .message(ReceivedMessage(whole)) }
+            case .kept(let item):
+                if let whole = connection.join(item) { return .message(ReceivedMessage(whole)) }
+            case .nothing:
+                try connection.checkCancellation()
+                try connection.checkNobodyReceives()
+                return connection.isInHandlerTask ? .awaitsMessage : .awaitsMessageWatched
+            case .ended:
+                try checkEnd(connection.outcome)
+                return .ended
+            }
+        }
+    }
+
+    private nonisolated(nonsending) func nextMessageElsewhere() async throws(WebSocketError) -> ReceivedMessage? {
         if let item = try await connection.receiveElsewhere(whole: true) { return ReceivedMessage(item) }
         try checkEnd(await connection.outcomeElsewhere())
         return nil
@@ -214,7 +240,7 @@ public struct WebSocket: Sendable {
     /// What comes next: a message, a part of one, or the end.
     nonisolated(nonsending) func next() async throws(WebSocketError) -> Connection.Pulled {
         while connection.loop.isOnLoop {
-            switch connection.pull() {
+            switch connection.pullClosely() {
             case .nothing: try await connection.waitForMessage()
             case let pulled: return pulled
             }

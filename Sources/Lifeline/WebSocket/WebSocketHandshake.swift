@@ -3,14 +3,32 @@ public import LifelineCore
 
 /// What was asked and agreed in the opening handshake (RFC 6455 §4).
 public struct WebSocketHandshake: Sendable {
-    /// The client's request.
-    public let request: HTTPRequest
+    private final class Storage: Sendable {
+        let packed: PackedHandshake
+        let remoteAddress: String
+
+        init(_ packed: PackedHandshake, _ remoteAddress: String) {
+            self.packed = packed
+            self.remoteAddress = remoteAddress
+        }
+    }
+
+    private let storage: Storage
+
+    init(
+        request: HTTPRequest, response: HTTPResponse, agreement: HandshakeAgreement, remoteAddress: String
+    ) {
+        storage = Storage(PackedHandshake(request, response, agreement), remoteAddress)
+    }
+
+    /// The client's request. It is kept packed, as is the rest: whoever needs it often keeps a copy.
+    public var request: HTTPRequest { storage.packed.unpack().request }
     /// The server's answer.
-    public let response: HTTPResponse
+    public var response: HTTPResponse { storage.packed.unpack().response }
     /// What both sides agreed on.
-    public let agreement: HandshakeAgreement
+    public var agreement: HandshakeAgreement { storage.packed.unpack().agreement }
     /// The peer's address and port.
-    public let remoteAddress: String
+    public var remoteAddress: String { storage.remoteAddress }
 
     /// The subprotocol in use, or `nil`.
     public var subprotocol: String? { agreement.subprotocol }
