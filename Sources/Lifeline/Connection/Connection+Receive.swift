@@ -214,6 +214,7 @@ extension Connection {
     }
 
     /// Waits, on the loop, until ``pull()`` has something, or the task is cancelled.
+    @inline(never)
     nonisolated(nonsending) func waitForMessage() async throws(WebSocketError) {
         try checkNobodyReceives()
         await withTaskCancellationHandler {

@@ -221,6 +221,7 @@ public struct WebSocket: Sendable {
         }
     }
 
+    @inline(never)
     private nonisolated(nonsending) func nextMessageElsewhere() async throws(WebSocketError) -> ReceivedMessage? {
         if let item = try await connection.receiveElsewhere(whole: true) { return ReceivedMessage(item) }
         try checkEnd(await connection.outcomeElsewhere())
@@ -228,6 +229,7 @@ public struct WebSocket: Sendable {
     }
 
     /// Waits for the transport to take what was enqueued without waiting.
+    @inline(never)
     private nonisolated(nonsending) func waitForRoom() async throws(WebSocketError) {
         do {
             try await writable()
