@@ -59,6 +59,19 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        // The C library's allocator, counted, and a client that does not call it.
+        .target(
+            name: "CAllocationCheck",
+            cSettings: [.enableWarning("all"), .enableWarning("extra"), .define("_GNU_SOURCE")]
+        ),
+        .executableTarget(
+            name: "AllocationCheck",
+            dependencies: [
+                "CAllocationCheck", .product(name: "Lifeline", package: "lifeline"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
     ],
     swiftLanguageModes: [.v6]
 )
