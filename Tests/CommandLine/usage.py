@@ -7,7 +7,7 @@ from framework import equal, expect, test
 @test
 def help_and_version():
     equal(run("--version").returncode, 0)
-    for arguments in (["--help"], ["connect", "--help"], ["serve", "--help"], ["demo", "--help"], []):
+    for arguments in (["--help"], ["connect", "--help"], ["serve", "--help"], ["demo", "--help"], ["bench", "--help"], []):
         result = run(*arguments)
         equal(result.returncode, 0)
         expect(b"EXAMPLES" in result.stdout, arguments)
@@ -43,6 +43,14 @@ def wrong_arguments_end_with_64():
         ("serve", "--tls-cert", "x"): "tls-key",
         ("serve", "--tls-cert", "/nowhere", "--tls-key", "/nowhere"): "/nowhere",
         ("demo", "--pace", "fast"): "pace",
+        ("bench",): "url",
+        ("bench", "http://h/"): "must be ws or wss",
+        ("bench", "ws://h/", "--connections", "0"): "connections",
+        ("bench", "ws://h/", "--connections", "1000000"): "ulimit",
+        ("bench", "ws://h/", "--size", "1TiB"): "size",
+        ("bench", "ws://h/", "--rate", "10", "--mode", "push"): "--rate",
+        ("bench", "ws://h/", "--mode", "everything"): "mode",
+        ("bench", "ws://h/", "--pid", "999999999"): "999999999",
     }
     for arguments, text in cases.items():
         result = run(*arguments)

@@ -16,6 +16,8 @@ final class BenchRun: Sendable {
     private let progress: Progress?
     private let isInterrupted = Atomic(false)
     private let mustStopConnecting = Atomic(false)
+    /// The task that opens the first connections.
+    private let opening = Mutex<Task<Void, any Error>?>(nil)
 
     /// - Parameter progress: Who is told each second what has come of it.
     init(_ plan: BenchPlan, progress: Progress?) throws(WebSocketError) {
@@ -28,6 +30,16 @@ final class BenchRun: Sendable {
     /// Ends the run early; what has been measured is reported.
     func interrupt() {
         isInterrupted.store(true, ordering: .relaxed)
+        opening.withLock { $0 }?.cancel()
+    }
+
+    /// Begins what an interruption is not to wait for.
+    private func begin(_ body: @escaping @Sendable () async throws -> Void) -> Task<Void, any Error> {
+        let task = Task { try await body() }
+        opening.withLock { $0 = task }
+        // It may have come before.
+        if wasInterrupted { task.cancel() }
+        return task
     }
 
     private var wasInterrupted: Bool { isInterrupted.load(ordering: .relaxed) }
@@ -41,20 +53,23 @@ final class BenchRun: Sendable {
     func run() async throws -> BenchReport? {
         var report = BenchReport(plan, engine: loops.engineName)
         report.memoryBefore = plan.process.flatMap { ProcessFigures.memory(of: $0) }
-        try await probe()
+        do {
+            try await begin { try await self.probe() }.value
+        } catch let error as WebSocketError where error.code == .cancelled {
+            return nil
+        }
         if plan.mode == .connect {
-            try await withThrowingTaskGroup { group in
-                for worker in 0..<plan.connections {
-                    group.addTask(executorPreference: loops.executors[plan.loop(of: worker)]) {
-                        await self.reconnect(on: self.plan.loop(of: worker))
-                    }
-                }
-                await measure(&report)
-                mustStopConnecting.store(true, ordering: .relaxed)
-                try await group.waitForAll()
+            let workers = Task { await self.reconnect() }
+            await measure(&report)
+            mustStopConnecting.store(true, ordering: .relaxed)
+            let patience = Task {
+                if !self.wasInterrupted { try await Task.sleep(for: BenchRun.patience) }
+                workers.cancel()
             }
+            await workers.value
+            patience.cancel()
         } else {
-            await open()
+            try await begin { await self.open() }.value
             report.connectionsOpened = await onAll { $0.openConnections }.reduce(0, +)
             if !wasInterrupted { await measure(&report) }
             report.connectionsLeft = await onAll { $0.openConnections }.reduce(0, +)
@@ -157,6 +172,7 @@ final class BenchRun: Sendable {
                         do throws(WebSocketError) {
                             try await self.open(connection: number)
                         } catch {
+                            if error.code == .cancelled { return }
                             await self.on(self.plan.loop(of: number)) { $0.note(error) }
                         }
                     }
@@ -178,6 +194,16 @@ final class BenchRun: Sendable {
         }
     }
 
+    /// Has all workers open connections and close them.
+    private func reconnect() async {
+        await withTaskGroup { group in
+            for worker in 0..<plan.connections {
+                let index = plan.loop(of: worker)
+                group.addTask(executorPreference: loops.executors[index]) { await self.reconnect(on: index) }
+            }
+        }
+    }
+
     /// Opens a connection and closes it, again and again; on its loop.
     private func reconnect(on index: Int) async {
         let load = loads[index]
@@ -190,6 +216,7 @@ final class BenchRun: Sendable {
                 let outcome = try await socket.close()
                 await on(index) { $0.noteClosed(outcome) }
             } catch {
+                if error.code == .cancelled, wasInterrupted { return }
                 await on(index) { $0.note(error) }
                 try? await Task.sleep(for: BenchRun.pause)
             }

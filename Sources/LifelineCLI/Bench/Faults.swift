@@ -51,6 +51,8 @@ struct Faults: Sendable {
     mutating func note(_ error: WebSocketError) {
         switch error.code {
         case .handshakeRefused, .handshakeFailed, .handshakeInterrupted: note(.handshake, error.message)
+        // At the end of the run, after some patience.
+        case .cancelled: note(.unanswered, "a connection that was not open in time")
         default: note(.connect, error.message)
         }
     }

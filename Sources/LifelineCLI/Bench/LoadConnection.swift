@@ -23,7 +23,7 @@ final class LoadConnection: OnLoopHandler {
     }
 
     func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) {
-        load.received(message, on: self)
+        load.received(message, on: socket, self)
     }
 
     func closed(_ outcome: CloseOutcome, on socket: OnLoopWebSocket) {

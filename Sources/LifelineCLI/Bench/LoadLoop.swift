@@ -19,6 +19,7 @@ final class LoadLoop: @unchecked Sendable {
 
     private let plan: BenchPlan
     private let payload: Payload
+    private let expectsEchoes: Bool
     @exclusivity(unchecked) private var phase = Phase.opening
     @exclusivity(unchecked) private var tally = Tally()
     @exclusivity(unchecked) private var schedule: Schedule?
@@ -31,6 +32,7 @@ final class LoadLoop: @unchecked Sendable {
     init(_ plan: BenchPlan) {
         self.plan = plan
         payload = plan.payload
+        expectsEchoes = plan.mode == .echo
     }
 
     /// The number of open connections.
@@ -62,13 +64,13 @@ final class LoadLoop: @unchecked Sendable {
         guard phase == .loading else { return }
         let now = System.monotonicTime()
         while let connection = vacancies.first {
-            guard connection.socket != nil else {
+            guard let socket = connection.socket else {
                 vacancies.removeFirst()
                 continue
             }
             guard let due = schedule?.take(by: now) else { return }
             vacancies.removeFirst()
-            send(on: connection, since: due)
+            send(on: socket, connection, since: due)
         }
     }
 
@@ -132,9 +134,11 @@ final class LoadLoop: @unchecked Sendable {
 
     /// A message has arrived.
     @inline(__always)
-    func received(_ message: borrowing ReceivedMessage, on connection: LoadConnection) {
-        if plan.mode == .echo {
-            echoed(message, on: connection)
+    func received(
+        _ message: borrowing ReceivedMessage, on socket: borrowing OnLoopWebSocket, _ connection: LoadConnection
+    ) {
+        if expectsEchoes {
+            echoed(message, on: socket, connection)
         } else {
             tally.count &+= 1
             tally.bytes &+= message.count
@@ -142,7 +146,9 @@ final class LoadLoop: @unchecked Sendable {
     }
 
     @inline(__always)
-    private func echoed(_ message: borrowing ReceivedMessage, on connection: LoadConnection) {
+    private func echoed(
+        _ message: borrowing ReceivedMessage, on socket: borrowing OnLoopWebSocket, _ connection: LoadConnection
+    ) {
         let now = System.monotonicTime()
         guard let since = connection.inFlight.popFirst() else {
             return faults.note(.wrongEcho, "a message came that answers none")
@@ -156,9 +162,9 @@ final class LoadLoop: @unchecked Sendable {
         }
         guard phase == .loading else { return }
         if schedule == nil {
-            send(on: connection, since: now)
+            send(on: socket, connection, since: now)
         } else if vacancies.isEmpty, let due = schedule?.take(by: now) {
-            send(on: connection, since: due)
+            send(on: socket, connection, since: due)
         } else {
             vacancies.append(connection)
         }
@@ -177,9 +183,10 @@ final class LoadLoop: @unchecked Sendable {
 
     /// Sends the first messages of a connection.
     private func fill(_ connection: LoadConnection) {
+        guard let socket = connection.socket else { return }
         for _ in 0..<plan.inFlight {
             if schedule == nil {
-                send(on: connection, since: System.monotonicTime())
+                send(on: socket, connection, since: System.monotonicTime())
             } else {
                 vacancies.append(connection)
             }
@@ -187,8 +194,9 @@ final class LoadLoop: @unchecked Sendable {
     }
 
     @inline(__always)
-    private func send(on connection: LoadConnection, since moment: UInt64) {
-        guard let socket = connection.socket else { return }
+    private func send(
+        on socket: borrowing OnLoopWebSocket, _ connection: LoadConnection, since moment: UInt64
+    ) {
         switch payload.send(on: socket) {
         case .sent, .sentButFull: connection.inFlight.append(moment)
         // Its end is about to be reported.

@@ -8,26 +8,17 @@ struct Payload: Sendable {
 
     /// - Parameters:
     ///   - size: The number of bytes.
-    ///   - isText: Whether to send text. It is ASCII with a letter of two bytes now and then, so that a server that checks
-    ///     for UTF-8 has something to check.
+    ///   - isText: Whether to send text, ASCII.
     init(size: Int, isText: Bool) {
-        guard isText else {
-            // Every byte there is; a constant would be kind to those who compress.
-            bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 131 &+ 7) }
-            text = nil
-            return
-        }
-        let pattern = Array("The quick brown fox jumps over the lazy dög; ".utf8)
-        var bytes = (0..<size).map { pattern[$0 % pattern.count] }
-        // Not in the middle of the letter of two.
-        if let last = bytes.last, last >= 0xC0 { bytes[size - 1] = UInt8(ascii: ".") }
-        self.bytes = bytes
-        text = String(decoding: bytes, as: UTF8.self)
+        let pattern = Array("The quick brown fox jumps over the lazy dog; ".utf8)
+        // Every byte there is, and no constant, which would be kind to those who compress.
+        bytes = (0..<size).map { isText ? pattern[$0 % pattern.count] : UInt8(truncatingIfNeeded: $0 &* 131 &+ 7) }
+        text = isText ? String(decoding: bytes, as: UTF8.self) : nil
     }
 
     /// Sends it.
     @inline(__always)
-    func send(on socket: OnLoopWebSocket) -> OnLoopWebSocket.SendResult {
+    func send(on socket: borrowing OnLoopWebSocket) -> OnLoopWebSocket.SendResult {
         if let text { return socket.send(text) }
         return socket.send(binary: bytes.span.bytes)
     }
