@@ -159,6 +159,12 @@ struct BenchPartsTests {
         #expect(ProcessFigures.time(stat: "42 (a) S 1", ticksPerSecond: 100) == nil)
     }
 
+    @Test("How long a thread waited for a core")
+    func threadWaited() {
+        #expect(ProcessFigures.waited(schedstat: "1200 345 6\n") == 345)
+        #expect(ProcessFigures.waited(schedstat: "1200\n") == nil)
+    }
+
     @Test("The memory of a process")
     func processMemory() {
         let rollup = "5581-7ffd ---p 00000000 00:00 0 [rollup]\nRss:   1024 kB\nPss:  900 kB\nPss_Anon:  500 kB\n"

@@ -21,7 +21,7 @@ struct BenchReportTests {
         report.tally.count = 1_000_000
         report.tally.bytes = 64_000_000
         for value: UInt64 in 1...1000 { report.tally.latencies.record(value * 1_000) }
-        report.loops = Array(repeating: 0.5, count: loops)
+        report.loops = Array(repeating: LoopShare(worked: 0.5), count: loops)
         report.connectionsOpened = 10
         report.connectionsLeft = 10
         return report
@@ -92,11 +92,14 @@ struct BenchReportTests {
     @Test("A warning where the generator was the bottleneck")
     func bottleneck() throws {
         var report = try Self.report()
-        report.loops = [0.3, 0.95]
+        report.loops = [LoopShare(worked: 0.3), LoopShare(worked: 0.95)]
         let warning = try #require(report.table(Self.terminal).last)
         #expect(warning.hasPrefix("WARNING: the generator was the bottleneck") && warning.contains("--loops"))
         #expect(try Self.object(report)["generatorWasBottleneck"] as? Bool == true)
-        report.loops = [0.3, 0.85]
+        // Without a core of its own, it would have worked all the time.
+        report.loops = [LoopShare(worked: 0.3), LoopShare(worked: 0.5, waited: 0.45)]
+        #expect(report.warnings.first?.contains("worked for 50 % of the time, and waited for a core for 45 %") == true)
+        report.loops = [LoopShare(worked: 0.3), LoopShare(worked: 0.8, waited: 0.05)]
         report.overdue = 7
         #expect(report.warnings.count == 1 && report.warnings[0].contains("7 messages due and never sent"))
     }

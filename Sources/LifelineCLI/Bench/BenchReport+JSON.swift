@@ -30,7 +30,8 @@ extension BenchReport {
             object.add("errors" + name.prefix(1).uppercased() + name.dropFirst(), faults[kind])
         }
         object.add("generatorShare", rounded(generatorShare, 10_000))
-        object.add("generatorBusiestShare", rounded(loops.max() ?? 0, 10_000))
+        object.add("generatorBusiestShare", rounded(busiest?.worked ?? 0, 10_000))
+        object.add("generatorWaitedShare", rounded(busiest?.waited ?? 0, 10_000))
         object.add("generatorWasBottleneck", generatorWasBusy && plan.mode != .idle)
         add("serverUserMicroseconds", serverTime(\.user)?.microsecondsExactly, to: &object)
         add("serverSystemMicroseconds", serverTime(\.system)?.microsecondsExactly, to: &object)

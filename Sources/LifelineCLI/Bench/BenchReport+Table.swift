@@ -59,7 +59,9 @@ extension BenchReport {
 
     private func costRows(_ terminal: Terminal) -> [(String, String)] {
         let cores = plan.loops == 1 ? "a core" : "\(plan.loops) cores"
-        var rows = [("generator", "\(percent(generatorShare)) of \(cores)")]
+        var text = "\(percent(generatorShare)) of \(cores)"
+        if let busiest, busiest.waited > 0.1 { text += ", and waited for a core for \(percent(busiest.waited))" }
+        var rows = [("generator", text)]
         if let server {
             var text = "\(percent(server.total / max(seconds, 1e-9))) of a core"
             if let total = serverTime(\.total), let user = serverTime(\.user), let system = serverTime(\.system) {

@@ -13,8 +13,8 @@ struct BenchReport: Sendable {
     var connectionsLeft = 0
     /// Messages that were due and were never sent.
     var overdue = 0
-    /// The share of the time in which each loop's thread was at work.
-    var loops: [Double] = []
+    /// What each loop's thread did with the time.
+    var loops: [LoopShare] = []
     /// The processor time of the server meanwhile.
     var server: ProcessFigures.Time?
     var memoryBefore: ProcessFigures.Memory?
@@ -36,10 +36,13 @@ struct BenchReport: Sendable {
     var bytesPerSecond: Double { seconds > 0 ? Double(tally.bytes) / seconds : 0 }
 
     /// Whether a loop was so busy that the server might have done more.
-    var generatorWasBusy: Bool { loops.contains { $0 > BenchReport.busyShare } }
+    var generatorWasBusy: Bool { (busiest?.wanted ?? 0) > BenchReport.busyShare }
+
+    /// The loop that wanted its core the most.
+    var busiest: LoopShare? { loops.max { $0.wanted < $1.wanted } }
 
     /// The share of the cores of its loops that the generator used.
-    var generatorShare: Double { loops.isEmpty ? 0 : loops.reduce(0, +) / Double(loops.count) }
+    var generatorShare: Double { loops.isEmpty ? 0 : loops.reduce(0) { $0 + $1.worked } / Double(loops.count) }
 
     /// The server's processor time for each message or connection.
     func serverTime(_ part: KeyPath<ProcessFigures.Time, Double>) -> Duration? {
@@ -58,9 +61,10 @@ struct BenchReport: Sendable {
     /// What whoever reads the figures has to know.
     var warnings: [String] {
         var warnings: [String] = []
-        if generatorWasBusy, plan.mode != .idle {
+        if generatorWasBusy, plan.mode != .idle, let busiest {
+            let waited = busiest.waited > 0.1 ? ", and waited for a core for \(percent(busiest.waited))" : ""
             warnings.append(
-                "the generator was the bottleneck: a loop was busy \(percent(loops.max() ?? 0)) of the time. "
+                "the generator was the bottleneck: a loop worked for \(percent(busiest.worked)) of the time\(waited). "
                     + "The server can do more; use more --loops, or another machine for one of the two.")
         }
         if overdue > 0 {
@@ -73,6 +77,16 @@ struct BenchReport: Sendable {
 
     /// A share in words.
     func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
+}
+
+/// What a loop's thread did, in shares of the time.
+struct LoopShare: Sendable {
+    /// How much it worked.
+    var worked: Double
+    /// How much it would have worked, had others not been at work on the core. Known on Linux alone.
+    var waited = 0.0
+
+    var wanted: Double { worked + waited }
 }
 
 extension ProcessFigures.Memory {

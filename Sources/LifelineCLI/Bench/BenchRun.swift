@@ -270,15 +270,22 @@ final class BenchRun: Sendable {
 private struct LoopMoment: Sendable {
     private var time: UInt64
     private var worked: UInt64
+    private var waited: UInt64
 
     /// This moment; on the loop.
-    static var now: LoopMoment { LoopMoment(time: System.monotonicTime(), worked: System.threadTime()) }
+    static var now: LoopMoment {
+        LoopMoment(
+            time: System.monotonicTime(), worked: System.threadTime(), waited: ProcessFigures.threadWaited ?? 0)
+    }
 
     func seconds(since start: LoopMoment) -> Double { Double(time - start.time) / 1e9 }
 
-    /// The share of the time in which the thread was at work.
-    func share(since start: LoopMoment) -> Double {
-        time > start.time ? Double(worked - start.worked) / Double(time - start.time) : 0
+    /// What the thread has done meanwhile.
+    func share(since start: LoopMoment) -> LoopShare {
+        guard time > start.time else { return LoopShare(worked: 0) }
+        let elapsed = Double(time - start.time)
+        return LoopShare(
+            worked: Double(worked - start.worked) / elapsed, waited: Double(waited - start.waited) / elapsed)
     }
 }
 

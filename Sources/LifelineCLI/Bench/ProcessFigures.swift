@@ -30,6 +30,16 @@ enum ProcessFigures {
         System.text(ofFile: "/proc/\(process)/smaps_rollup").flatMap { memory(rollup: $0) }
     }
 
+    /// Nanoseconds that the calling thread was ready to run, and others ran in its place.
+    static var threadWaited: UInt64? {
+        System.text(ofFile: "/proc/thread-self/schedstat").flatMap { waited(schedstat: $0) }
+    }
+
+    /// Reads `/proc/PID/schedstat`.
+    static func waited(schedstat: String) -> UInt64? {
+        schedstat.split { $0 == " " || $0 == "\n" }.dropFirst().first.flatMap { UInt64($0) }
+    }
+
     /// Reads `/proc/PID/stat`.
     static func time(stat: String, ticksPerSecond: Int) -> Time? {
         // The second field is the name in parentheses, in which anything may stand.
