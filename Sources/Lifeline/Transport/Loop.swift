@@ -71,6 +71,14 @@ final class Loop: TaskExecutor, @unchecked Sendable {
         thread.store(Loop.currentThread, ordering: .relaxed)
     }
 
+    /// Notes that the thread has ended; another may get its number.
+    func unbind() {
+        thread.store(.max, ordering: .relaxed)
+    }
+
+    /// Whether the current thread is the one that the loop was bound to.
+    var isBoundToCurrentThread: Bool { thread.load(ordering: .relaxed) == Loop.currentThread }
+
     @inline(__always)
     private static var currentThread: UInt {
         #if canImport(Glibc)

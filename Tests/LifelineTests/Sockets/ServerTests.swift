@@ -44,7 +44,38 @@ struct ServerTests {
         }
     }
 
+    @Test(arguments: [nil, 2]) func aPortIsFreeAtOnce(loopCount: Int?) async throws {
+        var address = ServerAddress.hostname("127.0.0.1", port: 0)
+        for _ in 0..<20 {
+            var server = WebSocketServer.forTests(at: address) { $0.loopCount = loopCount }
+            server.route("/", handler: echo)
+            address = try await server.withServer { address in
+                try await WebSocketClient.connect(to: "ws://\(address)/") { try await $0.send("hello") }
+                return address
+            }
+        }
+    }
+
     // MARK: Shutting down
+
+    /// A connection can be kept for longer than the threads that moved its bytes, and tells how it ended.
+    @Test func aSocketMayBeKeptBeyondItsLoops() async throws {
+        let sockets = Collected<WebSocket>()
+        var server = WebSocketServer.forTests { $0.loopCount = 1 }
+        server.route("/") { socket in
+            sockets.append(socket)
+            while try await socket.receive({ _ in }) != nil {}
+        }
+        try await server.withServer { address in
+            try await WebSocketClient.connect(to: "ws://\(address)/") { _ = try await $0.ping() }
+        }
+        let socket = try #require(sockets.values.first)
+        #expect(await socket.outcome?.code == .normalClosure)
+        #expect(await TLSTests.error { try await socket.send("too late") }?.code == .closed)
+        #expect(await TLSTests.error { _ = try await socket.ping() }?.code == .closed)
+        #expect(try await socket.receive { $0.text } == nil)
+        #expect(try await socket.close().code == .normalClosure)
+    }
 
     @Test(arguments: [nil, 2]) func openConnectionsAreClosedWith1001(loopCount: Int?) async throws {
         let outcomes = Collected<CloseOutcome>()

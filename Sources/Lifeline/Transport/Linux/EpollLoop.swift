@@ -136,7 +136,8 @@ final class EpollLoop: LinuxLoop, @unchecked Sendable {
             descriptor, EPOLL_CTL_ADD, listener.descriptor, lifeline_epollin, address | Tag.listener)
     }
 
-    override func stopListening(_ listener: LinuxListener) {
+    override func stopListening(_ listener: LinuxListener, _ done: @escaping Work) {
+        defer { done() }
         guard let index = listeners.firstIndex(where: { $0 === listener }) else { return }
         _ = lifeline_epoll_ctl(descriptor, EPOLL_CTL_DEL, listener.descriptor, 0, 0)
         _ = closeDescriptor(listener.descriptor)

@@ -109,10 +109,7 @@ final class LinuxEngine: Engine {
 
         func close() async {
             await withUnsafeContinuation { continuation in
-                driver.execute {
-                    driver.stopListening(listener)
-                    continuation.resume()
-                }
+                driver.execute { driver.stopListening(listener) { continuation.resume() } }
             }
             if let path { unlink(path) }
         }

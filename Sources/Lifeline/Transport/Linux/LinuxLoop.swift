@@ -24,8 +24,6 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
         var loopIsWoken = false
         /// Whether the thread has ended.
         var hasEnded = false
-        /// Whether somebody runs what came after that.
-        var isRunning = false
     }
 
     private struct Delayed {
@@ -38,6 +36,7 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
     /// Wakes the thread.
     let wakeDescriptor: CInt
     private let mailbox = Mutex(Mailbox())
+    private let afterEnd = WorkAfterEnd()
     private let mustStop = Atomic(false)
     /// The connections that belong to the loop, those on their way to it included.
     let load = Atomic(0)
@@ -74,12 +73,13 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
         preconditionFailure("each way of waiting has its own")
     }
 
-    /// Calls `accepted` with each connection that comes to a listening socket, until ``stopListening(_:)``.
+    /// Calls `accepted` with each connection that comes to a listening socket, until ``stopListening(_:_:)``.
     func listen(_ listener: LinuxListener) {
         preconditionFailure("each way of waiting has its own")
     }
 
-    func stopListening(_ listener: LinuxListener) {
+    /// Stops listening, and calls `done` once the socket has been closed.
+    func stopListening(_ listener: LinuxListener, _ done: @escaping Work) {
         preconditionFailure("each way of waiting has its own")
     }
 
@@ -139,12 +139,13 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
             if !retired.isEmpty { retired.removeAll(keepingCapacity: true) }
         }
         end()
+        loop.unbind()
         let rest = mailbox.withLock { mailbox in
             mailbox.hasEnded = true
             defer { mailbox.work = [] }
             return mailbox.work
         }
-        for work in work + rest { work() }
+        for work in work + rest { afterEnd.run(work) }
     }
 
     /// Called on the thread before it waits for the first time.
@@ -170,30 +171,14 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
         if isOnLoop {
             self.work.append(work)
         } else {
-            let (mustWake, mustRun) = mailbox.withLock { mailbox in
+            let (mustWake, hasEnded) = mailbox.withLock { mailbox in
+                if mailbox.hasEnded { return (false, true) }
                 mailbox.work.append(work)
-                if mailbox.hasEnded {
-                    defer { mailbox.isRunning = true }
-                    return (false, !mailbox.isRunning)
-                }
                 defer { mailbox.loopIsWoken = true }
                 return (!mailbox.loopIsWoken, false)
             }
             if mustWake { wakeUp() }
-            if mustRun { runAfterEnd() }
-        }
-    }
-
-    /// Runs what comes when the thread has ended: nobody is to wait for ever for a connection that is long gone.
-    private func runAfterEnd() {
-        while true {
-            let batch = mailbox.withLock { mailbox in
-                defer { mailbox.work = [] }
-                if mailbox.work.isEmpty { mailbox.isRunning = false }
-                return mailbox.work
-            }
-            guard !batch.isEmpty else { return }
-            for work in batch { work() }
+            if hasEnded { afterEnd.run(work) }
         }
     }
 
@@ -222,7 +207,7 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
 
     // MARK: Time
 
-    var isOnLoop: Bool { loop.isOnLoop }
+    var isOnLoop: Bool { loop.isBoundToCurrentThread }
 
     @inline(__always)
     func now() -> Instant {

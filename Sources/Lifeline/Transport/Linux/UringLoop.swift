@@ -27,8 +27,10 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
     @exclusivity(unchecked) private var ring: Uring
     private let wakeCounter: UnsafeMutablePointer<UInt64>
     private var listeners: [LinuxListener] = []
+    /// Listeners that take a break.
+    private var resting: [LinuxListener] = []
     /// Listeners that have been closed, and wait for their last completion.
-    private var closing: [LinuxListener] = []
+    private var closing: [(listener: LinuxListener, done: Work)] = []
 
     override init() throws {
         ring = try Uring()
@@ -181,9 +183,10 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         entry.pointee.user_data = address | Tag.listener
     }
 
-    override func stopListening(_ listener: LinuxListener) {
-        guard let index = listeners.firstIndex(where: { $0 === listener }) else { return }
-        closing.append(listeners.remove(at: index))
+    override func stopListening(_ listener: LinuxListener, _ done: @escaping Work) {
+        guard let index = listeners.firstIndex(where: { $0 === listener }) else { return done() }
+        closing.append((listeners.remove(at: index), done))
+        if resting.contains(where: { $0 === listener }) { return finishClosing(listener) }
         let entry = ring.next()
         entry.pointee.opcode = Uring.Operation.asyncCancel
         entry.pointee.fd = listener.descriptor
@@ -191,23 +194,32 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         entry.pointee.user_data = Tag.other
     }
 
+    /// Closes a listener on which nothing is under way.
+    private func finishClosing(_ listener: LinuxListener) {
+        guard let index = closing.firstIndex(where: { $0.listener === listener }) else { return }
+        let (_, done) = closing.remove(at: index)
+        _ = closeDescriptor(listener.descriptor)
+        retire(listener)
+        done()
+    }
+
     private func accepted(_ listener: LinuxListener, _ completion: lifeline_cqe) {
-        let isClosing = closing.contains { $0 === listener }
+        let isClosing = closing.contains { $0.listener === listener }
         if completion.res >= 0 {
             if isClosing { _ = closeDescriptor(completion.res) } else { listener.accepted(completion.res) }
         }
         guard completion.flags & Uring.Completion.more == 0 else { return }
         if isClosing {
-            _ = closeDescriptor(listener.descriptor)
-            closing.removeAll { $0 === listener }
-            retire(listener)
+            finishClosing(listener)
         } else if completion.res >= 0 || LinuxListener.isTransient(-completion.res) {
             accept(listener)
         } else {
             listener.failed(-completion.res)
+            resting.append(listener)
             execute(after: LinuxListener.pause) { [weak self, weak listener] in
-                guard let self, let listener, listeners.contains(where: { $0 === listener }) else { return }
-                accept(listener)
+                guard let self, let listener else { return }
+                resting.removeAll { $0 === listener }
+                if listeners.contains(where: { $0 === listener }) { accept(listener) }
             }
         }
     }

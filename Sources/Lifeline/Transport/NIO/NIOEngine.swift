@@ -32,7 +32,12 @@ final class NIOEngine: Engine {
 
     func shutDown() async {
         // It can only fail where it has been shut down before.
-        if ownsGroup { try? await group.shutdownGracefully() }
+        guard ownsGroup else { return }
+        try? await group.shutdownGracefully()
+        for entry in entries.values {
+            entry.loop.unbind()
+            entry.driver.end()
+        }
     }
 
     var loops: [Loop] { entries.values.map(\.loop) }

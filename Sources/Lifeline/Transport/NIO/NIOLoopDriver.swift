@@ -1,12 +1,15 @@
 import LifelineCore
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// A SwiftNIO event loop as the driver of a ``Loop``.
 final class NIOLoopDriver: LoopDriver {
     let eventLoop: any EventLoop
     /// Confined to the event loop.
     private nonisolated(unsafe) var scheduled: Scheduled<Void>?
+    private let hasEnded = Atomic(false)
+    private let afterEnd = WorkAfterEnd()
     /// Likewise.
     nonisolated(unsafe) let buffers = NIOBufferPool()
 
@@ -21,7 +24,12 @@ final class NIOLoopDriver: LoopDriver {
     }
 
     func execute(_ work: @escaping @Sendable () -> Void) {
-        eventLoop.execute(work)
+        if hasEnded.load(ordering: .acquiring) { afterEnd.run(work) } else { eventLoop.execute(work) }
+    }
+
+    /// Notes that the event loop has been shut down.
+    func end() {
+        hasEnded.store(true, ordering: .releasing)
     }
 
     func wake(at instant: Instant, _ loop: Loop) {
