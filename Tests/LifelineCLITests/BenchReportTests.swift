@@ -11,10 +11,12 @@ import FoundationXML
 
 @Suite("The report of bench")
 struct BenchReportTests {
-    private static func report(_ mode: BenchPlan.Mode = .echo, loops: Int = 2) throws -> BenchReport {
+    private static func report(
+        _ mode: BenchPlan.Mode = .echo, rate: Double? = nil, loops: Int = 2
+    ) throws -> BenchReport {
         let plan = BenchPlan(
             url: try WebSocketURL("ws://127.0.0.1:8080/?a=<b>&c"), mode: mode, connections: 10, inFlight: 2,
-            payload: Payload(size: 64, isText: false), rate: nil, duration: .seconds(2), warmup: .zero, loops: loops,
+            payload: Payload(size: 64, isText: false), rate: rate, duration: .seconds(2), warmup: .zero, loops: loops,
             client: WebSocketClientConfiguration())
         var report = BenchReport(plan, engine: "epoll")
         report.seconds = 2
@@ -100,8 +102,16 @@ struct BenchReportTests {
         report.loops = [LoopShare(worked: 0.3), LoopShare(worked: 0.5, waited: 0.45)]
         #expect(report.warnings.first?.contains("worked for 50 % of the time, and waited for a core for 45 %") == true)
         report.loops = [LoopShare(worked: 0.3), LoopShare(worked: 0.8, waited: 0.05)]
-        report.overdue = 7
-        #expect(report.warnings.count == 1 && report.warnings[0].contains("7 messages due and never sent"))
+        #expect(report.warnings.isEmpty)
+    }
+
+    @Test("A warning where the rate was not reached")
+    func missedRate() throws {
+        var report = try Self.report(rate: 500)
+        report.overdue = 49
+        #expect(report.warnings.isEmpty)
+        report.overdue = 51
+        #expect(report.warnings.count == 1 && report.warnings[0].contains("51 messages due and never sent"))
     }
 
     @Test("Idle connections and the server's memory")

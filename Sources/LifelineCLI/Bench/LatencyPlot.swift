@@ -50,6 +50,7 @@ struct LatencyPlot {
             lines.append(line(x, LatencyPlot.top, x, LatencyPlot.bottom, "grid"))
             lines.append(text(x, LatencyPlot.bottom + 20, LatencyPlot.label(nines: nine), "note middle"))
         }
+        lines.append(text(LatencyPlot.left, LatencyPlot.top - 8, "latency", "note end"))
         let middle = (LatencyPlot.left + LatencyPlot.right) / 2
         lines.append(text(middle, LatencyPlot.bottom + 44, "percentile", "note middle"))
         let path = curve.map { point in
