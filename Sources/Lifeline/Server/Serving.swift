@@ -7,6 +7,8 @@ import Synchronization
 final class Serving: ConnectionOwner {
     private struct State {
         var isShuttingDown = false
+        /// When it was last told that no connection could be accepted.
+        var lastAcceptFailure: ContinuousClock.Instant?
         /// Connections whose TCP has not ended.
         var connections = 0
         /// Handlers that have not returned, and what ends those that outlive their connection.
@@ -98,6 +100,14 @@ final class Serving: ConnectionOwner {
 
     /// A connection could not be accepted: the process, or the system, has run out of something.
     func acceptFailed(_ reason: String) {
+        let now = ContinuousClock.now
+        let isNews = state.withLock { state in
+            // It is tried again and again, and once a minute is often enough to be told.
+            if let last = state.lastAcceptFailure, last.duration(to: now) < .seconds(60) { return false }
+            state.lastAcceptFailure = now
+            return true
+        }
+        guard isNews else { return }
         logger.warning("cannot accept connections", metadata: ["reason": "\(reason)"])
     }
 

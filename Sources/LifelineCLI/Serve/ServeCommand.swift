@@ -161,8 +161,8 @@ struct ServeCommand: AsyncParsableCommand {
             configuration.originPolicy = .oneOf(allowOrigin)
         }
         configuration.observer = log
-        // The observer sees more, and what it writes is escaped.
-        configuration.logger = Logger(label: "lifeline.serve") { _ in SwiftLogNoOpLogHandler() }
+        // Of connections the observer sees more, and what it writes is escaped.
+        configuration.logger = Logger(label: "lifeline.serve") { _ in WarningLog(log: log) }
         return configuration
     }
 }

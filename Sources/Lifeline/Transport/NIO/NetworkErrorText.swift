@@ -51,6 +51,8 @@ enum NetworkErrorText {
         case ENETUNREACH: "the network cannot be reached"
         case EADDRINUSE: "the address is in use"
         case EADDRNOTAVAIL: "the address is none of this machine's"
+        case EMFILE: "the process has as many open files as it may (ulimit -n)"
+        case ENFILE: "the system has as many open files as it may"
         case EACCES, EPERM: "the system does not allow it"
         default: nil
         }
