@@ -9,10 +9,11 @@ import NIOCore
 final class Connection: @unchecked Sendable {
     let loop: Loop
     let id: UInt64
-    let limits: BufferLimits
+    private let settings: ConnectionSettings
+    var limits: BufferLimits { settings.limits }
     /// From this size on a payload is not copied behind its header, but handed to the transport where it lies.
     let separatePayloadSize: Int
-    let observer: (any LifecycleObserver)?
+    var observer: (any LifecycleObserver)? { settings.observer }
     /// Whether there is an observer; looking at the observer itself would cost a copy of it.
     let isObserved: Bool
 
@@ -23,8 +24,6 @@ final class Connection: @unchecked Sendable {
     @inline(__always) var isWritable: Bool { transportIsWritable && !isTerminated }
     /// The peer's address and port.
     let remoteAddress: String
-    /// The first error of the byte stream.
-    var transportError: (any Error)?
     /// Who is told what happens; `nil` once TCP has ended.
     @exclusivity(unchecked) var owner: (any ConnectionOwner)?
     /// The protocol's state. Behind a pointer, so that the hot path does without exclusivity checks at run time; the loop's
@@ -35,8 +34,6 @@ final class Connection: @unchecked Sendable {
     @exclusivity(unchecked) var input = ReadBuffer(UnsafeMutableRawBufferPointer(start: nil, count: 0))
     /// When this turn's bytes arrived.
     @exclusivity(unchecked) var now: Instant
-    /// Bytes that are not parsed yet: behind a request that waits for its answer, or behind more than the inbox takes.
-    @exclusivity(unchecked) var held: [UInt8] = []
     /// Whether input is held rather than parsed.
     @exclusivity(unchecked) var inputIsHeld = false
     /// Whether the peer has ended its side of TCP behind what is held.
@@ -59,8 +56,6 @@ final class Connection: @unchecked Sendable {
     @exclusivity(unchecked) var borrowed: BorrowedMessage?
     /// Messages that arrived while the application was busy.
     @exclusivity(unchecked) var inbox = Inbox()
-    /// The parts so far of a message that a task receives as a whole, but that arrived as chunks.
-    @exclusivity(unchecked) var partial: Inbox.Item?
     /// How many readers want messages in parts.
     @exclusivity(unchecked) var streams = 0
     @exclusivity(unchecked) var readingIsPaused = false
@@ -79,8 +74,6 @@ final class Connection: @unchecked Sendable {
     @exclusivity(unchecked) var handedOver = 0
     /// Bytes that were sent without waiting since the transport took no more.
     @exclusivity(unchecked) var unwritten = 0
-    @exclusivity(unchecked) var pings: [PingWaiter] = []
-    var terminationWaiters: [UnsafeContinuation<Void, Never>] = []
 
     /// Where the loop keeps this connection's deadline; negative once it does not.
     @exclusivity(unchecked) var deadlinePlace = -1
@@ -97,8 +90,8 @@ final class Connection: @unchecked Sendable {
     /// Whether the opening handshake was completed.
     var wasOpened = false
     @exclusivity(unchecked) private(set) var isTerminated = false
-    /// A frame's header that the observer will be told with the payload's beginning.
-    @exclusivity(unchecked) var observedHeader: FrameHeader?
+    /// What there is only now and then.
+    @exclusivity(unchecked) var extras: ConnectionExtras?
 
     /// What an engine reports.
     private enum Report {
@@ -144,8 +137,7 @@ final class Connection: @unchecked Sendable {
 
     init(
         loop: Loop, id: UInt64, transport: any Transport, remoteAddress: String = "", owner: any ConnectionOwner,
-        limits: BufferLimits,
-        observer: (any LifecycleObserver)?, endpoint: consuming Endpoint
+        settings: ConnectionSettings, endpoint: consuming Endpoint
     ) {
         self.loop = loop
         self.id = id
@@ -153,9 +145,8 @@ final class Connection: @unchecked Sendable {
         separatePayloadSize = transport.separatePayloadSize
         self.remoteAddress = remoteAddress
         self.owner = owner
-        self.limits = limits
-        self.observer = observer
-        isObserved = observer != nil
+        self.settings = settings
+        isObserved = settings.observer != nil
         self.endpoint = .allocate(capacity: 1)
         self.endpoint.initialize(to: endpoint)
         now = loop.driver.now()

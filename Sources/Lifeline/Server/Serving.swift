@@ -23,6 +23,9 @@ final class Serving: ConnectionOwner {
     }
 
     let configuration: WebSocketServerConfiguration
+    /// What all connections' endpoints share.
+    let endpointConfiguration: SharedEndpointConfiguration
+    let connectionSettings: ConnectionSettings
     private let routes: Routes
     private let scheme: String
     private let logger: Logger
@@ -31,6 +34,8 @@ final class Serving: ConnectionOwner {
 
     init(configuration: WebSocketServerConfiguration, routes: Routes, scheme: String) {
         self.configuration = configuration
+        connectionSettings = ConnectionSettings(configuration.buffers, configuration.observer)
+        endpointConfiguration = SharedEndpointConfiguration(configuration.endpoint)
         self.routes = routes
         self.scheme = scheme
         logger = configuration.logger

@@ -5,9 +5,9 @@ extension Serving {
     func makeConnection(on loop: Loop, _ transport: any Transport, remoteAddress: String) -> Connection {
         Connection(
             loop: loop, id: Engines.nextConnectionID(), transport: transport, remoteAddress: remoteAddress, owner: self,
-            limits: configuration.buffers, observer: configuration.observer,
+            settings: connectionSettings,
             endpoint: Endpoint(
-                server: configuration.endpoint, at: loop.driver.now(), random: &loop.random, memory: loop.memory))
+                server: endpointConfiguration, at: loop.driver.now(), random: &loop.random, memory: loop.memory))
     }
 }
 
@@ -16,7 +16,7 @@ extension ConnectRequest {
     func makeConnection(on loop: Loop, _ transport: any Transport, remoteAddress: String) -> Connection {
         Connection(
             loop: loop, id: Engines.nextConnectionID(), transport: transport, remoteAddress: remoteAddress,
-            owner: attempt, limits: configuration.buffers, observer: configuration.observer,
+            owner: attempt, settings: ConnectionSettings(configuration.buffers, configuration.observer),
             endpoint: Endpoint(
                 client: handshake, configuration: configuration.endpoint, at: loop.driver.now(), random: &loop.random,
                 memory: loop.memory))

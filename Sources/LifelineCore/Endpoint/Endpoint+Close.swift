@@ -24,7 +24,7 @@ extension Endpoint {
         let initiator: CloseOutcome.Initiator
         if let closeSent {
             // An answer repeats the code. Another code, or one that came before ours was written, crossed it.
-            initiator = control.close != nil || received.code != closeSent.code ? .both : .local
+            initiator = extras?.control.close != nil || received.code != closeSent.code ? .both : .local
         } else {
             initiator = .peer
             // The peer's code is echoed.
@@ -53,9 +53,9 @@ extension Endpoint {
     }
 
     private mutating func sendClose(_ frame: CloseFrame) {
-        closeSent = frame
-        control.close = frame
+        extra.closeSent = frame
+        extra.control.close = frame
         // A Ping need not be sent any more; a Pong that waits still may be, before the Close frame.
-        control.ping = nil
+        extra.control.ping = nil
     }
 }

@@ -95,11 +95,11 @@ extension Endpoint {
         _ input: inout ReadBuffer, at now: Instant
     ) throws(ProtocolViolation) -> Event? {
         var payload = reader.readPayload(&input)
-        if reader.isInsideFrame || !controlPayload.isEmpty {
-            if let base = payload.baseAddress { controlPayload.append(base, count: payload.count) }
+        if reader.isInsideFrame || extras?.controlPayload.isEmpty == false {
+            if let base = payload.baseAddress { extra.controlPayload.append(base, count: payload.count) }
             guard !reader.isInsideFrame else { return nil }
             controlPayloadIsDelivered = true
-            payload = UnsafeRawBufferPointer(controlPayload.bytes)
+            payload = UnsafeRawBufferPointer(extra.controlPayload.bytes)
         }
         switch reader.opcode {
         case .ping:
@@ -107,7 +107,7 @@ extension Endpoint {
             if closeSent == nil {
                 var pong = ByteStore()
                 if let base = payload.baseAddress { pong.append(base, count: payload.count) }
-                control.pong = consume pong
+                extra.control.pong = consume pong
             }
             return .ping(payload)
         case .pong:

@@ -45,14 +45,14 @@ extension Endpoint {
     public mutating func ping(at now: Instant) -> Result<UInt64, SendError> {
         guard phase == .open else { return .failure(.notOpen) }
         guard let number = heartbeat.ping(at: now) else { return .failure(.tooManyPings) }
-        control.ping = number
+        extra.control.ping = number
         return .success(number)
     }
 
     /// Whether ``drainOutput(random:_:)`` has something to hand out.
     @inline(__always)
     public var hasOutput: Bool {
-        !control.isEmpty || handshake?.output.isEmpty == false
+        extras?.control.isEmpty == false || handshake?.output.isEmpty == false
     }
 
     /// Whether a head of the opening handshake waits to be written; frames must not overtake it.
@@ -68,16 +68,18 @@ extension Endpoint {
             handshake.output = []
             if phase == .open { self.handshake = nil }
         }
-        if let pong = control.pong.take() {
+        guard let extras else { return }
+        if let pong = extras.control.pong.take() {
             writeControl(.pong, UnsafeRawBufferPointer(pong.bytes), &random, write)
         }
-        if let number = control.ping.take() {
+        if let number = extras.control.ping.take() {
             var payload = number.bigEndian
             withUnsafeBytes(of: &payload) { writeControl(.ping, $0, &random, write) }
         }
-        if let close = control.close.take() {
+        if let close = extras.control.close.take() {
             close.payload.withUnsafeBytes { writeControl(.close, $0, &random, write) }
         }
+        releaseExtras()
     }
 
     private func writeControl(

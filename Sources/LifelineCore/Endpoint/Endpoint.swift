@@ -31,12 +31,19 @@ public struct Endpoint: ~Copyable {
     public internal(set) var phase: Phase = .opening
     /// How the connection ended; `nil` until it is decided.
     public internal(set) var outcome: CloseOutcome? {
-        didSet { hasOutcome = outcome != nil }
+        get { extras?.outcome }
+        set {
+            extra.outcome = newValue
+            hasOutcome = newValue != nil
+        }
     }
     /// Whether it is decided how the connection ended.
     public private(set) var hasOutcome = false
     /// Why a client's opening handshake failed, where the server's answer was the reason.
-    public internal(set) var handshakeFailure: HandshakeFailure?
+    public internal(set) var handshakeFailure: HandshakeFailure? {
+        get { extras?.handshakeFailure }
+        set { extra.handshakeFailure = newValue }
+    }
     /// What the transport is to do once all output is written. The driver clears it when it has been done.
     public var transportRequest: TransportRequest?
     /// How messages are handed out. A change in the middle of a message takes hold at once in favour of chunks (what has
@@ -48,18 +55,19 @@ public struct Endpoint: ~Copyable {
     /// The time of the last round trip that a Pong measured.
     public internal(set) var roundTripTime: Duration?
 
-    let configuration: EndpointConfiguration
+    private let sharedConfiguration: SharedEndpointConfiguration
+    var configuration: EndpointConfiguration { sharedConfiguration.value }
     var reader: FrameReader
     var heartbeat: Heartbeat
-    var control = ControlOutput()
+    /// What there is only now and then.
+    var extras: EndpointExtras?
 
     /// The opening handshake while it lasts; afterwards what was asked and agreed is the driver's to keep.
     var handshake: OpeningHandshake?
     /// The fragments of the message that is put together, and whether they have been handed out as a whole.
     var assembly: ByteStore
     var assemblyIsDelivered = false
-    /// The payload of a control frame that came in pieces.
-    var controlPayload = ByteStore()
+    /// Whether the payload of a control frame that came in pieces has been handed out.
     var controlPayloadIsDelivered = false
     var validator = UTF8Validator()
     /// Whether a part of the message that is being read has been handed out as a chunk.
@@ -73,7 +81,7 @@ public struct Endpoint: ~Copyable {
     /// When the closing handshake, or the end of TCP after it, is given up.
     var endDeadline: Instant?
     /// The Close frame that this side has asked to send.
-    var closeSent: CloseFrame?
+    var closeSent: CloseFrame? { extras?.closeSent }
 
     /// A server's side of a connection that was just accepted.
     ///
@@ -82,9 +90,18 @@ public struct Endpoint: ~Copyable {
         server configuration: EndpointConfiguration, at now: Instant, random: inout RandomPool,
         memory: MemoryPool? = nil
     ) {
+        self.init(server: SharedEndpointConfiguration(configuration), at: now, random: &random, memory: memory)
+    }
+
+    /// The same, with limits and times that other connections use too.
+    public init(
+        server shared: SharedEndpointConfiguration, at now: Instant, random: inout RandomPool,
+        memory: MemoryPool? = nil
+    ) {
+        let configuration = shared.value
         role = .server
         assembly = ByteStore(pool: memory)
-        self.configuration = configuration
+        sharedConfiguration = shared
         reader = FrameReader(role: .server, configuration: configuration)
         heartbeat = Heartbeat(configuration.heartbeat, at: now, random: &random)
         handshake = OpeningHandshake(
@@ -100,7 +117,7 @@ public struct Endpoint: ~Copyable {
     ) {
         role = .client
         assembly = ByteStore(pool: memory)
-        self.configuration = configuration
+        sharedConfiguration = SharedEndpointConfiguration(configuration)
         reader = FrameReader(role: .client, configuration: configuration)
         heartbeat = Heartbeat(configuration.heartbeat, at: now, random: &random)
         let handshake = OpeningHandshake(
@@ -203,7 +220,7 @@ public struct Endpoint: ~Copyable {
         case .open:
             switch heartbeat.advance(to: now) {
             case .nothing: break
-            case .ping: if control.ping == nil { _ = ping(at: now) }
+            case .ping: if extras?.control.ping == nil { _ = ping(at: now) }
             case .peerIsDead:
                 abandon(.heartbeatTimedOut(after: configuration.heartbeat.timeout), by: .local)
                 endNow()
@@ -245,7 +262,7 @@ public struct Endpoint: ~Copyable {
 
     /// Ends TCP without waiting for the peer any longer.
     private mutating func endNow() {
-        control = ControlOutput()
+        extras?.control = ControlOutput()
         handshake?.output = []
         transportRequest = .abort
         phase = .closed
@@ -256,6 +273,21 @@ public struct Endpoint: ~Copyable {
         if handshake?.output.isEmpty == true { handshake = nil }
     }
 
+    /// The same as ``extras``, made where there is none.
+    var extra: EndpointExtras {
+        mutating get {
+            if let extras { return extras }
+            let made = EndpointExtras()
+            extras = made
+            return made
+        }
+    }
+
+    /// Frees what there was only for a while.
+    mutating func releaseExtras() {
+        if let extras, extras.isEmpty { self.extras = nil }
+    }
+
     /// Frees what the event before lent out.
     @inline(__always)
     private mutating func releaseDelivered() {
@@ -264,8 +296,9 @@ public struct Endpoint: ~Copyable {
             assemblyIsDelivered = false
         }
         if controlPayloadIsDelivered {
-            controlPayload.removeAll()
+            extras?.controlPayload.removeAll()
             controlPayloadIsDelivered = false
+            releaseExtras()
         }
     }
 }

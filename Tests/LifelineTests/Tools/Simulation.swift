@@ -141,8 +141,8 @@ final class Simulation: @unchecked Sendable {
     ) {
         lastID += 1
         let connection = Connection(
-            loop: loop, id: lastID, transport: transport, remoteAddress: "peer", owner: owner, limits: limits,
-            observer: observer, endpoint: endpoint)
+            loop: loop, id: lastID, transport: transport, remoteAddress: "peer", owner: owner,
+            settings: ConnectionSettings(limits, observer), endpoint: endpoint)
         connections.append(WeakConnection(connection: connection))
         transport.begin(connection)
         network.execute { connection.established() }

@@ -1,0 +1,67 @@
+import LifelineCore
+import NIOCore
+
+/// What many connections share.
+final class ConnectionSettings: Sendable {
+    let limits: BufferLimits
+    let observer: (any LifecycleObserver)?
+
+    init(_ limits: BufferLimits, _ observer: (any LifecycleObserver)?) {
+        self.limits = limits
+        self.observer = observer
+    }
+}
+
+/// What a connection has only when something is up. An idle one has none of it.
+final class ConnectionExtras {
+    /// Bytes that are not parsed yet: behind a request that waits for its answer, or behind more than the inbox takes.
+    @exclusivity(unchecked) var held: [UInt8] = []
+    /// The parts so far of a message that a task receives as a whole, but that arrived as chunks.
+    @exclusivity(unchecked) var partial: Inbox.Item?
+    @exclusivity(unchecked) var pings: [Connection.PingWaiter] = []
+    @exclusivity(unchecked) var terminationWaiters: [UnsafeContinuation<Void, Never>] = []
+    /// The first error of the byte stream.
+    @exclusivity(unchecked) var transportError: (any Error)?
+    /// A frame's header that the observer will be told with the payload's beginning.
+    @exclusivity(unchecked) var observedHeader: FrameHeader?
+}
+
+extension Connection {
+    /// Made where there are none.
+    private var extra: ConnectionExtras {
+        if let extras { return extras }
+        let made = ConnectionExtras()
+        extras = made
+        return made
+    }
+
+    var held: [UInt8] {
+        get { extras?.held ?? [] }
+        _modify { yield &extra.held }
+    }
+
+    var partial: Inbox.Item? {
+        get { extras?.partial }
+        _modify { yield &extra.partial }
+    }
+
+    var pings: [PingWaiter] {
+        get { extras?.pings ?? [] }
+        _modify { yield &extra.pings }
+    }
+
+    var terminationWaiters: [UnsafeContinuation<Void, Never>] {
+        get { extras?.terminationWaiters ?? [] }
+        _modify { yield &extra.terminationWaiters }
+    }
+
+    var transportError: (any Error)? {
+        get { extras?.transportError }
+        _modify { yield &extra.transportError }
+    }
+
+    var observedHeader: FrameHeader? {
+        get { extras?.observedHeader }
+        _modify { yield &extra.observedHeader }
+    }
+}
