@@ -103,12 +103,16 @@ struct UTF8Validator {
         let second = bytes.loadUnaligned(fromByteOffset: -2, as: SIMD16<UInt8>.self)
         let third = bytes.loadUnaligned(fromByteOffset: -3, as: SIMD16<UInt8>.self)
 
-        let isContinuation = (byte & 0xC0) .== 0x80
-        let isExpected = (first .>= 0xC0) .| (second .>= 0xE0) .| (third .>= 0xF0)
+        // Whole vectors on both sides: with a number on one, the compiler goes through the lanes one by one.
+        func all(_ value: UInt8) -> SIMD16<UInt8> { SIMD16(repeating: value) }
+        let isContinuation = (byte & all(0xC0)) .== all(0x80)
+        let isExpected = (first .>= all(0xC0)) .| (second .>= all(0xE0)) .| (third .>= all(0xF0))
         let isMisplaced = isContinuation .^ isExpected
-        let isInvalidLead = ((byte & 0xFE) .== 0xC0) .| (byte .>= 0xF5)
-        let isBadAfterThree = ((first .== 0xE0) .& (byte .< 0xA0)) .| ((first .== 0xED) .& (byte .> 0x9F))
-        let isBadAfterFour = ((first .== 0xF0) .& (byte .< 0x90)) .| ((first .== 0xF4) .& (byte .> 0x8F))
+        let isInvalidLead = ((byte & all(0xFE)) .== all(0xC0)) .| (byte .>= all(0xF5))
+        let isBadAfterThree =
+            ((first .== all(0xE0)) .& (byte .< all(0xA0))) .| ((first .== all(0xED)) .& (byte .> all(0x9F)))
+        let isBadAfterFour =
+            ((first .== all(0xF0)) .& (byte .< all(0x90))) .| ((first .== all(0xF4)) .& (byte .> all(0x8F)))
         return !any(isMisplaced .| isInvalidLead .| isBadAfterThree .| isBadAfterFour)
     }
 
