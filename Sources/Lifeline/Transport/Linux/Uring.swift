@@ -36,6 +36,8 @@ struct Uring {
         static let bufferMore: UInt32 = 1 << 4
     }
 
+    private static let getEvents: UInt32 = 1
+
     /// Entries of the submission queue; more make an extra call.
     private static let entries: UInt32 = 1024
     /// Entries of the completion queue; the kernel keeps what does not fit.
@@ -65,6 +67,10 @@ struct Uring {
     private let cqTail: UnsafeMutablePointer<UInt32>
     private let cqMask: UInt32
     private let cqes: UnsafeMutablePointer<lifeline_cqe>
+
+    /// Completions that were taken to make room, in their order; mostly none.
+    private var putBy: [lifeline_cqe] = []
+    private var putByTaken = 0
 
     private let bufferRing: UnsafeMutablePointer<lifeline_uring_buf>
     private let bufferRingSize: Int
@@ -166,16 +172,21 @@ struct Uring {
     /// The next entry to fill in, all zeros.
     @inline(__always)
     mutating func next() -> UnsafeMutablePointer<lifeline_sqe> {
-        if localTail &- lifeline_load_acquire(sqHead) >= sqCapacity { submit() }
+        if localTail &- lifeline_load_acquire(sqHead) >= sqCapacity { makeRoom() }
         let entry = sqes + Int(localTail & sqMask)
         localTail &+= 1
         entry.initialize(to: lifeline_sqe())
         return entry
     }
 
-    /// Hands the entries to the kernel without waiting.
-    private mutating func submit() {
+    /// Hands the entries to the kernel without waiting. Where it takes none because too many completions wait, those are
+    /// put by.
+    private mutating func makeRoom() {
         enter(complete: 0, flags: 0, nil)
+        while localTail &- lifeline_load_acquire(sqHead) >= sqCapacity {
+            while let completion = takeCompletion() { putBy.append(completion) }
+            enter(complete: 0, flags: Uring.getEvents, nil)
+        }
     }
 
     /// Hands the entries to the kernel, and waits for a completion.
@@ -183,14 +194,13 @@ struct Uring {
     /// - Parameter timeout: Nanoseconds; negative to wait for ever, 0 not to wait.
     @inline(__always)
     mutating func submitAndWait(timeout: Int64) {
-        let getEvents: UInt32 = 1
-        guard timeout != 0 else { return enter(complete: 0, flags: getEvents, nil) }
-        guard timeout > 0 else { return enter(complete: 1, flags: getEvents, nil) }
+        guard timeout != 0, putBy.isEmpty else { return enter(complete: 0, flags: Uring.getEvents, nil) }
+        guard timeout > 0 else { return enter(complete: 1, flags: Uring.getEvents, nil) }
         var time = lifeline_timespec(tv_sec: timeout / 1_000_000_000, tv_nsec: timeout % 1_000_000_000)
         withUnsafePointer(to: &time) { time in
             var argument = lifeline_uring_getevents_arg()
             argument.ts = UInt64(UInt(bitPattern: time))
-            withUnsafePointer(to: &argument) { enter(complete: 1, flags: getEvents | 8, $0) }
+            withUnsafePointer(to: &argument) { enter(complete: 1, flags: Uring.getEvents | 8, $0) }
         }
     }
 
@@ -211,6 +221,21 @@ struct Uring {
     /// The next thing that has been completed by now.
     @inline(__always)
     mutating func nextCompletion() -> lifeline_cqe? {
+        putBy.isEmpty ? takeCompletion() : takePutBy()
+    }
+
+    private mutating func takePutBy() -> lifeline_cqe {
+        let completion = putBy[putByTaken]
+        putByTaken += 1
+        if putByTaken == putBy.count {
+            putBy = []
+            putByTaken = 0
+        }
+        return completion
+    }
+
+    @inline(__always)
+    private mutating func takeCompletion() -> lifeline_cqe? {
         let head = cqHead.pointee
         guard head != lifeline_load_acquire(cqTail) else { return nil }
         let completion = cqes[Int(head & cqMask)]
