@@ -85,7 +85,11 @@ public struct Endpoint: ~Copyable {
 
     /// A server's side of a connection that was just accepted.
     ///
-    /// - Parameter memory: Where large messages are put together; without one, memory comes from the system each time.
+    /// - Parameters:
+    ///   - configuration: Its limits and times.
+    ///   - now: The instant at which it begins.
+    ///   - random: Where the first Ping's time and the Pings' numbers come from.
+    ///   - memory: Where large messages are put together; without one, memory comes from the system each time.
     public init(
         server configuration: EndpointConfiguration, at now: Instant, random: inout RandomPool,
         memory: MemoryPool? = nil
@@ -110,7 +114,12 @@ public struct Endpoint: ~Copyable {
 
     /// A client's side of a connection that was just established; the request is its first output.
     ///
-    /// - Parameter memory: Where large messages are put together; without one, memory comes from the system each time.
+    /// - Parameters:
+    ///   - request: What is asked of the server.
+    ///   - configuration: Its limits and times.
+    ///   - now: The instant at which it begins.
+    ///   - random: Where the first Ping's time and the Pings' numbers come from.
+    ///   - memory: Where large messages are put together; without one, memory comes from the system each time.
     public init(
         client request: ClientHandshake, configuration: EndpointConfiguration, at now: Instant,
         random: inout RandomPool, memory: MemoryPool? = nil
