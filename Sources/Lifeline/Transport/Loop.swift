@@ -16,8 +16,8 @@ import Glibc
 /// thread), runs the handlers that it made ready, and ends by writing all output that came of it: one write a
 /// connection, however many frames.
 ///
-/// `@unchecked Sendable`: all state but `driver` and `executor`, which are Sendable, is touched on the loop's own thread
-/// only. Every entry is either called by the engine there, or asks ``isOnLoop`` first.
+/// `@unchecked Sendable`: all state but `driver`, `jobs` and `thread`, which are Sendable, is touched on the loop's own
+/// thread only, and is not checked for exclusive access at run time. Every entry is either called by the engine there, or asks ``isOnLoop`` first.
 final class Loop: TaskExecutor, @unchecked Sendable {
     let driver: any LoopDriver
     let jobs = LoopJobs()

@@ -43,26 +43,44 @@ public struct WebSocketError: Error, Sendable {
         public static var invalidConfiguration: Code { Code("invalidConfiguration") }
     }
 
+    /// One reference, since every asynchronous function that may throw it keeps room for it as long as it waits.
+    private final class Storage: Sendable {
+        let code: Code
+        let message: String
+        let outcome: CloseOutcome?
+        let handshakeFailure: HandshakeFailure?
+        let underlyingError: (any Error)?
+
+        init(
+            _ code: Code, _ message: String, _ outcome: CloseOutcome?, _ handshakeFailure: HandshakeFailure?,
+            _ underlyingError: (any Error)?
+        ) {
+            self.code = code
+            self.message = message
+            self.outcome = outcome
+            self.handshakeFailure = handshakeFailure
+            self.underlyingError = underlyingError
+        }
+    }
+
+    private let storage: Storage
+
     /// What kind of thing went wrong.
-    public let code: Code
+    public var code: Code { storage.code }
     /// What came, what is allowed, and which setting or section says so.
-    public let message: String
+    public var message: String { storage.message }
     /// How the connection ended, where that is the matter.
-    public let outcome: CloseOutcome?
+    public var outcome: CloseOutcome? { storage.outcome }
     /// Why the opening handshake failed, with the server's answer, where that is the matter.
-    public let handshakeFailure: HandshakeFailure?
+    public var handshakeFailure: HandshakeFailure? { storage.handshakeFailure }
     /// The error below, where there is one.
-    public let underlyingError: (any Error)?
+    public var underlyingError: (any Error)? { storage.underlyingError }
 
     init(
         _ code: Code, _ message: String, outcome: CloseOutcome? = nil, handshakeFailure: HandshakeFailure? = nil,
         underlyingError: (any Error)? = nil
     ) {
-        self.code = code
-        self.message = message
-        self.outcome = outcome
-        self.handshakeFailure = handshakeFailure
-        self.underlyingError = underlyingError
+        storage = Storage(code, message, outcome, handshakeFailure, underlyingError)
     }
 }
 

@@ -12,6 +12,8 @@ import Glibc
 
 /// Waits with epoll, level-triggered: one `recv` into the loop's own buffer when a socket is readable, one `send` when a
 /// connection has something to say.
+///
+/// `@unchecked Sendable`: as ``LinuxLoop`` is; all that is added here belongs to the loop's thread too.
 final class EpollLoop: LinuxLoop, @unchecked Sendable {
     /// What an event belongs to, in the lowest bits of its address.
     private enum Tag {

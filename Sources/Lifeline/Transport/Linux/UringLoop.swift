@@ -12,6 +12,8 @@ import Glibc
 
 /// Waits with io_uring: connections are accepted and bytes received without asking again, into buffers that the kernel
 /// picks, and all that a batch of events has to say is sent with the call that waits for the next.
+///
+/// `@unchecked Sendable`: as ``LinuxLoop`` is; all that is added here belongs to the loop's thread too.
 final class UringLoop: LinuxLoop, @unchecked Sendable {
     /// What a completion belongs to, in the lowest bits of its address.
     enum Tag {
