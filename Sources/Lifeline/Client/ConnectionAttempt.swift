@@ -98,11 +98,7 @@ final class ConnectionAttempt: ConnectionOwner {
         guard finish(.success(WebSocket(connection: connection, handshake: handshake))) else {
             return connection.abort("the task was cancelled")
         }
-        guard let makeHandler else { return }
-        let receiver = OnLoopReceiver(
-            makeHandler(handshake), OnLoopWebSocket(connection: connection, handshake: handshake))
-        connection.receiver = .handler(receiver)
-        receiver.opened()
+        if let makeHandler { connection.handle(with: makeHandler(handshake), handshake) }
     }
 
     func connectionEnded(_ connection: Connection) {

@@ -24,7 +24,7 @@ extension Connection {
             let count = endpoint.pointee.writeShortMessage(kind, payload, to: output.reserve(payload.count &+ 16))
             if count > 0 {
                 output.advance(by: count)
-                if output.count >= maximumCorkedSize { writeCorked() }
+                if output.count >= maximumCorkedSize { flush() }
                 return
             }
         }
@@ -42,7 +42,7 @@ extension Connection {
             return writeSeparately(payload.count) { $0.write(lent: payload) }
         }
         append(header, payload)
-        if output.count >= maximumCorkedSize { writeCorked() }
+        if output.count >= maximumCorkedSize { flush() }
     }
 
     /// Writes a frame that owns its payload.
@@ -109,17 +109,11 @@ extension Connection {
         return block
     }
 
-    /// Hands what has gathered to the transport, before the turn ends.
-    private func writeCorked() {
-        handOver()
-        callTransport { $0.flush() }
-    }
-
     /// Hands much output to the transport before the turn ends.
     ///
     /// - Returns: Whether the transport takes more.
     func relieveOutput() -> Bool {
-        if isDirty, output.count >= maximumCorkedSize { writeCorked() }
+        if isDirty, output.count >= maximumCorkedSize { flush() }
         return isWritable
     }
 

@@ -27,3 +27,12 @@ final class OnLoopReceiver {
         handler.closed(outcome, on: socket)
     }
 }
+
+extension Connection {
+    /// Has a handler on the loop receive from here on.
+    func handle(with handler: any OnLoopHandler, _ handshake: WebSocketHandshake) {
+        let receiver = OnLoopReceiver(handler, OnLoopWebSocket(connection: self, handshake: handshake))
+        self.receiver = .handler(receiver)
+        receiver.opened()
+    }
+}

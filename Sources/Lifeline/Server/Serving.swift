@@ -195,10 +195,7 @@ final class Serving: ConnectionOwner {
     private func start(_ route: Route, _ connection: Connection, _ handshake: WebSocketHandshake) {
         switch route.target {
         case .onLoop(let makeHandler):
-            let socket = OnLoopWebSocket(connection: connection, handshake: handshake)
-            let receiver = OnLoopReceiver(makeHandler(handshake), socket)
-            connection.receiver = .handler(receiver)
-            receiver.opened()
+            connection.handle(with: makeHandler(handshake), handshake)
         case .task(let handler):
             start(handler, WebSocket(connection: connection, handshake: handshake))
         }

@@ -49,7 +49,7 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Argument(
         help: "Where to connect: ws://host:port/path, or wss:// for TLS.",
-        transform: BenchCommand.parse)
+        transform: URLArgument.parse)
     var url: WebSocketURL
 
     @Option(help: "What the connections do.")
@@ -115,14 +115,6 @@ struct BenchCommand: AsyncParsableCommand {
 
     /// Descriptors that are needed besides those of the connections.
     private static let otherDescriptors = 64
-
-    private static func parse(_ text: String) throws -> WebSocketURL {
-        do throws(WebSocketError) {
-            return try WebSocketURL(text)
-        } catch {
-            throw ValidationError(error.message)
-        }
-    }
 
     func validate() throws {
         guard (1...1_000_000).contains(connections) else {

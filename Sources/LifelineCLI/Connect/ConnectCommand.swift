@@ -34,7 +34,7 @@ struct ConnectCommand: AsyncParsableCommand {
 
     @Argument(
         help: "Where to connect: ws://host:port/path, or wss:// for TLS.",
-        transform: ConnectCommand.parse)
+        transform: URLArgument.parse)
     var url: WebSocketURL
 
     @Option(
@@ -109,14 +109,6 @@ struct ConnectCommand: AsyncParsableCommand {
                 guard let span = TimeSpan(argument: argument) else { return nil }
                 self = .silence(span.duration)
             }
-        }
-    }
-
-    private static func parse(_ text: String) throws -> WebSocketURL {
-        do throws(WebSocketError) {
-            return try WebSocketURL(text)
-        } catch {
-            throw ValidationError(error.message)
         }
     }
 
