@@ -69,7 +69,8 @@ public enum WebSocketClient {
         do throws(HandshakeFailure) {
             handshake = try ClientHandshake(
                 authority: url.authority, path: url.path, subprotocols: configuration.subprotocols,
-                headerFields: configuration.headerFields, random: &random)
+                extensions: configuration.endpoint.compression?.offers ?? [], headerFields: configuration.headerFields,
+                random: &random)
         } catch {
             throw WebSocketError(.invalidRequest, error.message, handshakeFailure: error)
         }

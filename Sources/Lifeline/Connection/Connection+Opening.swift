@@ -4,8 +4,8 @@ import LifelineCore
 /// A server's answers in the opening handshake.
 extension Connection {
     /// Opens the WebSocket with the given answer to the request that waits.
-    func accept(_ response: HTTPResponse) {
-        endpoint.pointee.accept(response, at: now, random: &loop.random)
+    func accept(_ response: HTTPResponse, compression: PerMessageDeflate? = nil) {
+        endpoint.pointee.accept(response, compression: compression, at: now, random: &loop.random)
         wasOpened = true
         answered(response)
     }

@@ -17,7 +17,8 @@ extension Connection {
     /// Writes a frame whose payload is borrowed.
     @inline(__always)
     func write(
-        _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer
+        _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer,
+        _ compress: MessageCompression = .automatic
     ) throws(SendError) {
         if position == .only, payload.count <= 125, !isObserved {
             markDirty()
@@ -28,7 +29,25 @@ extension Connection {
                 return
             }
         }
+        if endpoint.pointee.compresses, try writeCompressed(kind, position, payload, compress) { return }
         try writeAny(kind, position, payload)
+    }
+
+    /// Writes a frame compressed, where that is agreed and worth it.
+    ///
+    /// - Returns: Whether it has been written.
+    private func writeCompressed(
+        _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer,
+        _ compress: MessageCompression
+    ) throws(SendError) -> Bool {
+        let compressed = endpoint.pointee.compress(payload, position, compress, at: loop.driver.tickTime)
+        guard let compressed else { return false }
+        let header = try endpoint.pointee.dataFrame(
+            kind, position, payloadLength: compressed.count, isCompressed: true, random: &loop.random)
+        if isObserved { observeSent(kind, position, payload) }
+        compressed.withUnsafeBytes { writeBorrowed(header, $0) }
+        setDeadline()
+        return true
     }
 
     private func writeAny(
@@ -37,6 +56,11 @@ extension Connection {
         let header = try endpoint.pointee.dataFrame(
             kind, position, payloadLength: payload.count, random: &loop.random)
         if isObserved { observeSent(kind, position, payload) }
+        writeBorrowed(header, payload)
+    }
+
+    /// Writes a header and its payload.
+    private func writeBorrowed(_ header: EncodedFrameHeader, _ payload: UnsafeRawBufferPointer) {
         if payload.count >= separatePayloadSize, header.maskingKey == nil {
             append(header, UnsafeRawBufferPointer(start: nil, count: 0))
             return writeSeparately(payload.count) { $0.write(lent: payload) }
@@ -47,26 +71,63 @@ extension Connection {
 
     /// Writes a frame that owns its payload.
     func write(_ frame: OutboundFrame) throws(SendError) {
+        if let prepared = frame.prepared { return try write(prepared) }
         guard frame.payload.readableBytes >= separatePayloadSize, endpoint.pointee.role == .server else {
-            // The borrowed bytes are those of the parameter, which outlives the call.
-            let result = frame.payload.withUnsafeReadableBytes { bytes -> SendError? in
-                do throws(SendError) {
-                    try write(frame.kind, frame.position, bytes)
-                    return nil
-                } catch {
-                    return error
-                }
+            return try withBytes(of: frame.payload) { (bytes) throws(SendError) in
+                try write(frame.kind, frame.position, bytes, frame.compress)
             }
-            if let result { throw result }
-            return
+        }
+        if endpoint.pointee.compresses {
+            let isWritten = try withBytes(of: frame.payload) { (bytes) throws(SendError) in
+                try writeCompressed(frame.kind, frame.position, bytes, frame.compress)
+            }
+            if isWritten { return }
         }
         let header = try endpoint.pointee.dataFrame(
             frame.kind, frame.position, payloadLength: frame.payload.readableBytes, random: &loop.random)
         if isObserved {
             frame.payload.withUnsafeReadableBytes { observeSent(frame.kind, frame.position, $0) }
         }
+        writeOwned(header, frame.payload)
+    }
+
+    /// Writes a message that goes to many connections.
+    func write(_ message: PreparedMessage) throws(SendError) {
+        guard let wire = message.compressed(for: endpoint) else {
+            return try write(
+                OutboundFrame(kind: message.kind, position: .only, payload: message.payload, compress: .never))
+        }
+        let header = try endpoint.pointee.dataFrame(
+            message.kind, .only, payloadLength: wire.readableBytes, isCompressed: true, random: &loop.random)
+        message.payload.withUnsafeReadableBytes { plain in
+            endpoint.pointee.noteSentCompressed(plain, wireSize: wire.readableBytes)
+            if isObserved { observeSent(message.kind, .only, plain) }
+        }
+        if wire.readableBytes >= separatePayloadSize, header.maskingKey == nil {
+            writeOwned(header, wire)
+        } else {
+            wire.withUnsafeReadableBytes { writeBorrowed(header, $0) }
+        }
+    }
+
+    /// Writes a header and a payload that the transport may keep.
+    private func writeOwned(_ header: EncodedFrameHeader, _ payload: ByteBuffer) {
         append(header, UnsafeRawBufferPointer(start: nil, count: 0))
-        writeSeparately(frame.payload.readableBytes) { $0.write(frame.payload) }
+        writeSeparately(payload.readableBytes) { $0.write(payload) }
+    }
+
+    /// Calls a function with the bytes of a buffer that outlives the call.
+    private func withBytes<Value>(
+        of buffer: ByteBuffer, _ body: (UnsafeRawBufferPointer) throws(SendError) -> Value
+    ) throws(SendError) -> Value {
+        let result = buffer.withUnsafeReadableBytes { bytes -> Result<Value, SendError> in
+            do throws(SendError) {
+                return .success(try body(bytes))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
     }
 
     /// Writes a payload behind what has gathered, from where it lies.
@@ -156,25 +217,46 @@ extension Connection {
     ///
     /// - Returns: Whether the transport takes more.
     @inline(__always)
-    func enqueue(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) throws(SendError) -> Bool {
-        if endpoint.pointee.isSendingFragments || outbox.unawaitedSize > 0 {
-            try enqueueInOutbox(kind, payload)
+    func enqueue(
+        _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ compress: MessageCompression = .automatic
+    ) throws(SendError) -> Bool {
+        if mustWaitForFragments {
+            try enqueueInOutbox(
+                OutboundFrame(kind: kind, position: .only, payload: ByteBuffer(bytes: payload), compress: compress))
         } else {
-            try write(kind, .only, payload)
+            try write(kind, .only, payload, compress)
             if isWritable { return true }
         }
-        // The peer does not read, and the sender does not wait: somebody has to bound what piles up.
-        unwritten += payload.count + Outbox.overhead
-        if unwritten > limits.maximumOutbound { giveUpSlowPeer() }
+        noteUnwritten(payload.count)
         return false
     }
 
+    /// The same with a message that goes to many.
+    func enqueue(_ message: PreparedMessage) throws(SendError) -> Bool {
+        if mustWaitForFragments {
+            try enqueueInOutbox(OutboundFrame(message))
+        } else {
+            try write(message)
+            if isWritable { return true }
+        }
+        noteUnwritten(message.payload.readableBytes)
+        return false
+    }
+
+    /// Whether a message has to wait for the end of the fragmented one that is being sent.
+    @inline(__always)
+    private var mustWaitForFragments: Bool { endpoint.pointee.isSendingFragments || outbox.unawaitedSize > 0 }
+
+    /// The peer does not read, and the sender does not wait: somebody has to bound what piles up.
+    private func noteUnwritten(_ count: Int) {
+        unwritten += count + Outbox.overhead
+        if unwritten > limits.maximumOutbound { giveUpSlowPeer() }
+    }
+
     /// Keeps a message for the end of the fragmented one that is being sent, and of those that wait for it already.
-    private func enqueueInOutbox(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) throws(SendError) {
+    private func enqueueInOutbox(_ frame: OutboundFrame) throws(SendError) {
         guard endpoint.pointee.phase == .open else { throw .notOpen }
-        outbox.append(
-            Outbox.Item(
-                frame: OutboundFrame(kind: kind, position: .only, payload: ByteBuffer(bytes: payload)), waiter: nil))
+        outbox.append(Outbox.Item(frame: frame, waiter: nil))
     }
 
     private func giveUpSlowPeer() {

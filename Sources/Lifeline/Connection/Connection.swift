@@ -370,7 +370,7 @@ final class Connection: @unchecked Sendable {
         endpoint.pointee.abort("the peer has taken nothing for \(timeout), while something waits for it (stallTimeout)")
     }
 
-    private func setDeadline() {
+    func setDeadline() {
         if isWritable != (stallDeadline == nil) { watchStall() }
         var next = endpoint.pointee.deadline ?? finalDeadline
         if let stallDeadline { next = min(next ?? stallDeadline, stallDeadline) }

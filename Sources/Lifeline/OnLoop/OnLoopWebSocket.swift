@@ -24,22 +24,37 @@ public struct OnLoopWebSocket {
     /// Sends a received message back, or on, as it is.
     @discardableResult
     @inline(__always)
-    public func send(_ message: borrowing ReceivedMessage) -> SendResult {
-        send(message.kind, message.payload)
+    public func send(
+        _ message: borrowing ReceivedMessage, compress: MessageCompression = .automatic
+    ) -> SendResult {
+        send(message.kind, message.payload, compress)
     }
 
     /// Sends a binary message.
     @discardableResult
-    public func send(binary bytes: RawSpan) -> SendResult {
-        bytes.withUnsafeBytes { send(.binary, $0) }
+    public func send(binary bytes: RawSpan, compress: MessageCompression = .automatic) -> SendResult {
+        bytes.withUnsafeBytes { send(.binary, $0, compress) }
     }
 
     /// Sends a text message.
     @discardableResult
-    public func send(_ text: String) -> SendResult {
+    public func send(_ text: String, compress: MessageCompression = .automatic) -> SendResult {
         var text = text
-        return text.withUTF8 { send(.text, UnsafeRawBufferPointer($0)) }
+        return text.withUTF8 { send(.text, UnsafeRawBufferPointer($0), compress) }
     }
+
+    /// Sends a message that goes to many connections, and is compressed once for all of them.
+    @discardableResult
+    public func send(_ message: PreparedMessage) -> SendResult {
+        do throws(SendError) {
+            return try connection.enqueue(message) ? .sent : .sentButFull
+        } catch {
+            return .closed
+        }
+    }
+
+    /// What compression has saved on the connection so far.
+    public var compressionStatistics: CompressionStatistics { connection.endpoint.pointee.compressionStatistics }
 
     /// Whether the transport takes more.
     public var isWritable: Bool { connection.isWritable }
@@ -52,9 +67,11 @@ public struct OnLoopWebSocket {
     }
 
     @inline(__always)
-    private func send(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) -> SendResult {
+    private func send(
+        _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ compress: MessageCompression
+    ) -> SendResult {
         do throws(SendError) {
-            return try connection.enqueue(kind, payload) ? .sent : .sentButFull
+            return try connection.enqueue(kind, payload, compress) ? .sent : .sentButFull
         } catch {
             return .closed
         }

@@ -131,11 +131,13 @@ final class Serving: ConnectionOwner {
         let handshake = try ServerHandshake(request.request)
         try handshake.check(configuration.originPolicy)
         let subprotocol = handshake.chosenSubprotocol(from: route.subprotocols)
-        let response = handshake.response(subprotocol: subprotocol)
-        connection.accept(response)
+        let agreement = HandshakeAgreement(
+            subprotocol: subprotocol,
+            compression: configuration.endpoint.compression?.agreement(on: handshake.extensions))
+        let response = handshake.response(subprotocol: subprotocol, extensions: agreement.extensions)
+        connection.accept(response, compression: agreement.compression)
         let agreed = WebSocketHandshake(
-            request: request.request, response: response,
-            agreement: HandshakeAgreement(subprotocol: subprotocol, extensions: []),
+            request: request.request, response: response, agreement: agreement,
             remoteAddress: connection.remoteAddress)
         metrics.opened()
         logger.info(

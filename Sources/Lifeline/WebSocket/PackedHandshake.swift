@@ -29,6 +29,7 @@ struct PackedHandshake: Sendable {
                 writer.write(parameter.value)
             }
         }
+        writer.write(agreement.compression.map(PackedHandshake.pack) ?? 0)
         // Just as many bytes as there are.
         bytes = Array(unsafeUninitializedCapacity: writer.bytes.count) { buffer, count in
             count = buffer.initialize(fromContentsOf: writer.bytes)
@@ -54,7 +55,24 @@ struct PackedHandshake: Sendable {
                     WebSocketExtension.Parameter(name: reader.text(), value: reader.optionalText())
                 })
         }
-        return (request, response, HandshakeAgreement(subprotocol: subprotocol, extensions: extensions))
+        let compression = PackedHandshake.unpackCompression(reader.number())
+        return (
+            request, response,
+            HandshakeAgreement(subprotocol: subprotocol, extensions: extensions, compression: compression)
+        )
+    }
+
+    /// The agreement as a number that is not 0.
+    private static func pack(_ compression: PerMessageDeflate) -> UInt {
+        1 | (compression.serverNoContextTakeover ? 2 : 0) | (compression.clientNoContextTakeover ? 4 : 0)
+            | UInt(compression.serverMaxWindowBits) << 3 | UInt(compression.clientMaxWindowBits) << 7
+    }
+
+    private static func unpackCompression(_ number: UInt) -> PerMessageDeflate? {
+        guard number != 0 else { return nil }
+        return PerMessageDeflate(
+            serverNoContextTakeover: number & 2 != 0, clientNoContextTakeover: number & 4 != 0,
+            serverMaxWindowBits: Int(number >> 3 & 15), clientMaxWindowBits: Int(number >> 7 & 15))
     }
 
     private struct Writer {

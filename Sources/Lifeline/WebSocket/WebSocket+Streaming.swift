@@ -7,35 +7,38 @@ extension WebSocket {
     /// Sends one binary message as a stream of fragments (§5.4): each chunk is a frame, sent as soon as it is there.
     ///
     /// Control frames go between the fragments; other messages wait until this one has ended. An empty frame ends it.
+    /// Where the message is compressed, each fragment is as it comes, and can be read by the peer at once.
     ///
-    /// - Throws: As ``send(_:)-(String)`` does, and what the sequence throws. A message that breaks off cannot be taken
+    /// - Throws: As ``send(_:compress:)-(String,_)`` does, and what the sequence throws. A message that breaks off cannot be taken
     ///   back, so the connection is closed with 1011 then.
     public nonisolated(nonsending) func send<Chunks: AsyncSequence>(
-        fragments chunks: Chunks
+        fragments chunks: Chunks, compress: MessageCompression = .automatic
     ) async throws where Chunks.Element == ByteBuffer {
-        try await sendFragments(.binary, chunks) { $0 }
+        try await sendFragments(.binary, chunks, compress) { $0 }
     }
 
     /// Sends one text message as a stream of fragments; each chunk is a frame.
     ///
-    /// It behaves as ``send(fragments:)-(Chunks)`` does.
+    /// It behaves as ``send(fragments:compress:)-(Chunks,_)`` does.
     public nonisolated(nonsending) func send<Chunks: AsyncSequence>(
-        textFragments chunks: Chunks
+        textFragments chunks: Chunks, compress: MessageCompression = .automatic
     ) async throws where Chunks.Element == String {
-        try await sendFragments(.text, chunks) { ByteBuffer(string: $0) }
+        try await sendFragments(.text, chunks, compress) { ByteBuffer(string: $0) }
     }
 
     private nonisolated(nonsending) func sendFragments<Chunks: AsyncSequence>(
-        _ kind: MessageKind, _ chunks: Chunks, _ bytes: (Chunks.Element) -> ByteBuffer
+        _ kind: MessageKind, _ chunks: Chunks, _ compress: MessageCompression,
+        _ bytes: (Chunks.Element) -> ByteBuffer
     ) async throws {
         var position = FragmentPosition.first
         do {
             for try await chunk in chunks {
-                try await send(OutboundFrame(kind: kind, position: position, payload: bytes(chunk)))
+                try await send(
+                    OutboundFrame(kind: kind, position: position, payload: bytes(chunk), compress: compress))
                 position = .middle
             }
             let last: FragmentPosition = position == .first ? .only : .last
-            try await send(OutboundFrame(kind: kind, position: last, payload: ByteBuffer()))
+            try await send(OutboundFrame(kind: kind, position: last, payload: ByteBuffer(), compress: compress))
         } catch {
             if position == .middle {
                 let frame = CloseFrame(.internalError, "a message broke off")

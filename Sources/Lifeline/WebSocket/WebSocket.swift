@@ -31,45 +31,64 @@ public struct WebSocket: Sendable {
     ///
     /// It waits while the peer reads too slowly (``BufferLimits/outbound``), and while a fragmented message is being sent.
     ///
+    /// - Parameters:
+    ///   - text: The message.
+    ///   - compress: Whether it is compressed, where that is agreed (``WebSocketHandshake/compression``).
     /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/closed`` when the connection ends or has ended, or
     ///   ``WebSocketError/Code/cancelled`` when the task was cancelled; the message has not been sent then.
-    public nonisolated(nonsending) func send(_ text: String) async throws(WebSocketError) {
+    public nonisolated(nonsending) func send(
+        _ text: String, compress: MessageCompression = .automatic
+    ) async throws(WebSocketError) {
         if connection.loop.isOnLoop, connection.canSend() {
             var text = text
-            let error = text.withUTF8 { write(.text, UnsafeRawBufferPointer($0)) }
+            let error = text.withUTF8 { write(.text, UnsafeRawBufferPointer($0), compress) }
             if let error { throw error }
         } else {
-            try await send(OutboundFrame(kind: .text, position: .only, payload: ByteBuffer(string: text)))
+            try await send(
+                OutboundFrame(kind: .text, position: .only, payload: ByteBuffer(string: text), compress: compress))
         }
     }
 
     /// Sends a binary message. The bytes are not copied where there are many of them, and no mask is needed.
     ///
-    /// It waits and throws as ``send(_:)-(String)`` does.
-    public nonisolated(nonsending) func send(_ bytes: ByteBuffer) async throws(WebSocketError) {
-        try await send(OutboundFrame(kind: .binary, position: .only, payload: bytes))
+    /// It waits and throws as ``send(_:compress:)-(String,_)`` does.
+    public nonisolated(nonsending) func send(
+        _ bytes: ByteBuffer, compress: MessageCompression = .automatic
+    ) async throws(WebSocketError) {
+        try await send(OutboundFrame(kind: .binary, position: .only, payload: bytes, compress: compress))
     }
 
     /// Sends a binary message.
     ///
-    /// It waits and throws as ``send(_:)-(String)`` does.
-    public nonisolated(nonsending) func send(_ bytes: [UInt8]) async throws(WebSocketError) {
+    /// It waits and throws as ``send(_:compress:)-(String,_)`` does.
+    public nonisolated(nonsending) func send(
+        _ bytes: [UInt8], compress: MessageCompression = .automatic
+    ) async throws(WebSocketError) {
         if connection.loop.isOnLoop, connection.canSend() {
-            let error = bytes.withUnsafeBytes { write(.binary, $0) }
+            let error = bytes.withUnsafeBytes { write(.binary, $0, compress) }
             if let error { throw error }
         } else {
-            try await send(ByteBuffer(bytes: bytes))
+            try await send(ByteBuffer(bytes: bytes), compress: compress)
         }
     }
 
     /// Sends a message.
     ///
-    /// It waits and throws as ``send(_:)-(String)`` does.
-    public nonisolated(nonsending) func send(_ message: Message) async throws(WebSocketError) {
+    /// It waits and throws as ``send(_:compress:)-(String,_)`` does.
+    public nonisolated(nonsending) func send(
+        _ message: Message, compress: MessageCompression = .automatic
+    ) async throws(WebSocketError) {
         switch message {
-        case .text(let text): try await send(text)
-        case .binary(let bytes): try await send(bytes)
+        case .text(let text): try await send(text, compress: compress)
+        case .binary(let bytes): try await send(bytes, compress: compress)
         }
+    }
+
+    /// Sends a message that goes to many connections, and is compressed once for all of them.
+    ///
+    /// It waits and throws as ``send(_:compress:)-(String,_)`` does.
+    public nonisolated(nonsending) func send(_ message: PreparedMessage) async throws(WebSocketError) {
+        try await send(OutboundFrame(message))
     }
 
     /// Sends a received message back, or on, from where it lies, without waiting; for use inside
@@ -101,9 +120,29 @@ public struct WebSocket: Sendable {
         return true
     }
 
+    /// Sends a message that goes to many connections, without waiting for a peer that reads too slowly.
+    ///
+    /// A connection with more than ``BufferLimits/maximumOutbound`` waiting is ended.
+    ///
+    /// - Returns: Whether it goes out; `false` where the connection is closing. Off the connection's event loop that is not
+    ///   known yet, and the answer is `true`.
+    @discardableResult
+    public func enqueue(_ message: PreparedMessage) -> Bool {
+        guard connection.loop.isOnLoop else {
+            connection.loop.execute { [connection] in _ = try? connection.enqueue(message) }
+            return true
+        }
+        do throws(SendError) {
+            _ = try connection.enqueue(message)
+            return true
+        } catch {
+            return false
+        }
+    }
+
     /// Waits until the transport takes more.
     ///
-    /// - Throws: ``WebSocketError`` as ``send(_:)-(String)`` does.
+    /// - Throws: ``WebSocketError`` as ``send(_:compress:)-(String,_)`` does.
     public nonisolated(nonsending) func writable() async throws(WebSocketError) {
         if connection.loop.isOnLoop {
             guard !connection.canSend() else { return }
@@ -114,9 +153,11 @@ public struct WebSocket: Sendable {
     }
 
     @inline(__always)
-    private func write(_ kind: MessageKind, _ bytes: UnsafeRawBufferPointer) -> WebSocketError? {
+    private func write(
+        _ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, _ compress: MessageCompression
+    ) -> WebSocketError? {
         do throws(SendError) {
-            try connection.write(kind, .only, bytes)
+            try connection.write(kind, .only, bytes, compress)
             return nil
         } catch {
             return WebSocketError(error, outcome: connection.outcome)
@@ -254,6 +295,13 @@ public struct WebSocket: Sendable {
     private func checkEnd(_ outcome: CloseOutcome?) throws(WebSocketError) {
         guard let outcome, !outcome.isExpected else { return }
         throw .closed(outcome)
+    }
+
+    // MARK: Compression
+
+    /// What compression has saved on the connection so far.
+    public var compressionStatistics: CompressionStatistics {
+        get async { await onLoop { $0.endpoint.pointee.compressionStatistics } }
     }
 
     // MARK: Heartbeat

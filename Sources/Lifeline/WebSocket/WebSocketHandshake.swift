@@ -34,6 +34,8 @@ public struct WebSocketHandshake: Sendable {
     public var subprotocol: String? { agreement.subprotocol }
     /// The extensions in use.
     public var extensions: [WebSocketExtension] { agreement.extensions }
+    /// What was agreed on for compression (RFC 7692); `nil` where messages are sent as they are.
+    public var compression: PerMessageDeflate? { agreement.compression }
     /// The request's path, without its query.
     public var path: String { String((request.path ?? "/").prefix { $0 != "?" }) }
     /// The request's query, without the question mark; `nil` where it has none.

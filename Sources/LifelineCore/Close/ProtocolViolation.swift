@@ -19,8 +19,9 @@ extension ProtocolViolation: CustomStringConvertible {}
 extension ProtocolViolation {
     // MARK: Frames
 
-    static func reservedBits(_ header: UInt8) -> ProtocolViolation {
-        let set = [(0x40, "RSV1"), (0x20, "RSV2"), (0x10, "RSV3")].filter { Int(header) & $0.0 != 0 }.map(\.1)
+    static func reservedBits(_ header: UInt8, _ allowsCompression: Bool = false) -> ProtocolViolation {
+        let bits = [(allowsCompression ? 0 : 0x40, "RSV1"), (0x20, "RSV2"), (0x10, "RSV3")]
+        let set = bits.filter { Int(header) & $0.0 != 0 }.map(\.1)
         return ProtocolViolation(
             .protocolError,
             "\(set.joined(separator: " and ")) set, but no extension that uses it was agreed (RFC 6455 §5.2)")
@@ -57,6 +58,27 @@ extension ProtocolViolation {
     static func frameTooBig(_ length: UInt64, limit: Int) -> ProtocolViolation {
         ProtocolViolation(
             .messageTooBig, "a frame of \(length) bytes; at most \(limit) are allowed (maximumFrameSize)")
+    }
+
+    // MARK: Compression
+
+    static func compressionInsideMessage(_ opcode: Opcode) -> ProtocolViolation {
+        ProtocolViolation(
+            .protocolError, "RSV1 set on a \(opcode) frame; only a message's first frame may have it (RFC 7692 §6)")
+    }
+
+    static func corruptDeflate(_ reason: String) -> ProtocolViolation {
+        ProtocolViolation(
+            .invalidFramePayloadData, "a compressed message that is no DEFLATE: \(reason) (RFC 7692 §7.2.2)")
+    }
+
+    static var incompleteDeflate: ProtocolViolation {
+        ProtocolViolation(
+            .invalidFramePayloadData, "a compressed message that ends in the middle of a block (RFC 7692 §7.2.1)")
+    }
+
+    static var noMemoryToDecompress: ProtocolViolation {
+        ProtocolViolation(.internalError, "no memory to decompress a message")
     }
 
     // MARK: Messages

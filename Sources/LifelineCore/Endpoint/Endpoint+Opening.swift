@@ -126,14 +126,18 @@ extension Endpoint {
     ///
     /// - Parameters:
     ///   - response: What ``ServerHandshake/response(subprotocol:extensions:headerFields:)`` returned.
+    ///   - compression: What the answer agrees to for compression; `nil` for none.
     ///   - now: The time; the heartbeat begins at it.
     ///   - random: Where the time of the first Ping comes from.
     /// - Precondition: A ``request`` waits for its answer.
-    public mutating func accept(_ response: HTTPResponse, at now: Instant, random: inout RandomPool) {
+    public mutating func accept(
+        _ response: HTTPResponse, compression: PerMessageDeflate? = nil, at now: Instant, random: inout RandomPool
+    ) {
         guard phase == .opening else { return }
         let handshake = answeredHandshake()
         // Behind the answers to earlier requests that have not been written yet.
         handshake.output += HTTPHeadWriter.encode(response)
+        if let compression { beginCompression(compression) }
         open(at: now, random: &random)
     }
 
@@ -217,7 +221,9 @@ extension Endpoint {
             return nil
         }
         do throws(HandshakeFailure) {
-            handshake.step = .agreed(try request.agreement(from: parsed.response), parsed.response)
+            let agreement = try request.agreement(from: parsed.response)
+            handshake.step = .agreed(agreement, parsed.response)
+            if let compression = agreement.compression { beginCompression(compression) }
             phase = .open
             return .opened
         } catch {

@@ -17,7 +17,7 @@ extension Endpoint {
                     if reader.opcode.isControl {
                         try receiveControl(&input, at: now)
                     } else if phase == .open {
-                        try receiveData(&input)
+                        reader.isCompressed ? try receiveCompressed(&input, at: now) : try receiveData(&input)
                     } else {
                         skipData(&input)
                     }

@@ -7,10 +7,12 @@ extension Endpoint {
     ///   - position: Where the frame stands in its message. Control frames may come between fragments, other messages
     ///     may not (§5.4).
     ///   - payloadLength: The payload's length in bytes.
+    ///   - isCompressed: Whether the payload is what ``compress(_:_:_:at:)`` returned.
     ///   - random: Where a client's masking key comes from.
     @inline(__always)
     public mutating func dataFrame(
-        _ kind: MessageKind, _ position: FragmentPosition = .only, payloadLength: Int, random: inout RandomPool
+        _ kind: MessageKind, _ position: FragmentPosition = .only, payloadLength: Int, isCompressed: Bool = false,
+        random: inout RandomPool
     ) throws(SendError) -> EncodedFrameHeader {
         guard phase == .open else { throw .notOpen }
         let isFirst = position == .only || position == .first
@@ -19,8 +21,8 @@ extension Endpoint {
         isSendingFragments = !isLast
         return EncodedFrameHeader(
             FrameHeader(
-                opcode: isFirst ? kind.opcode : .continuation, isFinal: isLast, maskingKey: maskingKey(&random),
-                payloadLength: UInt64(payloadLength)))
+                opcode: isFirst ? kind.opcode : .continuation, isFinal: isLast, rsv1: isCompressed && isFirst,
+                maskingKey: maskingKey(&random), payloadLength: UInt64(payloadLength)))
     }
 
     /// Writes a whole message as one frame, where a server is open for it and the payload is short.
@@ -30,7 +32,8 @@ extension Endpoint {
     package func writeShortMessage(
         _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer
     ) -> Int {
-        guard phase == .open, role == .server, !isSendingFragments, payload.count <= 125, let base = payload.baseAddress
+        guard phase == .open, role == .server, !isSendingFragments, compression == nil, payload.count <= 125,
+            let base = payload.baseAddress
         else { return 0 }
         target.storeBytes(of: 0x80 | kind.opcode.rawValue, as: UInt8.self)
         target.storeBytes(of: UInt8(truncatingIfNeeded: payload.count), toByteOffset: 1, as: UInt8.self)

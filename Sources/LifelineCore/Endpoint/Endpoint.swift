@@ -61,6 +61,8 @@ public struct Endpoint: ~Copyable {
     var heartbeat: Heartbeat
     /// What there is only now and then.
     var extras: EndpointExtras?
+    /// What compression needs; `nil` where none was agreed on.
+    var compression: CompressionState?
 
     /// The opening handshake while it lasts; afterwards what was asked and agreed is the driver's to keep.
     var handshake: OpeningHandshake?
@@ -211,10 +213,16 @@ public struct Endpoint: ~Copyable {
     public var deadline: Instant? {
         switch phase {
         case .opening: handshake?.deadline
-        case .open: heartbeat.deadline
+        case .open: openDeadline
         case .closing, .ending: endDeadline
         case .closed: nil
         }
+    }
+
+    @inline(__always)
+    private var openDeadline: Instant? {
+        guard let idle = compression?.idleDeadline else { return heartbeat.deadline }
+        return min(heartbeat.deadline ?? idle, idle)
     }
 
     /// Does what is due at `now`: sends a Ping, or ends what has taken too long.
@@ -227,6 +235,7 @@ public struct Endpoint: ~Copyable {
             }
             endNow()
         case .open:
+            compression?.advance(to: now)
             switch heartbeat.advance(to: now) {
             case .nothing: break
             case .ping: if extras?.control.ping == nil { _ = ping(at: now) }

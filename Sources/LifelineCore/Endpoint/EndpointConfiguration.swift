@@ -25,6 +25,9 @@ public struct EndpointConfiguration: Hashable, Sendable {
     public var closeTimeout: Duration
     /// When to ping, and when to take silence for death.
     public var heartbeat: HeartbeatConfiguration
+    /// Whether and how messages are compressed, where the peer agrees; `nil` for never. Default: as
+    /// ``CompressionConfiguration/init()`` says.
+    public var compression: CompressionConfiguration? = CompressionConfiguration()
 
     /// The defaults of a client.
     public static var client: EndpointConfiguration { EndpointConfiguration(maximumMessageSize: 16 << 20) }

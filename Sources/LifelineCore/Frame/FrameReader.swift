@@ -7,6 +7,20 @@ struct FrameReader {
         var frameSize: Int
         var messageSize: Int
         var fragments: Int
+
+        /// The most bytes of a compressed frame on the wire. What counts is what they give; this keeps out what cannot be
+        /// meant, such as a stream of empty blocks that never gives anything.
+        var compressedFrameSize: Int { Limits.compressed(frameSize) }
+        /// The same of a compressed message. Each fragment ends with a flush.
+        var compressedMessageSize: Int {
+            let (size, overflow) = Limits.compressed(messageSize).addingReportingOverflow(
+                (fragments > Int.max / 16 ? .max : fragments * 16))
+            return overflow ? .max : size
+        }
+
+        private static func compressed(_ size: Int) -> Int {
+            size > Int.max / 4 ? size : size * 2 + 1024
+        }
     }
 
     private let limits: Limits
@@ -25,6 +39,12 @@ struct FrameReader {
     private(set) var isInsideFrame = false
     /// The bytes of the payload that have not been read.
     private(set) var remaining = 0
+    /// How many of them, at the beginning of the input, have been unmasked already.
+    private var unmasked = 0
+    /// Whether permessage-deflate was agreed, so that RSV1 has a meaning (RFC 7692 §6).
+    var allowsCompression = false
+    /// Whether the message that is being read is compressed, which its first frame said.
+    private(set) var isCompressed = false
     /// The key for the next byte of the payload; `nil` where it is not masked.
     private var maskingKey = MaskingKey(word: 0)
 
@@ -111,9 +131,29 @@ struct FrameReader {
         return UnsafeRawBufferPointer(start: start, count: count)
     }
 
+    /// What has come of the payload, unmasked where it lies; ``takePayload(_:_:)`` says how much of it has been read.
+    mutating func peekPayload(_ input: inout ReadBuffer) -> UnsafeRawBufferPointer {
+        let count = min(remaining, input.count)
+        if expectsMask, count > unmasked {
+            maskingKey.apply(to: input.start + unmasked, count: count - unmasked)
+            maskingKey = maskingKey.rotated(by: count - unmasked)
+        }
+        unmasked = count
+        return UnsafeRawBufferPointer(start: input.start, count: count)
+    }
+
+    /// Takes `count` bytes of what ``peekPayload(_:)`` showed.
+    mutating func takePayload(_ count: Int, _ input: inout ReadBuffer) {
+        unmasked -= count
+        remaining -= count
+        isInsideFrame = remaining > 0
+        input.skip(count)
+    }
+
     /// Skips what has come of the payload, without unmasking it.
     mutating func skipPayload(_ input: inout ReadBuffer) {
         let count = min(remaining, input.count)
+        unmasked = 0
         remaining -= count
         isInsideFrame = remaining > 0
         input.skip(count)
@@ -130,7 +170,8 @@ struct FrameReader {
     /// The header that was read last, as a value for those who look on.
     var header: FrameHeader {
         FrameHeader(
-            opcode: opcode, isFinal: isFinal, maskingKey: expectsMask ? maskingKey : nil,
+            opcode: opcode, isFinal: isFinal, rsv1: isCompressed && (opcode == .text || opcode == .binary),
+            maskingKey: expectsMask ? maskingKey : nil,
             payloadLength: UInt64(remaining))
     }
 
@@ -145,8 +186,11 @@ struct FrameReader {
     /// Judges what the first two bytes say.
     @inline(__always)
     private func check(_ first: UInt8, _ second: UInt8) throws(ProtocolViolation) {
-        guard first & 0x70 == 0 else { throw .reservedBits(first) }
         let opcode = Opcode(rawValue: first)
+        if first & 0x70 != 0 {
+            guard allowsCompression, first & 0x30 == 0 else { throw .reservedBits(first, allowsCompression) }
+            guard opcode == .text || opcode == .binary else { throw .compressionInsideMessage(opcode) }
+        }
         guard (second & 0x80 != 0) == expectsMask else { throw expectsMask ? .unmaskedFrame : .maskedFrame }
         switch opcode {
         case .text, .binary:
@@ -179,7 +223,10 @@ struct FrameReader {
             offset = 10
         }
         let opcode = Opcode(rawValue: first)
-        if !opcode.isControl { try countData(opcode, length) }
+        if !opcode.isControl {
+            if opcode != .continuation { isCompressed = first & 0x40 != 0 }
+            try countData(opcode, length)
+        }
         if expectsMask {
             maskingKey = MaskingKey(word: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
         }
@@ -192,13 +239,31 @@ struct FrameReader {
     /// Holds a data frame to the limits on frames, messages and fragments.
     @inline(__always)
     private mutating func countData(_ opcode: Opcode, _ length: UInt64) throws(ProtocolViolation) {
-        guard length <= UInt64(limits.frameSize) else { throw .frameTooBig(length, limit: limits.frameSize) }
+        let frameLimit = isCompressed ? limits.compressedFrameSize : limits.frameSize
+        guard length <= UInt64(frameLimit) else { throw .frameTooBig(length, limit: limits.frameSize) }
         if opcode != .continuation { messageKind = opcode == .text ? .text : .binary }
         let total = UInt64(messageSize) &+ length
-        guard total <= UInt64(limits.messageSize) else { throw .messageTooBig(total, limit: limits.messageSize) }
+        let messageLimit = isCompressed ? limits.compressedMessageSize : limits.messageSize
+        guard total <= UInt64(messageLimit) else { throw .messageTooBig(total, limit: limits.messageSize) }
         messageSize = Int(truncatingIfNeeded: total)
         fragments &+= 1
         guard fragments <= limits.fragments else { throw .tooManyFragments(limit: limits.fragments) }
+    }
+
+    /// The most bytes of a message.
+    var maximumMessageSize: Int { limits.messageSize }
+    /// The most bytes of a frame.
+    var maximumFrameSize: Int { limits.frameSize }
+
+    /// What is wrong with a compressed message that gives more than is allowed.
+    ///
+    /// - Parameters:
+    ///   - messageSize: The bytes that the message has given.
+    ///   - frameSize: The bytes that its last frame has.
+    func violation(messageSize: Int, frameSize: Int) -> ProtocolViolation {
+        messageSize > limits.messageSize
+            ? .messageTooBig(UInt64(messageSize), limit: limits.messageSize)
+            : .frameTooBig(UInt64(frameSize), limit: limits.frameSize)
     }
 
     // MARK: Headers in pieces

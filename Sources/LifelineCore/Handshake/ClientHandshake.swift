@@ -98,8 +98,10 @@ public struct ClientHandshake: Sendable {
             throw HandshakeFailure(
                 .acceptMismatch, "the 101 lacks the one Sec-WebSocket-Accept that answers the key", response: response)
         }
+        let extensions = try chosenExtensions(response)
         return HandshakeAgreement(
-            subprotocol: try chosenSubprotocol(response), extensions: try chosenExtensions(response))
+            subprotocol: try chosenSubprotocol(response), extensions: extensions,
+            compression: try agreedCompression(extensions, response))
     }
 
     /// Item 6: one of the offered subprotocols, or none.
@@ -113,6 +115,21 @@ public struct ClientHandshake: Sendable {
             )
         }
         return chosen[0]
+    }
+
+    /// permessage-deflate as the server has accepted it, within what was offered (RFC 7692 §7.1).
+    private func agreedCompression(
+        _ chosen: [WebSocketExtension], _ response: HTTPResponse
+    ) throws(HandshakeFailure) -> PerMessageDeflate? {
+        guard let answer = chosen.first(where: { $0.name == PerMessageDeflate.name }) else { return nil }
+        do throws(PerMessageDeflate.Malformed) {
+            let offers = extensions.filter { $0.name == PerMessageDeflate.name }
+            return try PerMessageDeflate.agreement(from: answer, to: offers)
+        } catch {
+            throw HandshakeFailure(
+                .extensions, "the server's answer to permessage-deflate: \(error.reason) (RFC 7692 §7.1)",
+                response: response)
+        }
     }
 
     /// Item 5: none but offered extensions, each of them once.

@@ -7,9 +7,19 @@ public struct HandshakeAgreement: Hashable, Sendable {
     /// The extensions in use, with the parameters that the server chose.
     public let extensions: [WebSocketExtension]
 
-    package init(subprotocol: String?, extensions: [WebSocketExtension]) {
+    /// What was agreed on for compression (RFC 7692); `nil` where messages are sent as they are.
+    public let compression: PerMessageDeflate?
+
+    /// An agreement of a server's.
+    package init(subprotocol: String?, compression: PerMessageDeflate? = nil) {
+        self.init(
+            subprotocol: subprotocol, extensions: compression.map { [$0.answer] } ?? [], compression: compression)
+    }
+
+    package init(subprotocol: String?, extensions: [WebSocketExtension], compression: PerMessageDeflate? = nil) {
         self.subprotocol = subprotocol
         self.extensions = extensions
+        self.compression = compression
     }
 
     /// The most subprotocols that are read from an offer.

@@ -7,7 +7,7 @@ struct ByteStore: ~Copyable {
     private var capacity = 0
 
     /// Where large blocks come from, and go to.
-    private let pool: MemoryPool?
+    let pool: MemoryPool?
 
     init(pool: MemoryPool? = nil) {
         self.pool = pool
@@ -38,6 +38,38 @@ struct ByteStore: ~Copyable {
         if total > capacity { grow(to: total) }
         base.unsafelyUnwrapped.advanced(by: count).copyMemory(from: source, byteCount: length)
         count = total
+    }
+
+    /// Adds a value's bytes at the end.
+    mutating func append<Value: BitwiseCopyable>(_ value: Value) {
+        withUnsafeBytes(of: value) { append($0.baseAddress.unsafelyUnwrapped, count: $0.count) }
+    }
+
+    /// Room for at least `minimum` bytes behind the last, for ``noteAppended(_:)`` to say how many were written.
+    mutating func reserve(_ minimum: Int) -> UnsafeMutableRawBufferPointer {
+        if capacity - count < minimum { grow(to: count + minimum) }
+        return UnsafeMutableRawBufferPointer(start: base.unsafelyUnwrapped + count, count: capacity - count)
+    }
+
+    /// Adds the next `length` of the bytes that ``reserve(_:)`` made room for.
+    mutating func noteAppended(_ length: Int) {
+        count += length
+    }
+
+    /// Takes bytes back from the end.
+    mutating func removeLast(_ length: Int) {
+        count -= length
+    }
+
+    /// Gives memory back where there is much more than the bytes need.
+    mutating func shrinkToFit() {
+        guard capacity > 1024, capacity / 4 > count else { return }
+        let size = max(count, 128)
+        let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
+        if let base { block.copyMemory(from: base, byteCount: count) }
+        free()
+        base = block
+        capacity = size
     }
 
     /// Forgets the bytes and frees their memory.

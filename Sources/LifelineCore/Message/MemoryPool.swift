@@ -13,6 +13,8 @@ public final class MemoryPool {
     private var spare: [[UnsafeMutableRawPointer]]
     /// The bytes of the blocks that are kept.
     private(set) var size = 0
+    /// Compressors and decompressors, which are kept likewise.
+    var compression = CompressionPool()
 
     /// A pool.
     ///

@@ -24,6 +24,29 @@ extension EndpointHarness {
         return harness
     }
 
+    /// An endpoint past an opening handshake in which permessage-deflate was agreed on with the given parameters.
+    static func compressing(
+        _ role: Role, _ agreement: PerMessageDeflate = PerMessageDeflate(), configuration: EndpointConfiguration? = nil,
+        delivery: Delivery = .messages
+    ) -> EndpointHarness {
+        let harness: EndpointHarness
+        switch role {
+        case .server:
+            harness = EndpointHarness(server: configuration ?? .server)
+            harness.receive(HandshakeText.request.adding("Sec-WebSocket-Extensions: \(agreement.offer)").bytes)
+        case .client:
+            harness = .client(configuration: configuration ?? .client, extensions: [agreement.offer])
+            harness.receive(
+                harness.answerToRequest.adding("Sec-WebSocket-Extensions: \(agreement.answer)").bytes)
+        }
+        #expect(harness.phase == .open)
+        #expect(harness.endpoint.compressionAgreement == agreement)
+        harness.endpoint.delivery = delivery
+        _ = harness.takeEvents()
+        _ = harness.takeOutput()
+        return harness
+    }
+
     /// A client that has just written its request.
     static func client(
         configuration: EndpointConfiguration = .client, subprotocols: [String] = [],
@@ -57,8 +80,10 @@ extension EndpointHarness {
             return endpoint.respond(HTTPResponse(status: .ok), body: Array("fine".utf8), at: now)
         }
         do throws(HandshakeRefusal) {
-            let response = try ServerHandshake(request).response()
-            endpoint.accept(response, at: now, random: &random)
+            let handshake = try ServerHandshake(request)
+            let agreement = endpoint.configuration.compression?.agreement(on: handshake.extensions)
+            let response = handshake.response(extensions: agreement.map { [$0.answer] } ?? [])
+            endpoint.accept(response, compression: agreement, at: now, random: &random)
         } catch {
             endpoint.refuse(error, at: now)
         }
@@ -88,6 +113,30 @@ extension EndpointHarness {
         guard let base = memory.baseAddress else { return }
         let count = payload.withUnsafeBytes { header.write($0, to: base) }
         write(Array(memory[..<count]))
+    }
+
+    /// Sends a data frame compressed, where the endpoint finds it worth it.
+    ///
+    /// - Returns: Whether it was.
+    @discardableResult
+    func send(
+        _ kind: MessageKind, _ payload: [UInt8], _ position: FragmentPosition = .only, compress: MessageCompression
+    ) throws(SendError) -> Bool {
+        let compressed = payload.withUnsafeBytes { plain in
+            endpoint.compress(plain, position, compress, at: now)?.withUnsafeBytes { Array($0) }
+        }
+        guard let compressed else {
+            try send(kind, payload, position)
+            return false
+        }
+        let header = try endpoint.dataFrame(
+            kind, position, payloadLength: compressed.count, isCompressed: true, random: &random)
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: compressed.count + 16, alignment: 1)
+        defer { memory.deallocate() }
+        guard let base = memory.baseAddress else { return false }
+        let count = compressed.withUnsafeBytes { header.write($0, to: base) }
+        write(Array(memory[..<count]))
+        return true
     }
 
     /// Begins the closing handshake with a code and a reason.

@@ -1,0 +1,201 @@
+/// What a connection that has agreed on permessage-deflate keeps of it.
+///
+/// Nothing but this record, before the first compressed message, and, between messages, for a direction that keeps no window.
+/// A direction that does keeps its compressor or decompressor while it is in use, and the bytes of its window alone once
+/// the connection has been idle.
+final class CompressionState {
+    /// What was agreed on.
+    let agreement: PerMessageDeflate
+    let settings: CompressionConfiguration
+    private let memory: MemoryPool
+
+    let sendKind: CompressorKind
+    let keepsSendWindow: Bool
+    private let receiveWindowBits: Int
+    private let keepsReceiveWindow: Bool
+
+    private var compressor: DeflateStream?
+    private var decompressor: InflateStream?
+    /// The windows of an idle connection.
+    private var sendWindow: [UInt8] = []
+    private var receiveWindow: [UInt8] = []
+
+    /// Whether the message that is being sent in fragments is compressed.
+    var isSendingCompressed = false
+    /// Whether the tail of the fragment before has not been sent: the next one begins with it, the last one omits it.
+    var owesTail = false
+
+    /// The bytes that the message which is being received has given so far.
+    var messageSize = 0
+    /// The bytes that the frame which is being received has given so far.
+    var frameSize = 0
+    /// Its bytes on the wire so far.
+    var messageWireSize = 0
+    /// How many bytes at the beginning of the input the decompressor has used already.
+    var usedAhead = 0
+    /// Whether the last thing read was the end of a block that says it is the last one.
+    var endsWithFinalBlock = false
+
+    /// When it is looked whether the connection is idle; set while there is something to give back then.
+    private(set) var idleDeadline: Instant?
+    private var lastUse = Instant(nanoseconds: 0)
+
+    var statistics = CompressionStatistics()
+
+    init(_ agreement: PerMessageDeflate, _ settings: CompressionConfiguration, role: Role, memory: MemoryPool?) {
+        self.agreement = agreement
+        self.settings = settings
+        self.memory = memory ?? MemoryPool()
+        sendKind = CompressorKind(
+            windowBits: agreement.maxWindowBits(role), level: settings.level, memoryLevel: settings.memoryLevel)
+        keepsSendWindow = !agreement.noContextTakeover(role)
+        receiveWindowBits = agreement.maxWindowBits(role.peer)
+        keepsReceiveWindow = !agreement.noContextTakeover(role.peer)
+    }
+
+    deinit {
+        giveCompressor()
+        giveDecompressor()
+        settings.budget.give(sendWindow.count + receiveWindow.count)
+    }
+
+    /// A compressor with an empty window; `nil` where the budget has no room.
+    func takeSpareCompressor() -> DeflateStream? {
+        memory.compression.compressors.take(sendKind, settings.budget, withinBudget: true)
+    }
+
+    func giveSpare(_ compressor: DeflateStream) {
+        memory.compression.compressors.give(compressor, sendKind, settings.budget)
+    }
+
+    private func giveCompressor() {
+        if let stream = compressor.take() { giveSpare(stream) }
+    }
+
+    private func giveDecompressor() {
+        guard let stream = decompressor.take() else { return }
+        memory.compression.decompressors.give(stream, receiveWindowBits, settings.budget)
+    }
+
+    /// Memory to put together what is compressed and decompressed.
+    func store() -> ByteStore { ByteStore(pool: memory) }
+
+    // MARK: Sending
+
+    /// The compressor, with the window of the messages before where that is kept; `nil` where the budget has no room.
+    func takeCompressor(at now: Instant) -> DeflateStream? {
+        noteUse(at: now)
+        if let compressor { return compressor }
+        guard let made = takeSpareCompressor() else { return nil }
+        if !sendWindow.isEmpty {
+            sendWindow.withUnsafeBytes { made.skip($0) }
+            settings.budget.give(sendWindow.count)
+            sendWindow = []
+        }
+        compressor = made
+        return made
+    }
+
+    /// Notes that a message has been compressed to its end.
+    func endSending() {
+        isSendingCompressed = false
+        owesTail = false
+        if !keepsSendWindow { giveCompressor() }
+    }
+
+    /// Begins anew: what was compressed last is not sent, so that the peer's window lacks it.
+    func forgetSent() {
+        endSending()
+        giveCompressor()
+    }
+
+    /// Moves the window on by a message that was compressed elsewhere, from an empty window.
+    func noteSentElsewhere(_ plain: UnsafeRawBufferPointer) {
+        guard keepsSendWindow else { return }
+        if let compressor {
+            compressor.skip(plain)
+        } else if !sendWindow.isEmpty {
+            // An empty window is as right as any, and needs no memory.
+            settings.budget.give(sendWindow.count)
+            sendWindow = []
+        }
+    }
+
+    // MARK: Receiving
+
+    /// The decompressor, with the window of the messages before where that is kept; `nil` where the system has no memory.
+    func takeDecompressor(at now: Instant) -> InflateStream? {
+        noteUse(at: now)
+        if let decompressor { return decompressor }
+        guard
+            let made = memory.compression.decompressors.take(receiveWindowBits, settings.budget, withinBudget: false)
+        else { return nil }
+        if !receiveWindow.isEmpty {
+            made.restore(receiveWindow)
+            settings.budget.give(receiveWindow.count)
+            receiveWindow = []
+        }
+        decompressor = made
+        return made
+    }
+
+    /// Notes that a message has been read to its end.
+    func endReceiving() {
+        statistics.receivedBytes += messageSize
+        statistics.receivedWireBytes += messageWireSize
+        messageSize = 0
+        frameSize = 0
+        messageWireSize = 0
+        endsWithFinalBlock = false
+        if !keepsReceiveWindow { giveDecompressor() }
+    }
+
+    /// Whether a message is being received.
+    private var isReceiving: Bool { messageWireSize + usedAhead > 0 }
+
+    // MARK: Idleness
+
+    private func noteUse(at now: Instant) {
+        lastUse = now
+        guard idleDeadline == nil, keepsSendWindow || keepsReceiveWindow else { return }
+        idleDeadline = now.advanced(by: settings.idleTimeout)
+    }
+
+    /// Keeps only the windows, where the connection has been idle for long enough.
+    func advance(to now: Instant) {
+        guard let deadline = idleDeadline, now >= deadline else { return }
+        let next = lastUse.advanced(by: settings.idleTimeout)
+        guard next <= now, !isSendingCompressed, !isReceiving else {
+            idleDeadline = max(next, now.advanced(by: settings.idleTimeout))
+            return
+        }
+        idleDeadline = nil
+        if let compressor {
+            sendWindow = compressor.window
+            settings.budget.take(sendWindow.count)
+            giveCompressor()
+        }
+        if let decompressor {
+            receiveWindow = decompressor.window
+            settings.budget.take(receiveWindow.count)
+            giveDecompressor()
+        }
+    }
+}
+
+/// Whether bytes look as if compressing them were in vain: encrypted, or compressed before.
+///
+/// Each value of a byte is about as frequent as any other then. It is judged from a kibibyte of them, and in doubt the answer
+/// is no.
+func looksIncompressible(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    let sample = 1024
+    guard bytes.count >= sample else { return false }
+    let stride = bytes.count / sample
+    return withUnsafeTemporaryAllocation(of: UInt16.self, capacity: 256) { counts in
+        counts.initialize(repeating: 0)
+        for index in 0..<sample { counts[Int(bytes[index * stride])] += 1 }
+        // Of evenly spread bytes, sample + sample² / 256 on average; text gives ten times as much, base64 four times.
+        let squares = counts.reduce(0) { $0 + Int($1) * Int($1) }
+        return squares < (sample + sample * sample / 256) * 5 / 4
+    }
+}

@@ -1,0 +1,198 @@
+import CZlib
+
+/// What makes compressors interchangeable, and what they make from an empty window the same.
+package struct CompressorKind: Hashable, Sendable {
+    var windowBits: Int
+    var level: Int
+    var memoryLevel: Int
+}
+
+/// One of zlib's compressors of raw DEFLATE (RFC 1951), behind a pointer: zlib needs it to stay where it is.
+struct DeflateStream: ReusableStream {
+    typealias Kind = CompressorKind
+
+    /// What each message ends with where it is flushed, and what is not sent (RFC 7692 §7.2.1).
+    static let tail: (UInt8, UInt8, UInt8, UInt8) = (0x00, 0x00, 0xFF, 0xFF)
+    static let tailLength = 4
+
+    private let stream: UnsafeMutablePointer<z_stream>
+
+    init?(_ kind: Kind, budget: CompressionBudget) {
+        stream = .allocate(capacity: 1)
+        stream.initialize(to: .counted(by: budget))
+        // zlib makes 9 bits of 8 by itself where there is a header to say so. Without one it refuses 8, but its window of 9
+        // bits reaches back 2^9 - 262 = 250 bytes at most, which is within the 256 of 8 bits.
+        let status = deflateInit2_(
+            stream, Int32(kind.level), Z_DEFLATED, -Int32(max(kind.windowBits, 9)), Int32(kind.memoryLevel),
+            Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+        guard status == Z_OK else {
+            stream.deallocate()
+            return nil
+        }
+    }
+
+    func end() {
+        deflateEnd(stream)
+        stream.deallocate()
+    }
+
+    func reset() {
+        deflateReset(stream)
+    }
+
+    /// Compresses `bytes` to their end and flushes, so that the peer can decompress all of them.
+    ///
+    /// The output ends with ``tail``, unless there was nothing to compress and the output ended so before: then it is empty.
+    func compress(_ bytes: UnsafeRawBufferPointer, into output: inout ByteStore) {
+        var rest = bytes
+        repeat {
+            // zlib counts in 32 bits.
+            let part = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30))
+            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(part.count))
+            stream.pointee.next_in = part.mutableBytes
+            stream.pointee.avail_in = UInt32(part.count)
+            repeat {
+                let space = output.reserve(deflateMinimumSpace)
+                let room = min(space.count, 1 << 30)
+                stream.pointee.next_out = space.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self)
+                stream.pointee.avail_out = UInt32(room)
+                deflate(stream, rest.isEmpty ? Z_SYNC_FLUSH : Z_NO_FLUSH)
+                output.noteAppended(room - Int(stream.pointee.avail_out))
+            } while stream.pointee.avail_out == 0
+        } while !rest.isEmpty
+    }
+
+    /// Moves the window on by bytes that the peer got without this compressor.
+    func skip(_ bytes: UnsafeRawBufferPointer) {
+        let last = UnsafeRawBufferPointer(rebasing: bytes.suffix(32 << 10))
+        deflateSetDictionary(stream, last.mutableBytes, UInt32(last.count))
+    }
+
+    /// A copy of its window: all that the peer has of it that can be referred to.
+    var window: [UInt8] {
+        Array(unsafeUninitializedCapacity: 32 << 10) { buffer, count in
+            var length: UInt32 = 0
+            deflateGetDictionary(stream, buffer.baseAddress, &length)
+            count = Int(length)
+        }
+    }
+}
+
+/// Room enough for zlib to get on; less would have it stop in the middle of its tail more often than not.
+private let deflateMinimumSpace = 64
+
+/// One of zlib's decompressors of raw DEFLATE.
+struct InflateStream: ReusableStream {
+    /// What became of a call.
+    enum Status {
+        /// The input was used up, or the room for the output.
+        case goesOn
+        /// A block that says it is the last one has ended (BFINAL); what follows begins anew.
+        case blockWasFinal
+        /// The input is no DEFLATE; what zlib says of it.
+        case isCorrupt(String)
+    }
+
+    private let stream: UnsafeMutablePointer<z_stream>
+
+    init?(_ windowBits: Int, budget: CompressionBudget) {
+        stream = .allocate(capacity: 1)
+        stream.initialize(to: .counted(by: budget))
+        let status = inflateInit2_(
+            stream, -Int32(windowBits), ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+        guard status == Z_OK else {
+            stream.deallocate()
+            return nil
+        }
+    }
+
+    func end() {
+        inflateEnd(stream)
+        stream.deallocate()
+    }
+
+    func reset() {
+        inflateReset(stream)
+    }
+
+    /// Decompresses on.
+    ///
+    /// - Returns: How many bytes of the input were used, how many of the output were written, and what came of it.
+    func decompress(
+        _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, stopsAtBlocks: Bool = false
+    ) -> (used: Int, written: Int, status: Status) {
+        let available = min(input.count, 1 << 30)
+        let room = min(output.count, 1 << 30)
+        stream.pointee.next_in = input.mutableBytes
+        stream.pointee.avail_in = UInt32(available)
+        stream.pointee.next_out = output.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        stream.pointee.avail_out = UInt32(room)
+        let code = inflate(stream, stopsAtBlocks ? Z_BLOCK : Z_SYNC_FLUSH)
+        let used = available - Int(stream.pointee.avail_in)
+        let written = room - Int(stream.pointee.avail_out)
+        switch code {
+        case Z_OK, Z_BUF_ERROR:
+            return (used, written, .goesOn)
+        case Z_STREAM_END:
+            // The window stays: with context takeover the next block may refer to it.
+            inflateResetKeep(stream)
+            return (used, written, .blockWasFinal)
+        default:
+            return (used, written, .isCorrupt(stream.pointee.msg.map { String(cString: $0) } ?? "error \(code)"))
+        }
+    }
+
+    /// Whether what was read last, with `stopsAtBlocks`, was the end of a block that ended on a byte's boundary.
+    var isAtBlockEnd: Bool {
+        // 128: just behind a block's end; the lowest bits: how many of the last byte have not been used; see zlib.h.
+        stream.pointee.data_type & 128 != 0 && stream.pointee.data_type & 7 == 0
+    }
+
+    /// A copy of its window.
+    var window: [UInt8] {
+        Array(unsafeUninitializedCapacity: 32 << 10) { buffer, count in
+            var length: UInt32 = 0
+            inflateGetDictionary(stream, buffer.baseAddress, &length)
+            count = Int(length)
+        }
+    }
+
+    /// Sets the window of a decompressor that has none.
+    func restore(_ window: [UInt8]) {
+        window.withUnsafeBufferPointer { bytes in
+            _ = inflateSetDictionary(stream, bytes.baseAddress, UInt32(bytes.count))
+        }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The bytes as zlib takes them; it does not change them.
+    fileprivate var mutableBytes: UnsafeMutablePointer<UInt8>? {
+        UnsafeMutablePointer(mutating: baseAddress?.assumingMemoryBound(to: UInt8.self))
+    }
+}
+
+extension z_stream {
+    /// A stream whose memory a budget counts.
+    fileprivate static func counted(by budget: CompressionBudget) -> z_stream {
+        var stream = z_stream()
+        // Whoever owns the stream owns the budget too.
+        stream.opaque = Unmanaged.passUnretained(budget).toOpaque()
+        stream.zalloc = { budget, items, size in
+            // The size stands before the block, for the day it is freed.
+            let count = Int(items) * Int(size)
+            let block = UnsafeMutableRawPointer.allocate(byteCount: count + 16, alignment: 16)
+            block.storeBytes(of: count, as: Int.self)
+            Unmanaged<CompressionBudget>.fromOpaque(budget.unsafelyUnwrapped).takeUnretainedValue().take(count + 16)
+            return block + 16
+        }
+        stream.zfree = { budget, address in
+            guard let address else { return }
+            let block = address - 16
+            let count = block.load(as: Int.self)
+            Unmanaged<CompressionBudget>.fromOpaque(budget.unsafelyUnwrapped).takeUnretainedValue().give(count + 16)
+            block.deallocate()
+        }
+        return stream
+    }
+}
