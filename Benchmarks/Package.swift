@@ -14,6 +14,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     dependencies: [
         .package(name: "lifeline", path: ".."),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.92.0"),
     ],
@@ -56,6 +57,20 @@ let package = Package(
             dependencies: [
                 "EchoServerSupport", .product(name: "Lifeline", package: "lifeline"),
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings
+        ),
+        // zlib in a loop of C, and what the library makes of it.
+        .target(
+            name: "CPlainZlib",
+            cSettings: [.enableWarning("all"), .enableWarning("extra")],
+            linkerSettings: [.linkedLibrary("z")]
+        ),
+        .executableTarget(
+            name: "DeflateBench",
+            dependencies: [
+                "CPlainZlib", .product(name: "LifelineCore", package: "lifeline"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             swiftSettings: settings
         ),

@@ -1,5 +1,6 @@
 """lifeline serve."""
 
+import json
 import re
 import signal
 import time
@@ -142,3 +143,38 @@ def serve_at_a_port_in_use():
         result = run("serve", "--port", str(port))
         equal(result.returncode, 2)
         expect(b"in use" in result.stderr, result.stderr)
+
+
+@test
+def serve_compresses():
+    lines = "".join(f'{{"type":"trade","symbol":"LFLN","price":{n}.25,"venue":"XNAS","kinds":["regular"],"seq":{n}}}\n' * 2
+                    for n in range(20))
+    with serve("--server-max-window-bits", "11", "--compress-from", "50") as (server, url, port):
+        connect = run("connect", "--wait", "0.1", "--json", "--compress-from", "50", url + "/echo", input=lines)
+        events = [json.loads(line) for line in connect.stdout.splitlines()]
+        equal(
+            events[0]["compression"], "permessage-deflate; server_max_window_bits=11; client_max_window_bits=12")
+        equal("".join(event["text"] + "\n" for event in events if event["event"] == "message"), lines)
+        for way in ("Sent", "Received"):
+            wire, plain = events[-1][f"compressed{way}WireBytes"], events[-1][f"compressed{way}Bytes"]
+            expect(plain == len(lines) - 40 and wire < plain / 4, events[-1])
+        server.wait_for_error("with permessage-deflate; server_max_window_bits=11; client_max_window_bits=12")
+        server.wait_for_error(f"in 40 messages, {len(lines) - 40} bytes, compressed ")
+        plain = run("connect", "--wait", "0.1", "--json", "--no-compression", url + "/echo", input=lines)
+        equal(json.loads(plain.stdout.splitlines()[0])["compression"], None)
+    with serve("--no-compression") as (server, url, port):
+        connect = run("connect", "--wait", "0.1", "--json", url + "/echo", input=lines)
+        equal(json.loads(connect.stdout.splitlines()[0])["compression"], None)
+        expect(b"permessage" not in server.errors)
+
+
+@test
+def compression_options_are_checked():
+    for arguments, text in (
+        (("--server-max-window-bits", "16"), "8 to 15"),
+        (("--client-max-window-bits", "7"), "8 to 15"),
+        (("--compression-level", "0"), "1 to 9"),
+        (("--compress-from", "-1"), ""),
+    ):
+        failed = run("serve", *arguments)
+        expect(failed.returncode == 64 and text in failed.stderr.decode(), failed.stderr)

@@ -44,7 +44,7 @@ extension Connection {
         guard let compressed else { return false }
         let header = try endpoint.pointee.dataFrame(
             kind, position, payloadLength: compressed.count, isCompressed: true, random: &loop.random)
-        if isObserved { observeSent(kind, position, payload) }
+        if isObserved { observeSent(kind, position, payload, compressedLength: compressed.count) }
         compressed.withUnsafeBytes { writeBorrowed(header, $0) }
         setDeadline()
         return true
@@ -101,7 +101,7 @@ extension Connection {
             message.kind, .only, payloadLength: wire.readableBytes, isCompressed: true, random: &loop.random)
         message.payload.withUnsafeReadableBytes { plain in
             endpoint.pointee.noteSentCompressed(plain, wireSize: wire.readableBytes)
-            if isObserved { observeSent(message.kind, .only, plain) }
+            if isObserved { observeSent(message.kind, .only, plain, compressedLength: wire.readableBytes) }
         }
         if wire.readableBytes >= separatePayloadSize, header.maskingKey == nil {
             writeOwned(header, wire)

@@ -385,6 +385,7 @@ final class Connection: @unchecked Sendable {
         guard !isEnded else { return }
         isEnded = true
         guard let outcome else { return }
+        if isObserved, endpoint.pointee.compresses { observe(.compressed(endpoint.pointee.compressionStatistics)) }
         observe(.ended(outcome))
         owner?.connectionEnded(self)
         // A handler that is to see the end first sees what arrived before it.

@@ -34,20 +34,31 @@ extension Connection {
     }
 
     /// Reports a data frame that is being sent.
-    func observeSent(_ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer) {
-        let opcode = position == .only || position == .first ? kind.opcode : .continuation
-        reportSent(opcode, isFinal: position == .only || position == .last, payload)
+    ///
+    /// - Parameters:
+    ///   - payload: What is sent.
+    ///   - compressedLength: What it takes on the wire, where it is compressed.
+    func observeSent(
+        _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer,
+        compressedLength: Int? = nil
+    ) {
+        let isFirst = position == .only || position == .first
+        let header = FrameHeader(
+            opcode: isFirst ? kind.opcode : .continuation, isFinal: position == .only || position == .last,
+            rsv1: isFirst && compressedLength != nil, payloadLength: UInt64(compressedLength ?? payload.count))
+        reportSent(header, payload)
     }
 
     /// Reports the control frames that are about to be sent.
     func observeControl() {
         for frame in endpoint.pointee.pendingControlFrames {
-            frame.payload.withUnsafeBytes { reportSent(frame.opcode, isFinal: true, $0) }
+            frame.payload.withUnsafeBytes { payload in
+                reportSent(FrameHeader(opcode: frame.opcode, payloadLength: UInt64(payload.count)), payload)
+            }
         }
     }
 
-    private func reportSent(_ opcode: Opcode, isFinal: Bool, _ payload: UnsafeRawBufferPointer) {
-        let header = FrameHeader(opcode: opcode, isFinal: isFinal, payloadLength: UInt64(payload.count))
+    private func reportSent(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) {
         report(.frameSent(header, preview: Array(payload.prefix(LifecycleEvent.maximumPreviewSize))))
     }
 }

@@ -15,9 +15,9 @@ public struct LifecycleEvent: Sendable {
         case responseSent(HTTPResponse)
         /// A client has received the server's answer.
         case responseReceived(HTTPResponse)
-        /// A frame has been written, and how its payload begins.
+        /// A frame has been written, and how its payload begins, before it was compressed.
         case frameSent(FrameHeader, preview: [UInt8])
-        /// A frame has been read, and how its payload begins (unmasked).
+        /// A frame has been read, and how its payload begins, unmasked and decompressed.
         case frameReceived(FrameHeader, preview: [UInt8])
         /// A Pong has answered a Ping of ours.
         case roundTrip(Duration)
@@ -25,6 +25,8 @@ public struct LifecycleEvent: Sendable {
         case readingPaused
         /// The application has caught up.
         case readingResumed
+        /// What compression has saved, where it was agreed on; shortly before ``ended(_:)``.
+        case compressed(CompressionStatistics)
         /// How the WebSocket ended is decided.
         case ended(CloseOutcome)
         /// This side has ended its side of TCP.

@@ -105,6 +105,9 @@ struct BenchCommand: AsyncParsableCommand {
         transform: HeaderField.parse)
     var header: [HTTPField] = []
 
+    @Flag(help: "Offer permessage-deflate, which costs the generator more than the server.")
+    var compress = false
+
     @Option(help: ArgumentHelp("The certificates to trust, in PEM form, instead of the system's.", valueName: "file"))
     var cacert: String?
 
@@ -213,6 +216,7 @@ struct BenchCommand: AsyncParsableCommand {
         configuration.endpoint.maximumMessageSize = largest
         configuration.endpoint.maximumFrameSize = largest
         configuration.endpoint.closeTimeout = .seconds(2)
+        if !compress { configuration.endpoint.compression = nil }
         // Idle connections find out whether their peer lives; the others see it.
         if mode != .idle { configuration.endpoint.heartbeat.interval = nil }
         // All that may be on its way may wait.

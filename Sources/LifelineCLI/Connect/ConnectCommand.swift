@@ -95,6 +95,8 @@ struct ConnectCommand: AsyncParsableCommand {
     @Flag(help: "Do not check the server's certificate. Whoever sits between can read and change everything.")
     var insecure = false
 
+    @OptionGroup(title: "Compression") var compression: CompressionOptions
+
     @OptionGroup var outputOptions: OutputOptions
 
     /// How long to wait after the end of the input.
@@ -159,6 +161,7 @@ struct ConnectCommand: AsyncParsableCommand {
         configuration.endpoint.maximumFrameSize = maxMessageSize.bytes
         configuration.endpoint.handshakeTimeout = connectTimeout.duration
         configuration.endpoint.heartbeat.interval = pingInterval.duration > .zero ? pingInterval.duration : nil
+        configuration.endpoint.compression = compression.configuration(configuration.endpoint.compression)
         configuration.connectTimeout = connectTimeout.duration
         configuration.subprotocols = subprotocol
         configuration.headerFields = HTTPFields(header)

@@ -9,6 +9,7 @@ enum EventJSON {
         object.add("url", "\(url)")
         object.add("peer", handshake.remoteAddress)
         object.add("subprotocol", handshake.subprotocol)
+        object.add("compression", handshake.compression.map { "\($0)" })
         return object.line
     }
 
@@ -36,13 +37,21 @@ enum EventJSON {
     }
 
     /// The connection has ended.
-    static func closed(_ outcome: CloseOutcome) -> String {
+    static func closed(_ outcome: CloseOutcome, _ compression: CompressionStatistics) -> String {
         var object = event("close")
         object.add("code", Int(outcome.code.rawValue))
         object.add("reason", outcome.reason)
         object.add("clean", outcome.isClean)
         object.add("initiator", "\(outcome.initiator)")
         object.add("failure", outcome.failure.map { "\($0)" })
+        if compression.sentWireBytes > 0 {
+            object.add("compressedSentBytes", compression.sentBytes)
+            object.add("compressedSentWireBytes", compression.sentWireBytes)
+        }
+        if compression.receivedWireBytes > 0 {
+            object.add("compressedReceivedBytes", compression.receivedBytes)
+            object.add("compressedReceivedWireBytes", compression.receivedWireBytes)
+        }
         return object.line
     }
 

@@ -77,7 +77,9 @@ final class Session: Sendable {
         sending.cancel()
         watching.cancel()
         await showLastControls()
-        if !state.withLock({ $0.outputIsClosed }) { await transcript.closed(outcome) }
+        if !state.withLock({ $0.outputIsClosed }) {
+            await transcript.closed(outcome, await socket.compressionStatistics)
+        }
         return outcome
     }
 

@@ -52,7 +52,8 @@ actor Transcript {
             try output.write(EventJSON.opened(url, handshake))
         case .conversation:
             let subprotocol = handshake.subprotocol.map { ", speaking \(output.visible($0))" } ?? ""
-            try show(output.paint("connected to \(url)\(subprotocol)", .bold))
+            let compression = handshake.compression.map { ", with \($0)" } ?? ""
+            try show(output.paint("connected to \(url)\(subprotocol)\(compression)", .bold))
             guard options.isTyped else { return }
             try show(output.paint("each line is sent as a message; Ctrl-D or Ctrl-C closes the connection", .dim))
             if output.movesCursor {
@@ -63,16 +64,17 @@ actor Transcript {
     }
 
     /// The connection has ended.
-    func closed(_ outcome: CloseOutcome) {
+    func closed(_ outcome: CloseOutcome, _ compression: CompressionStatistics) {
         if options.format == .json {
-            try? output.write(EventJSON.closed(outcome))
+            try? output.write(EventJSON.closed(outcome, compression))
             return
         }
         let target = options.format == .conversation ? output : errors
         try? prompt?.end()
         prompt = nil
         let text = "closed " + OutcomeText(outcome, target).description
-        target.print(stamp(target) + target.paint(text, outcome.isExpected ? .bold : .red))
+        let ratio = options.format == .conversation ? compression.summary.map { "; " + $0 } ?? "" : ""
+        target.print(stamp(target) + target.paint(text, outcome.isExpected ? .bold : .red) + ratio)
     }
 
     /// Something that the user should know.

@@ -13,6 +13,7 @@ final class ConnectionLog: LifecycleObserver {
         var wasAnswered = false
         var received = Traffic()
         var sent = Traffic()
+        var compression = CompressionStatistics()
     }
 
     /// Messages in one direction.
@@ -26,7 +27,12 @@ final class ConnectionLog: LifecycleObserver {
             bytes += header.payloadLength
         }
 
-        var description: String { messages.counted("message") + ", " + bytes.counted("byte") }
+        /// In words, given how many bytes there were of compressed messages, and on the wire.
+        func description(_ plain: Int, _ wire: Int, _ ratio: Double?) -> String {
+            let total = bytes - UInt64(wire) + UInt64(plain)
+            return messages.counted("message") + ", " + total.counted("byte")
+                + (ratio.map { ", compressed \($0.ratioText)" } ?? "")
+        }
     }
 
     /// The lines that may wait where standard error is not read; what is more is left out.
@@ -103,6 +109,9 @@ final class ConnectionLog: LifecycleObserver {
         case .frameSent(let header, _):
             entry.sent.count(header)
             return nil
+        case .compressed(let statistics):
+            entry.compression = statistics
+            return nil
         case .ended(let outcome):
             return ended(outcome, event.instant, entry)
         default:
@@ -116,7 +125,8 @@ final class ConnectionLog: LifecycleObserver {
         switch response.status.kind {
         case .informational:
             entry.openedAt = instant
-            return terminal.paint("opened", .green) + " \(place)"
+            let agreed = response.headerFields[.secWebSocketExtensions].map { ", with \(terminal.visible($0))" }
+            return terminal.paint("opened", .green) + " \(place)\(agreed ?? "")"
         case .successful: return "answered \(place) with \(response.status.code)"
         default:
             return terminal.paint("refused", .yellow)
@@ -131,10 +141,14 @@ final class ConnectionLog: LifecycleObserver {
             return terminal.paint("not opened", .yellow) + " from \(entry.peer): \(terminal.visible("\(failure)"))"
         }
         let word = outcome.isClean ? terminal.paint("closed", .green) : terminal.paint("closed", .red)
+        let saved = entry.compression
+        let received = entry.received.description(
+            saved.receivedBytes, saved.receivedWireBytes, saved.receivedRatio)
+        let sent = entry.sent.description(saved.sentBytes, saved.sentWireBytes, saved.sentRatio)
         return [
             "\(word) \(OutcomeText(outcome, terminal))",
             instant.duration(since: openedAt).text(unicode: terminal.usesUnicode),
-            "in \(entry.received.description)", "out \(entry.sent.description)",
+            "in \(received)", "out \(sent)",
         ].joined(separator: "; ")
     }
 }

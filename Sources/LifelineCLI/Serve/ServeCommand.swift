@@ -64,6 +64,8 @@ struct ServeCommand: AsyncParsableCommand {
             "The number of event loops, each a thread; by default one for each core.", valueName: "number"))
     var loops: Int?
 
+    @OptionGroup(title: "Compression") var compression: CompressionOptions
+
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -149,6 +151,7 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.endpoint.maximumMessageSize = maxMessageSize.bytes
         configuration.endpoint.maximumFrameSize = maxMessageSize.bytes
         configuration.endpoint.heartbeat.interval = pingInterval.duration > .zero ? pingInterval.duration : nil
+        configuration.endpoint.compression = compression.configuration(configuration.endpoint.compression)
         configuration.engine = engine
         configuration.loopCount = loops
         configuration.shutdownTimeout = shutdownTimeout.duration

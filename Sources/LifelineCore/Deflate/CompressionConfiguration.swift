@@ -26,12 +26,23 @@ public struct CompressionConfiguration: Hashable, Sendable {
     /// What all connections together may take. Default: ``CompressionBudget/shared``.
     public var budget = CompressionBudget.shared
 
-    /// The defaults, which <doc:Compression> gives the reasons for.
+    /// The defaults of a client, which has few connections: windows of 32 KiB, level 6, memory level 8. Messages from 128
+    /// bytes on.
     public init() {
         parameters = PerMessageDeflate()
         level = 6
         memoryLevel = 8
         minimumSize = 128
+    }
+
+    /// The defaults of a server, which has many connections: windows of 4 KiB, level 6, memory level 5. Messages from 128 bytes
+    /// on. A connection takes 49 KiB while messages come and go, and 8 KiB when it is idle, for half of what windows of
+    /// 32 KiB save at six times the memory; `docs/compression.md` has the measurements.
+    public static var server: CompressionConfiguration {
+        var configuration = CompressionConfiguration()
+        configuration.parameters = PerMessageDeflate(serverMaxWindowBits: 12, clientMaxWindowBits: 12)
+        configuration.memoryLevel = 5
+        return configuration
     }
 
     /// A client's offers in their order.
@@ -71,6 +82,9 @@ public struct CompressionStatistics: Hashable, Sendable {
     public var receivedBytes = 0
     /// The same on the wire, without their frames' headers.
     public var receivedWireBytes = 0
+
+    /// Nothing so far.
+    public init() {}
 
     /// How many times shorter what was sent has become; `nil` where nothing has been sent compressed.
     public var sentRatio: Double? { sentWireBytes > 0 ? Double(sentBytes) / Double(sentWireBytes) : nil }

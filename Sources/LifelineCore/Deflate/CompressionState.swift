@@ -14,33 +14,33 @@ final class CompressionState {
     private let receiveWindowBits: Int
     private let keepsReceiveWindow: Bool
 
-    private var compressor: DeflateStream?
-    private var decompressor: InflateStream?
+    @exclusivity(unchecked) private var compressor: DeflateStream?
+    @exclusivity(unchecked) private var decompressor: InflateStream?
     /// The windows of an idle connection.
-    private var sendWindow: [UInt8] = []
-    private var receiveWindow: [UInt8] = []
+    @exclusivity(unchecked) private var sendWindow: [UInt8] = []
+    @exclusivity(unchecked) private var receiveWindow: [UInt8] = []
 
     /// Whether the message that is being sent in fragments is compressed.
-    var isSendingCompressed = false
+    @exclusivity(unchecked) var isSendingCompressed = false
     /// Whether the tail of the fragment before has not been sent: the next one begins with it, the last one omits it.
-    var owesTail = false
+    @exclusivity(unchecked) var owesTail = false
 
     /// The bytes that the message which is being received has given so far.
-    var messageSize = 0
+    @exclusivity(unchecked) var messageSize = 0
     /// The bytes that the frame which is being received has given so far.
-    var frameSize = 0
+    @exclusivity(unchecked) var frameSize = 0
     /// Its bytes on the wire so far.
-    var messageWireSize = 0
+    @exclusivity(unchecked) var messageWireSize = 0
     /// How many bytes at the beginning of the input the decompressor has used already.
-    var usedAhead = 0
+    @exclusivity(unchecked) var usedAhead = 0
     /// Whether the last thing read was the end of a block that says it is the last one.
-    var endsWithFinalBlock = false
+    @exclusivity(unchecked) var endsWithFinalBlock = false
 
     /// When it is looked whether the connection is idle; set while there is something to give back then.
-    private(set) var idleDeadline: Instant?
-    private var lastUse = Instant(nanoseconds: 0)
+    @exclusivity(unchecked) private(set) var idleDeadline: Instant?
+    @exclusivity(unchecked) private var lastUse = Instant(nanoseconds: 0)
 
-    var statistics = CompressionStatistics()
+    @exclusivity(unchecked) var statistics = CompressionStatistics()
 
     init(_ agreement: PerMessageDeflate, _ settings: CompressionConfiguration, role: Role, memory: MemoryPool?) {
         self.agreement = agreement
@@ -76,6 +76,9 @@ final class CompressionState {
         guard let stream = decompressor.take() else { return }
         memory.compression.decompressors.give(stream, receiveWindowBits, settings.budget)
     }
+
+    /// The bytes of the streams and windows that are the connection's own.
+    var size: Int { (compressor?.size ?? 0) + (decompressor?.size ?? 0) + sendWindow.count + receiveWindow.count }
 
     /// Memory to put together what is compressed and decompressed.
     func store() -> ByteStore { ByteStore(pool: memory) }

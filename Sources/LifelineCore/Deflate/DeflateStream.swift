@@ -26,6 +26,7 @@ struct DeflateStream: ReusableStream {
             stream, Int32(kind.level), Z_DEFLATED, -Int32(max(kind.windowBits, 9)), Int32(kind.memoryLevel),
             Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
         guard status == Z_OK else {
+            stream.pointee.endCounting()
             stream.deallocate()
             return nil
         }
@@ -33,8 +34,12 @@ struct DeflateStream: ReusableStream {
 
     func end() {
         deflateEnd(stream)
+        stream.pointee.endCounting()
         stream.deallocate()
     }
+
+    /// The bytes that it takes.
+    var size: Int { stream.pointee.size }
 
     func reset() {
         deflateReset(stream)
@@ -101,6 +106,7 @@ struct InflateStream: ReusableStream {
         let status = inflateInit2_(
             stream, -Int32(windowBits), ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
         guard status == Z_OK else {
+            stream.pointee.endCounting()
             stream.deallocate()
             return nil
         }
@@ -108,8 +114,12 @@ struct InflateStream: ReusableStream {
 
     func end() {
         inflateEnd(stream)
+        stream.pointee.endCounting()
         stream.deallocate()
     }
+
+    /// The bytes that it takes.
+    var size: Int { stream.pointee.size }
 
     func reset() {
         inflateReset(stream)
@@ -172,27 +182,52 @@ extension UnsafeRawBufferPointer {
     }
 }
 
+/// A stream behind a pointer, with the memory that zlib has taken for it.
+private struct StreamAccount {
+    /// Whoever owns the stream owns the budget too.
+    var budget: Unmanaged<CompressionBudget>
+    var size = 0
+
+    /// Counts bytes that were taken, or, where negative, given back.
+    mutating func count(_ bytes: Int) {
+        size += bytes
+        budget.takeUnretainedValue().take(bytes)
+    }
+}
+
 extension z_stream {
     /// A stream whose memory a budget counts.
     fileprivate static func counted(by budget: CompressionBudget) -> z_stream {
+        let account = UnsafeMutablePointer<StreamAccount>.allocate(capacity: 1)
+        account.initialize(to: StreamAccount(budget: .passUnretained(budget)))
         var stream = z_stream()
-        // Whoever owns the stream owns the budget too.
-        stream.opaque = Unmanaged.passUnretained(budget).toOpaque()
-        stream.zalloc = { budget, items, size in
+        stream.opaque = UnsafeMutableRawPointer(account)
+        stream.zalloc = { account, items, size in
             // The size stands before the block, for the day it is freed.
-            let count = Int(items) * Int(size)
-            let block = UnsafeMutableRawPointer.allocate(byteCount: count + 16, alignment: 16)
+            let count = Int(items) * Int(size) + 16
+            let block = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 16)
             block.storeBytes(of: count, as: Int.self)
-            Unmanaged<CompressionBudget>.fromOpaque(budget.unsafelyUnwrapped).takeUnretainedValue().take(count + 16)
+            account.unsafelyUnwrapped.assumingMemoryBound(to: StreamAccount.self).pointee.count(count)
             return block + 16
         }
-        stream.zfree = { budget, address in
+        stream.zfree = { account, address in
             guard let address else { return }
             let block = address - 16
             let count = block.load(as: Int.self)
-            Unmanaged<CompressionBudget>.fromOpaque(budget.unsafelyUnwrapped).takeUnretainedValue().give(count + 16)
+            account.unsafelyUnwrapped.assumingMemoryBound(to: StreamAccount.self).pointee.count(-count)
             block.deallocate()
         }
         return stream
+    }
+
+    /// The bytes that zlib has taken for the stream.
+    fileprivate var size: Int {
+        opaque.assumingMemoryBound(to: StreamAccount.self).pointee.size + MemoryLayout<z_stream>.size
+            + MemoryLayout<StreamAccount>.size
+    }
+
+    /// Frees what counted the memory, once there is none.
+    fileprivate func endCounting() {
+        opaque.assumingMemoryBound(to: StreamAccount.self).deallocate()
     }
 }

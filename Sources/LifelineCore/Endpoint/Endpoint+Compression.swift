@@ -7,6 +7,10 @@ extension Endpoint {
     /// What compression has saved so far; all zero where nothing has been compressed.
     public var compressionStatistics: CompressionStatistics { compression?.statistics ?? CompressionStatistics() }
 
+    /// The bytes that this connection holds for compression, apart from what it shares with others: its compressor, its
+    /// decompressor, and the windows that are kept in their place while it is idle.
+    public var compressionMemory: Int { compression?.size ?? 0 }
+
     /// Begins to compress, as agreed, from the next message on.
     mutating func beginCompression(_ agreement: PerMessageDeflate) {
         guard let settings = configuration.compression else { return }
@@ -29,7 +33,7 @@ extension Endpoint {
     ///   - now: The time.
     /// - Returns: The frame's payload, which must be sent then, with `isCompressed` for its header; or `nil` where it is to be
     ///   sent as it is.
-    package mutating func compress(
+    public mutating func compress(
         _ payload: UnsafeRawBufferPointer, _ position: FragmentPosition, _ choice: MessageCompression, at now: Instant
     ) -> CompressedPayload? {
         let isFirst = position == .only || position == .first
@@ -158,7 +162,9 @@ extension Endpoint {
             let allowed = min(reader.maximumMessageSize - state.messageSize, reader.maximumFrameSize - state.frameSize)
             // One byte more than is allowed is enough to know that it is too many.
             let limit = min(allowed, .max - 1) + 1
-            let space = assembly.reserve(min(limit, max(1024, 4 * rest.count)))
+            // A block of the pool's is at hand, and goes back with the message; what waits for more of it is moved.
+            let wished = assembly.pool == nil ? max(1024, 4 * rest.count) : MemoryPool.minimumSize
+            let space = assembly.reserve(min(limit, max(1024, wished - assembly.count)))
             let room = min(space.count, limit, wanted - assembly.count)
             let result = decompressor.decompress(
                 rest, into: UnsafeMutableRawBufferPointer(rebasing: space[..<room]), stopsAtBlocks: stopsAtBlocks)
@@ -193,7 +199,7 @@ extension Endpoint {
 }
 
 /// A frame's payload, compressed.
-package struct CompressedPayload: ~Copyable {
+public struct CompressedPayload: ~Copyable {
     private let store: ByteStore
 
     init(store: consuming ByteStore) {
@@ -201,10 +207,10 @@ package struct CompressedPayload: ~Copyable {
     }
 
     /// The number of bytes.
-    package var count: Int { store.count }
+    public var count: Int { store.count }
 
     /// Calls a function with the bytes.
-    package func withUnsafeBytes<Result, Failure: Error>(
+    public func withUnsafeBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try body(UnsafeRawBufferPointer(store.bytes))

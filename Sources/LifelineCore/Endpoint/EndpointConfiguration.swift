@@ -25,16 +25,21 @@ public struct EndpointConfiguration: Hashable, Sendable {
     public var closeTimeout: Duration
     /// When to ping, and when to take silence for death.
     public var heartbeat: HeartbeatConfiguration
-    /// Whether and how messages are compressed, where the peer agrees; `nil` for never. Default: as
-    /// ``CompressionConfiguration/init()`` says.
-    public var compression: CompressionConfiguration? = CompressionConfiguration()
+    /// Whether and how messages are compressed, where the peer agrees; `nil` for never. Default:
+    /// ``CompressionConfiguration/init()`` for a client, ``CompressionConfiguration/server`` for a server.
+    public var compression: CompressionConfiguration?
 
     /// The defaults of a client.
-    public static var client: EndpointConfiguration { EndpointConfiguration(maximumMessageSize: 16 << 20) }
+    public static var client: EndpointConfiguration {
+        EndpointConfiguration(maximumMessageSize: 16 << 20, compression: CompressionConfiguration())
+    }
     /// The defaults of a server.
-    public static var server: EndpointConfiguration { EndpointConfiguration(maximumMessageSize: 1 << 20) }
+    public static var server: EndpointConfiguration {
+        EndpointConfiguration(maximumMessageSize: 1 << 20, compression: .server)
+    }
 
-    private init(maximumMessageSize: Int) {
+    private init(maximumMessageSize: Int, compression: CompressionConfiguration) {
+        self.compression = compression
         self.maximumFrameSize = maximumMessageSize
         self.maximumMessageSize = maximumMessageSize
         maximumFragmentsPerMessage = 16_384

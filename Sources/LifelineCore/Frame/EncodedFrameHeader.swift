@@ -19,7 +19,7 @@ public struct EncodedFrameHeader: Sendable {
     ///
     /// - Parameter target: Room for sixteen bytes; those behind the header's ``count`` are written too, and mean nothing.
     @inline(__always)
-    package func write(to target: UnsafeMutableRawPointer) {
+    public func write(to target: UnsafeMutableRawPointer) {
         target.storeBytes(of: storage.0, as: UInt64.self)
         target.storeBytes(of: storage.1, toByteOffset: 8, as: UInt64.self)
     }
@@ -29,7 +29,7 @@ public struct EncodedFrameHeader: Sendable {
     /// - Parameter target: Room for sixteen bytes more than the payload has.
     /// - Returns: The number of bytes of the frame.
     @inline(__always)
-    package func write(_ payload: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer) -> Int {
+    public func write(_ payload: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer) -> Int {
         write(to: target)
         if let base = payload.baseAddress {
             if let maskingKey {

@@ -10,11 +10,11 @@ public final class MemoryPool {
     static let maximumSize = 16 << 20
 
     private let limit: Int
-    private var spare: [[UnsafeMutableRawPointer]]
+    @exclusivity(unchecked) private var spare: [[UnsafeMutableRawPointer]]
     /// The bytes of the blocks that are kept.
-    private(set) var size = 0
+    @exclusivity(unchecked) private(set) var size = 0
     /// Compressors and decompressors, which are kept likewise.
-    var compression = CompressionPool()
+    @exclusivity(unchecked) var compression = CompressionPool()
 
     /// A pool.
     ///

@@ -32,7 +32,9 @@ extension EndpointHarness {
         let harness: EndpointHarness
         switch role {
         case .server:
-            harness = EndpointHarness(server: configuration ?? .server)
+            var configuration = configuration ?? .server
+            configuration.compression?.parameters = PerMessageDeflate()
+            harness = EndpointHarness(server: configuration)
             harness.receive(HandshakeText.request.adding("Sec-WebSocket-Extensions: \(agreement.offer)").bytes)
         case .client:
             harness = .client(configuration: configuration ?? .client, extensions: [agreement.offer])

@@ -44,6 +44,7 @@ extension LifecycleEvent.Kind {
         case .roundTrip: "round trip"
         case .readingPaused: "reading paused"
         case .readingResumed: "reading resumed"
+        case .compressed: "compressed"
         case .ended(let outcome): outcome.isClean ? "ended cleanly" : "ended: \(outcome)"
         case .outputEnded: "output ended"
         case .inputEnded: "input ended"
