@@ -26,7 +26,9 @@ public struct EncodedFrameHeader: Sendable {
 
     /// Writes the header and, behind it, the payload, masked where it must be.
     ///
-    /// - Parameter target: Room for sixteen bytes more than the payload has.
+    /// - Parameters:
+    ///   - payload: The payload as it is, before it is masked.
+    ///   - target: Room for sixteen bytes more than the payload has.
     /// - Returns: The number of bytes of the frame.
     @inline(__always)
     public func write(_ payload: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer) -> Int {
