@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -77,6 +78,17 @@ static inline int lifeline_set_blocking(int descriptor) {
 
 static inline int lifeline_duplicate(int descriptor) {
     return fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+}
+
+/// How many bytes have arrived at a socket and not been received.
+static inline int lifeline_available(int descriptor) {
+    int count = 0;
+    return ioctl(descriptor, FIONREAD, &count) == 0 ? count : 0;
+}
+
+/// Receives what has arrived, without waiting for more.
+static inline ssize_t lifeline_receive(int descriptor, void *bytes, size_t count) {
+    return recv(descriptor, bytes, count, MSG_DONTWAIT);
 }
 
 /// Sends two pieces, the second of which may be empty, with one call.

@@ -45,7 +45,9 @@ extension Endpoint {
         if delivery == .messages, !isInsideChunkedMessage {
             // A message that came in one piece is handed out where it lies.
             if endsMessage, assembly.isEmpty { return .message(kind, payload) }
-            if let base = payload.baseAddress { assembly.append(base, count: payload.count) }
+            if let base = payload.baseAddress {
+                assembly.append(base, count: payload.count, expecting: reader.remaining)
+            }
             guard endsMessage else { return nil }
             assemblyIsDelivered = true
             return .message(kind, UnsafeRawBufferPointer(assembly.bytes))

@@ -6,6 +6,9 @@ struct ByteStore: ~Copyable {
     private(set) var count = 0
     private var capacity = 0
 
+    /// What large blocks grow by.
+    private static let largeFactor = 4
+
     /// Where large blocks come from, and go to.
     let pool: MemoryPool?
 
@@ -31,11 +34,20 @@ struct ByteStore: ~Copyable {
     /// The bytes, valid until the store is changed.
     var bytes: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(start: base, count: count) }
 
-    /// Adds `length` bytes at the end.
-    mutating func append(_ source: UnsafeRawPointer, count length: Int) {
+    /// Adds bytes at the end. Those that lie there already, in the ``room(for:of:)``, are not copied.
+    ///
+    /// - Parameters:
+    ///   - source: Where the bytes lie.
+    ///   - length: How many they are.
+    ///   - expected: How many more have been announced; memory is made for those only as far as what has arrived warrants it.
+    mutating func append(_ source: UnsafeRawPointer, count length: Int, expecting expected: Int = 0) {
         guard length > 0 else { return }
         let total = count + length
-        if total > capacity { grow(to: total) }
+        if let base, source == UnsafeRawPointer(base + count), total <= capacity {
+            count = total
+            return
+        }
+        if total > capacity { grow(to: total + min(expected, total * (ByteStore.largeFactor - 1))) }
         base.unsafelyUnwrapped.advanced(by: count).copyMemory(from: source, byteCount: length)
         count = total
     }
@@ -72,6 +84,19 @@ struct ByteStore: ~Copyable {
         capacity = size
     }
 
+    /// Room for bytes behind those that are there, valid until the store is changed.
+    ///
+    /// - Parameters:
+    ///   - arrived: How many more bytes are there to be taken; there is room for all of them.
+    ///   - expected: How many more bytes may come at most, `arrived` among them. There is no more room than that, and less
+    ///     where they are many times what has arrived.
+    mutating func room(for arrived: Int, of expected: Int) -> UnsafeMutableRawBufferPointer {
+        let needed = count + arrived
+        if needed > capacity { move(to: min(needed * ByteStore.largeFactor, max(count + expected, needed))) }
+        guard let base else { return UnsafeMutableRawBufferPointer(start: nil, count: 0) }
+        return UnsafeMutableRawBufferPointer(start: base + count, count: min(capacity - count, expected))
+    }
+
     /// Forgets the bytes and frees their memory.
     mutating func removeAll() {
         free()
@@ -83,7 +108,11 @@ struct ByteStore: ~Copyable {
     private mutating func grow(to minimum: Int) {
         // Growing by a factor keeps the work linear in the bytes; large blocks, which are there to be used again, by a
         // larger one. The first block fits a small message.
-        let wanted = max(minimum, capacity >= MemoryPool.minimumSize ? capacity * 4 : capacity * 2, 128)
+        let factor = capacity >= MemoryPool.minimumSize ? ByteStore.largeFactor : 2
+        move(to: max(minimum, capacity * factor, 128))
+    }
+
+    private mutating func move(to wanted: Int) {
         let (grown, size) =
             if let pool, wanted >= MemoryPool.minimumSize {
                 pool.take(wanted)

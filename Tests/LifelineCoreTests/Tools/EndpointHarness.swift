@@ -64,8 +64,13 @@ final class EndpointHarness {
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: unread.count, alignment: 1)
         defer { memory.deallocate() }
         memory.copyBytes(from: unread)
-        var input = ReadBuffer(memory)
         unread = []
+        receive(in: memory, afterEvent: afterEvent)
+    }
+
+    /// Has the endpoint read bytes where they lie.
+    private func receive(in memory: UnsafeMutableRawBufferPointer, afterEvent: (RecordedEvent) -> Void = { _ in }) {
+        var input = ReadBuffer(memory)
         while let event = next(&input) {
             events.append(event)
             if event.isRequest, answering == .byTheRules { answerByTheRules() }
@@ -74,6 +79,32 @@ final class EndpointHarness {
         }
         unread = Array(input.unread)
         drain()
+    }
+
+    /// Passes bytes in as a transport does that receives large messages where they are put together: piece by piece, each
+    /// as if so much had arrived by then.
+    ///
+    /// - Returns: How many bytes were received directly.
+    @discardableResult
+    func receive(_ bytes: [UInt8], inPiecesOf size: () -> Int) -> Int {
+        var rest = bytes[...]
+        var direct = 0
+        while !rest.isEmpty {
+            let arrived = min(size(), rest.count)
+            if let window = endpoint.directWindow(for: arrived) {
+                // It has room for what belongs to the frame of what has arrived; a transport fills it as far as it can.
+                let count = min(arrived, window.count)
+                let memory = UnsafeMutableRawBufferPointer(rebasing: window[..<count])
+                memory.copyBytes(from: rest.prefix(count))
+                rest = rest.dropFirst(count)
+                direct += count
+                receive(in: memory)
+            } else {
+                receive(Array(rest.prefix(arrived)))
+                rest = rest.dropFirst(arrived)
+            }
+        }
+        return direct
     }
 
     /// The next event, or `nil` where the endpoint waits for input or for an answer.

@@ -116,6 +116,15 @@ final class RawSocket: Sendable {
         }
     }
 
+    /// Takes as many bytes of what has arrived, or all where fewer have.
+    func takeBytes(_ count: Int) -> [UInt8] {
+        state.withLock { state in
+            let taken = Array(state.bytes.prefix(count))
+            state.bytes.removeFirst(taken.count)
+            return taken
+        }
+    }
+
     /// Takes as many frames.
     func takeFrames(_ count: Int) async throws -> [WireFrame] {
         await wait { ((try? WireFrame.parse($0))?.count ?? 0) >= count }

@@ -32,6 +32,8 @@ final class EpollTransport: LinuxTransport {
     /// What epoll watches for.
     private var interest: UInt32 = 0
     private var isReading = true
+    /// Whether large messages come, which are received where they are put together.
+    private var isReceivingDirectly = false
     private var inputHasEnded = false
     private var awaitsRoom = false
     /// Whether the peer takes nothing any more. What it had sent before can still be read.
@@ -80,14 +82,31 @@ final class EpollTransport: LinuxTransport {
     @inline(__always)
     private func readable() {
         guard let connection else { return }
-        let buffer = driver.readBuffer
+        if isReceivingDirectly, receiveDirectly(connection) { return }
+        let size = isReceivingDirectly ? DirectReceiving.readSize : driver.readBuffer.count
+        let buffer = UnsafeMutableRawBufferPointer(start: driver.readBuffer.baseAddress, count: size)
         let count = receiveBytes(descriptor, buffer)
         if count > 0 {
             connection.received(UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: count))
+            if count >= DirectReceiving.readSize { readMuch(connection) }
         } else {
             readFailed(count == 0 ? 0 : errno, connection)
         }
     }
+
+    /// Much has been read at once: goes on with the rest of a large message, or does with ordinary reads again.
+    private func readMuch(_ connection: Connection) {
+        isReceivingDirectly = connection.isInsideLargeFrame
+        if isReceivingDirectly { _ = receiveDirectly(connection) }
+    }
+
+    /// - Returns: Whether anything was received.
+    private func receiveDirectly(_ connection: Connection) -> Bool {
+        guard mayRead, connection.isInsideLargeFrame else { return false }
+        return DirectReceiving.receive(connection, from: descriptor) { mayRead }
+    }
+
+    private var mayRead: Bool { isReading && !inputHasEnded && descriptor >= 0 }
 
     private func readFailed(_ error: CInt, _ connection: Connection) {
         switch error {

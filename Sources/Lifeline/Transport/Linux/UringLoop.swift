@@ -28,6 +28,8 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
 
     @exclusivity(unchecked) private var ring: Uring
     private let wakeCounter: UnsafeMutablePointer<UInt64>
+    /// Where bytes are received that the ring does not receive.
+    let readBuffer: UnsafeMutableRawPointer
     private var listeners: [LinuxListener] = []
     /// Listeners that take a break.
     private var resting: [LinuxListener] = []
@@ -38,6 +40,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         ring = try Uring()
         wakeCounter = .allocate(capacity: 1)
         wakeCounter.initialize(to: 0)
+        readBuffer = .allocate(byteCount: DirectReceiving.readSize, alignment: 64)
         // Where that fails, the initialized part is destroyed, and the ring stays: once in a process that has run out of
         // descriptors.
         try super.init()
@@ -46,6 +49,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
     deinit {
         ring.close()
         wakeCounter.deallocate()
+        readBuffer.deallocate()
     }
 
     override func begin() {
@@ -109,6 +113,15 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
     @inline(__always)
     private func address(_ transport: UringTransport) -> UInt64 {
         UInt64(UInt(bitPattern: Unmanaged.passUnretained(transport).toOpaque()))
+    }
+
+    /// Tells a transport when there is something to receive.
+    func awaitInput(_ transport: UringTransport) {
+        let entry = ring.next()
+        entry.pointee.opcode = Uring.Operation.pollAdd
+        entry.pointee.fd = transport.descriptor
+        entry.pointee.op_flags = lifeline_epollin
+        entry.pointee.user_data = address(transport) | Tag.receive
     }
 
     func receive(_ transport: UringTransport) {

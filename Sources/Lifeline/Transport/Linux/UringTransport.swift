@@ -34,7 +34,17 @@ final class UringTransport: LinuxTransport {
     }
     private let marks: BufferLimits.Marks
 
+    /// After so many the ring receives again.
+    private static let maximumReadsInVain = 4
+
     @exclusivity(unchecked) private var isReceiving = false
+    /// Whether large messages come, which are received where they are put together: with calls, when the ring tells that
+    /// there is something.
+    @exclusivity(unchecked) private var isReceivingDirectly = false
+    /// How many reads in a row have brought no part of a large message.
+    private var readsInVain = 0
+    /// Whether what is under way is the wait for such bytes.
+    private var awaitsInput = false
     @exclusivity(unchecked) private var isSending = false
     private var isReading = true
     private var inputHasEnded = false
@@ -64,13 +74,25 @@ final class UringTransport: LinuxTransport {
     private func receive() {
         guard isReading, !isReceiving, !inputHasEnded, !isEnding else { return }
         isReceiving = true
-        driver.receive(self)
+        awaitsInput = isReceivingDirectly
+        if awaitsInput { driver.awaitInput(self) } else { driver.receive(self) }
     }
 
     /// Bytes have arrived.
     @inline(__always)
     func received(_ bytes: UnsafeMutableRawBufferPointer) {
-        if !isEnding { connection?.received(bytes) }
+        guard !isEnding, let connection else { return }
+        connection.received(bytes)
+        if bytes.count >= DirectReceiving.readSize { receivedMuch(connection) }
+    }
+
+    /// Much has been received at once. Where it belongs to a large message, the ring is asked not to receive any more; what
+    /// it does until then comes before all else.
+    private func receivedMuch(_ connection: Connection) {
+        guard !isReceivingDirectly, isReceiving, connection.isInsideLargeFrame else { return }
+        isReceivingDirectly = true
+        readsInVain = 0
+        driver.cancelReceive(self)
     }
 
     /// What a receive came to; its bytes have been handed over.
@@ -83,6 +105,43 @@ final class UringTransport: LinuxTransport {
     private func receiveEnded(_ result: CInt, _ flags: UInt32) {
         if flags & Uring.Completion.more == 0 { isReceiving = false }
         guard !isEnding else { return finishEnd() }
+        if awaitsInput {
+            awaitsInput = false
+            if result > 0 { return inputIsThere() }
+        }
+        judge(result)
+        receive()
+    }
+
+    /// There is something to be received, of a large message perhaps, or the end of the stream.
+    private func inputIsThere() {
+        if let connection, !receiveDirectly(connection), mayRead { read(connection) }
+        receive()
+    }
+
+    /// Receives the next message's beginning, and goes on with the rest of a large one.
+    private func read(_ connection: Connection) {
+        let count = lifeline_receive(descriptor, driver.readBuffer, DirectReceiving.readSize)
+        guard count > 0 else { return judge(count == 0 ? 0 : -errno) }
+        connection.received(UnsafeMutableRawBufferPointer(start: driver.readBuffer, count: count))
+        if receiveDirectly(connection) || connection.isInsideLargeFrame {
+            readsInVain = 0
+        } else {
+            readsInVain += 1
+            if readsInVain == UringTransport.maximumReadsInVain { isReceivingDirectly = false }
+        }
+    }
+
+    /// - Returns: Whether anything was received.
+    private func receiveDirectly(_ connection: Connection) -> Bool {
+        guard mayRead, connection.isInsideLargeFrame else { return false }
+        return DirectReceiving.receive(connection, from: descriptor) { mayRead }
+    }
+
+    private var mayRead: Bool { isReading && !inputHasEnded && !isEnding && descriptor >= 0 }
+
+    /// Sees to what ended a receive.
+    private func judge(_ result: CInt) {
         switch -result {
         case ENOBUFS, ECANCELED, EINTR, EAGAIN:
             break
@@ -95,9 +154,8 @@ final class UringTransport: LinuxTransport {
             inputHasEnded = true
             let error = IOError(errnoCode: code, reason: "recv")
             connection?.failed(NetworkErrorText.describe(error), error)
-            return end()
+            end()
         }
-        receive()
     }
 
     func setReading(_ reads: Bool) {
