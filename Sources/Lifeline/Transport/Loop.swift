@@ -181,6 +181,7 @@ final class Loop: TaskExecutor, @unchecked Sendable {
             dirty[written].flush()
             written += 1
         }
+        driver.pushOut()
     }
 
     // MARK: Blocks

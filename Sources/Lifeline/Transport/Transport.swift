@@ -43,6 +43,8 @@ protocol Transport: AnyObject {
 
 extension LoopDriver {
     var tickTime: Instant { now() }
+
+    func pushOut() {}
 }
 
 extension Transport {
@@ -54,6 +56,10 @@ extension Transport {
 
 /// What a loop needs of the engine that runs it.
 protocol LoopDriver: AnyObject, Sendable {
+    /// Has the kernel take what transports have flushed so far, where it does not take it by itself: in the middle of a turn
+    /// that reaches many connections.
+    func pushOut()
+
     /// Whether the caller runs on the loop.
     var isOnLoop: Bool { get }
 

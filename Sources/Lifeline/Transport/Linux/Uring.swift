@@ -243,6 +243,18 @@ struct Uring {
         return completion
     }
 
+    /// Hands the entries to the kernel without waiting, and without looking at what has been completed.
+    mutating func submit() {
+        enter(complete: 0, flags: 0, nil)
+    }
+
+    /// Takes what has been completed by now, and puts by, in order, what `mustWait` says so of.
+    mutating func sift(_ mustWait: (lifeline_cqe) -> Bool) {
+        while let completion = takeCompletion() {
+            if mustWait(completion) { putBy.append(completion) }
+        }
+    }
+
     // MARK: Buffers
 
     /// Where a completed read's bytes lie.

@@ -30,6 +30,10 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
     private let wakeCounter: UnsafeMutablePointer<UInt64>
     /// Where bytes are received that the ring does not receive.
     let readBuffer: UnsafeMutableRawPointer
+    /// Sends that the kernel has not been told of.
+    @exclusivity(unchecked) private var unsubmittedSends = 0
+    private static let maximumUnsubmittedSends = 32
+
     private var listeners: [LinuxListener] = []
     /// Listeners that take a break.
     private var resting: [LinuxListener] = []
@@ -68,9 +72,28 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
     }
 
     override func poll(timeout: Int64) {
+        unsubmittedSends = 0
         ring.submitAndWait(timeout: timeout)
         noteTick()
-        while let completion = ring.nextCompletion() { handle(completion) }
+        while let completion = ring.nextCompletion() {
+            handle(completion)
+            if unsubmittedSends >= UringLoop.maximumUnsubmittedSends { pushOut() }
+        }
+    }
+
+    /// Hands the sends that have gathered to the kernel, which does most of them on the spot: so their memory, still in the
+    /// cache, serves the next ones. Everything else that has been completed waits for its turn.
+    func pushOut() {
+        guard unsubmittedSends > 0 else { return }
+        unsubmittedSends = 0
+        ring.submit()
+        ring.sift { completion in
+            guard completion.user_data & Tag.mask == Tag.send else { return true }
+            let object = UnsafeRawPointer(bitPattern: UInt(completion.user_data & ~Tag.mask))
+            return Unmanaged<UringTransport>.fromOpaque(object.unsafelyUnwrapped)._withUnsafeGuaranteedRef {
+                !$0.sendCompletedEarly(completion.res)
+            }
+        }
     }
 
     @inline(__always)
@@ -142,6 +165,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         entry.pointee.len = UInt32(clamping: bytes.count)
         entry.pointee.op_flags = 0x4000  // MSG_NOSIGNAL
         entry.pointee.user_data = address(transport) | Tag.send
+        unsubmittedSends &+= 1
     }
 
     /// Stops the receiving that is under way.

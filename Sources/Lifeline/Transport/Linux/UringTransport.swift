@@ -248,15 +248,24 @@ final class UringTransport: LinuxTransport {
     /// What a send came to.
     @inline(__always)
     func sendCompleted(_ result: CInt) {
+        guard !sendCompletedEarly(result) else { return }
         isSending = false
-        if hasBlock, queue.isEmpty, Int(result) == block.count, writtenOfBlock == 0, isWritable, !isEnding {
-            hasBlock = false
-            pendingBytes = 0
-            loop.recycle(block)
-            if mustShutDown || mustClose { outputIsWritten() }
-            return
-        }
         sendEnded(result)
+    }
+
+    /// The same in the middle of something else: only where nothing but the block's memory is to be seen to.
+    ///
+    /// - Returns: Whether it was so; otherwise nothing has happened.
+    @inline(__always)
+    func sendCompletedEarly(_ result: CInt) -> Bool {
+        guard hasBlock, queue.isEmpty, Int(result) == block.count, writtenOfBlock == 0, isWritable, !isEnding,
+            !mustShutDown, !mustClose
+        else { return false }
+        isSending = false
+        hasBlock = false
+        pendingBytes = 0
+        loop.recycle(block)
+        return true
     }
 
     private func sendEnded(_ result: CInt) {
