@@ -18,6 +18,7 @@ let package = Package(
     products: [
         .library(name: "Lifeline", targets: ["Lifeline"]),
         .library(name: "LifelineCore", targets: ["LifelineCore"]),
+        .library(name: "LifelineTrace", targets: ["LifelineTrace"]),
         .executable(name: "lifeline", targets: ["LifelineCLI"]),
     ],
     dependencies: [
@@ -50,15 +51,23 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             // Borrowed spans as properties. SwiftNIO and swift-collections build on the same flag.
             swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]
         ),
+        // Recordings and drawings of connections, upon Lifeline's public interface alone.
+        .target(
+            name: "LifelineTrace",
+            dependencies: ["Lifeline"],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "LifelineCLI",
             dependencies: [
                 "Lifeline",
+                "LifelineTrace",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .product(name: "Logging", package: "swift-log"),
@@ -83,10 +92,16 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "LifelineTraceTests",
+            dependencies: ["Lifeline", "LifelineTrace"],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "LifelineCLITests",
             dependencies: [
                 "Lifeline",
                 "LifelineCLI",
+                "LifelineTrace",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],

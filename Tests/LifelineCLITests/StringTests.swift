@@ -1,3 +1,4 @@
+import LifelineTrace
 import Testing
 
 @testable import LifelineCLI

@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 import Testing
 
 @testable import LifelineCLI

@@ -16,13 +16,31 @@ final class ConnectionAttempt: ConnectionOwner {
     /// Makes the handler on the loop that is to receive messages from the first on.
     typealias MakeHandler = @Sendable (WebSocketHandshake) -> any OnLoopHandler
 
+    /// The connection's number.
+    let id = Engines.nextConnectionID()
+    /// What the connection is made with.
+    let settings: ConnectionSettings
     private let request: HTTPRequest
     private let makeHandler: MakeHandler?
+    private let clock: any LoopDriver
     private let state = Mutex(State())
 
-    init(_ request: HTTPRequest, makeHandler: MakeHandler? = nil) {
+    init(
+        _ request: HTTPRequest, _ settings: ConnectionSettings, clock: any LoopDriver, makeHandler: MakeHandler? = nil
+    ) {
         self.request = request
+        self.settings = settings
+        self.clock = clock
         self.makeHandler = makeHandler
+    }
+
+    /// Whether somebody looks on.
+    var isObserved: Bool { settings.observer != nil }
+
+    /// Tells the observer of something before there is a connection.
+    func observe(_ kind: LifecycleEvent.Kind) {
+        settings.observer?.observe(
+            LifecycleEvent(connectionID: id, role: .client, instant: clock.now(), kind: kind))
     }
 
     /// Connects and waits for the server's answer. Cancelling the task gives the attempt up.
@@ -49,6 +67,7 @@ final class ConnectionAttempt: ConnectionOwner {
     /// No TCP connection came about.
     func connectFailed(_ error: any Error) {
         let message = "no connection to \(request.authority ?? ""): \(NetworkErrorText.describe(error))"
+        observe(.connectFailed(message))
         finish(.failure(WebSocketError(.connectFailed, message, underlyingError: error)))
     }
 

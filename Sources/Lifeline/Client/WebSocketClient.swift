@@ -74,7 +74,10 @@ public enum WebSocketClient {
         } catch {
             throw WebSocketError(.invalidRequest, error.message, handshakeFailure: error)
         }
-        let attempt = ConnectionAttempt(handshake.request, makeHandler: makeHandler)
+        let attempt = ConnectionAttempt(
+            handshake.request, ConnectionSettings(configuration.buffers, configuration.observers), clock: loop.driver,
+            makeHandler: makeHandler)
+        attempt.observe(.connecting(host: url.host, port: url.port))
         return try await attempt.run { attempt in
             engine.connect(
                 ConnectRequest(

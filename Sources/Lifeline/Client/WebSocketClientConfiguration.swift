@@ -27,7 +27,7 @@ public struct WebSocketClientConfiguration: Sendable {
     /// what arrived behind it is looked at. The handler must not block then. A caller on an actor stays there all the same.
     public var handlesOnLoop = false
     /// Who is told each step of the connection's life.
-    public var observer: (any LifecycleObserver)?
+    public var observers: [any LifecycleObserver] = []
     /// Where to log. Default: nowhere.
     public var logger = Logger(label: "lifeline.client") { _ in SwiftLogNoOpLogHandler() }
 

@@ -117,10 +117,10 @@ extension Connection {
             case .needsInput:
                 return nil
             case .message(let kind, let bytes):
-                if isObserved { observePayload(bytes) }
+                if isObserved { observeReceived(bytes, isFirst: true, isLast: true) }
                 return BorrowedMessage(kind: kind, bytes: bytes, isFirst: true, isLast: true)
             case .chunk(let kind, let bytes, let isFirst, let isLast):
-                if isObserved { observePayload(bytes) }
+                if isObserved { observeReceived(bytes, isFirst: isFirst, isLast: isLast) }
                 return BorrowedMessage(kind: kind, bytes: bytes, isFirst: isFirst, isLast: isLast)
             default:
                 guard see(to: event) else { return nil }

@@ -9,7 +9,7 @@ import NIOCore
 final class Connection: @unchecked Sendable {
     let loop: Loop
     let id: UInt64
-    private let settings: ConnectionSettings
+    let settings: ConnectionSettings
     var limits: BufferLimits { settings.limits }
     /// From this size on a payload is not copied behind its header, but handed to the transport where it lies.
     let separatePayloadSize: Int
@@ -216,6 +216,11 @@ final class Connection: @unchecked Sendable {
         loop.endTurn()
     }
 
+    /// TLS is there.
+    func secured(_ summary: LifecycleEvent.TLSSummary) {
+        observe(.secured(summary))
+    }
+
     /// The byte stream has failed.
     func failed(_ description: String, _ error: (any Error)? = nil) {
         guard !isBusy else { return report(.failed(description, error)) }
@@ -223,6 +228,7 @@ final class Connection: @unchecked Sendable {
         dropHeldInput()
         transportError = transportError ?? error
         now = loop.driver.now()
+        observe(.transportFailed(description))
         endpoint.pointee.transportFailed(description, at: now)
         settle()
         loop.endTurn()
@@ -354,6 +360,7 @@ final class Connection: @unchecked Sendable {
 
     /// Begins, or ends, the wait for a peer that takes nothing.
     private func watchStall() {
+        observeWriting()
         if isWritable || isEnded {
             stallDeadline = nil
         } else if let timeout = limits.stallTimeout {

@@ -5,10 +5,13 @@ import NIOCore
 final class ConnectionSettings: Sendable {
     let limits: BufferLimits
     let observer: (any LifecycleObserver)?
+    /// The most bytes of a payload that the observer wants to see.
+    let payloadLimit: Int
 
-    init(_ limits: BufferLimits, _ observer: (any LifecycleObserver)?) {
+    init(_ limits: BufferLimits, _ observers: [any LifecycleObserver]) {
         self.limits = limits
-        self.observer = observer
+        observer = ObserverGroup.of(observers)
+        payloadLimit = max(0, observer?.payloadLimit ?? 0)
     }
 }
 
@@ -24,6 +27,12 @@ final class ConnectionExtras {
     @exclusivity(unchecked) var transportError: (any Error)?
     /// A frame's header that the observer will be told with the payload's beginning.
     @exclusivity(unchecked) var observedHeader: FrameHeader?
+    /// Whether the observer has been told that the transport takes no more.
+    @exclusivity(unchecked) var observedFull = false
+    /// The message that is being received, as far as the observer will be told of it.
+    @exclusivity(unchecked) var observedIncoming: LifecycleEvent.MessageSummary?
+    /// The message that is being sent.
+    @exclusivity(unchecked) var observedOutgoing: LifecycleEvent.MessageSummary?
 }
 
 extension Connection {
@@ -63,5 +72,19 @@ extension Connection {
     var observedHeader: FrameHeader? {
         get { extras?.observedHeader }
         _modify { yield &extra.observedHeader }
+    }
+
+    var observedIncoming: LifecycleEvent.MessageSummary? {
+        get { extras?.observedIncoming }
+        _modify { yield &extra.observedIncoming }
+    }
+
+    var observedOutgoing: LifecycleEvent.MessageSummary? {
+        get { extras?.observedOutgoing }
+        _modify { yield &extra.observedOutgoing }
+    }
+
+    func setObservedFull(_ isFull: Bool) {
+        extra.observedFull = isFull
     }
 }

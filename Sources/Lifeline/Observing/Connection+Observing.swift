@@ -3,6 +3,7 @@ import LifelineCore
 
 /// Tells the observer, where there is one.
 extension Connection {
+    /// Tells it of something.
     @inline(__always)
     func observe(_ kind: @autoclosure () -> LifecycleEvent.Kind) {
         if observer != nil { report(kind()) }
@@ -14,26 +15,60 @@ extension Connection {
                 connectionID: id, role: endpoint.pointee.role, instant: loop.driver.now(), kind: kind))
     }
 
+    // MARK: Received
+
     /// Keeps a received frame's header until its payload is known.
     func observeFrame(_ header: FrameHeader) {
         observePayload(UnsafeRawBufferPointer(start: nil, count: 0))
         observedHeader = header
+        guard !header.opcode.isControl else { return }
+        // What follows is added here until the message has been read.
+        var message =
+            observedIncoming
+            ?? LifecycleEvent.MessageSummary(
+                kind: header.opcode == .text ? .text : .binary, size: 0, wireSize: 0, isCompressed: header.rsv1,
+                frames: 0, payload: [])
+        message.frames += 1
+        message.wireSize += Int(clamping: header.payloadLength)
+        observedIncoming = message
     }
 
     /// Reports the received frame that was kept, with its payload's beginning.
     func observePayload(_ payload: UnsafeRawBufferPointer) {
         guard let header = observedHeader else { return }
         observedHeader = nil
-        var preview = payload
         if header.opcode == .close, let received = outcome?.received, let code = received.code {
             let bytes = [UInt8(code.rawValue >> 8), UInt8(truncatingIfNeeded: code.rawValue)] + received.reason.utf8
             return report(.frameReceived(header, preview: bytes))
         }
-        preview = UnsafeRawBufferPointer(rebasing: preview.prefix(LifecycleEvent.maximumPreviewSize))
-        report(.frameReceived(header, preview: Array(preview)))
+        report(.frameReceived(header, preview: preview(payload)))
     }
 
-    /// Reports a data frame that is being sent.
+    /// Reports what has come of a message: the frame's payload, and, behind its last part, the message.
+    func observeReceived(_ bytes: UnsafeRawBufferPointer, isFirst: Bool, isLast: Bool) {
+        observePayload(bytes)
+        guard var message = observedIncoming else { return }
+        message.size += bytes.count
+        if isFirst { message.payload = preview(bytes) }
+        observedIncoming = isLast ? nil : message
+        if isLast { report(.messageReceived(message)) }
+    }
+
+    /// Reports that the transport takes no more, or takes more again.
+    func observeWriting() {
+        guard isObserved, !isTerminated, isWritable == (extras?.observedFull ?? false) else { return }
+        setObservedFull(!isWritable)
+        report(isWritable ? .writingResumed : .writingPaused(pendingBytes: transport?.pendingBytes ?? 0))
+    }
+
+    /// How a payload begins.
+    private func preview(_ payload: UnsafeRawBufferPointer) -> [UInt8] {
+        Array(payload.prefix(settings.payloadLimit))
+    }
+
+    // MARK: Sent
+
+    /// Reports a data frame that is being sent, and, with its last frame, the message.
     ///
     /// - Parameters:
     ///   - payload: What is sent.
@@ -43,22 +78,33 @@ extension Connection {
         compressedLength: Int? = nil
     ) {
         let isFirst = position == .only || position == .first
+        let isLast = position == .only || position == .last
+        let wireSize = compressedLength ?? payload.count
         let header = FrameHeader(
-            opcode: isFirst ? kind.opcode : .continuation, isFinal: position == .only || position == .last,
-            rsv1: isFirst && compressedLength != nil, payloadLength: UInt64(compressedLength ?? payload.count))
-        reportSent(header, payload)
+            opcode: isFirst ? kind.opcode : .continuation, isFinal: isLast, rsv1: isFirst && compressedLength != nil,
+            payloadLength: UInt64(wireSize))
+        let preview = preview(payload)
+        report(.frameSent(header, preview: preview))
+        var message =
+            observedOutgoing
+            ?? LifecycleEvent.MessageSummary(
+                kind: kind, size: 0, wireSize: 0, isCompressed: compressedLength != nil, frames: 0, payload: preview)
+        message.frames += 1
+        message.size += payload.count
+        message.wireSize += wireSize
+        observedOutgoing = isLast ? nil : message
+        if isLast { report(.messageSent(message)) }
     }
 
     /// Reports the control frames that are about to be sent.
     func observeControl() {
         for frame in endpoint.pointee.pendingControlFrames {
             frame.payload.withUnsafeBytes { payload in
-                reportSent(FrameHeader(opcode: frame.opcode, payloadLength: UInt64(payload.count)), payload)
+                report(
+                    .frameSent(
+                        FrameHeader(opcode: frame.opcode, payloadLength: UInt64(payload.count)),
+                        preview: Array(payload)))
             }
         }
-    }
-
-    private func reportSent(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer) {
-        report(.frameSent(header, preview: Array(payload.prefix(LifecycleEvent.maximumPreviewSize))))
     }
 }

@@ -34,7 +34,7 @@ final class Serving: ConnectionOwner {
 
     init(configuration: WebSocketServerConfiguration, routes: Routes, scheme: String) {
         self.configuration = configuration
-        connectionSettings = ConnectionSettings(configuration.buffers, configuration.observer)
+        connectionSettings = ConnectionSettings(configuration.buffers, configuration.observers)
         endpointConfiguration = SharedEndpointConfiguration(configuration.endpoint)
         self.routes = routes
         self.scheme = scheme

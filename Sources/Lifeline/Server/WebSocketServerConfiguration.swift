@@ -28,7 +28,7 @@ public struct WebSocketServerConfiguration: Sendable {
     /// A handler that waits for something else than its connection would otherwise stay for ever.
     public var handlerGracePeriod: Duration = .seconds(30)
     /// Who is told each step of the connections' lives.
-    public var observer: (any LifecycleObserver)?
+    public var observers: [any LifecycleObserver] = []
     /// Where to log: connections at `info`, refusals at `notice`. Default: the process's logging system.
     public var logger = Logger(label: "lifeline.server")
 

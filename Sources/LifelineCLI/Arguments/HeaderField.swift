@@ -1,5 +1,6 @@
 import ArgumentParser
 import Lifeline
+import LifelineTrace
 
 /// A header field on the command line: `Name: value`.
 enum HeaderField {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Lifeline
+import LifelineTrace
 
 /// `lifeline bench`: a load generator.
 struct BenchCommand: AsyncParsableCommand {

@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 
 /// The report for people.
 extension BenchReport {

@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 
 /// What a run has measured.
 struct BenchReport: Sendable {

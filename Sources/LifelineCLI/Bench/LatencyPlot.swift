@@ -1,3 +1,5 @@
+import LifelineTrace
+
 /// The latencies of a run over their percentiles, as a drawing of its own (SVG), for light and dark surroundings.
 ///
 /// The percentiles are spread so that each nine more takes as much room as the one before: 90, 99, 99.9 … The latencies are

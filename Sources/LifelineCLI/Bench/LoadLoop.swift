@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 
 /// The load of one event loop: its connections, and what they have counted.
 ///

@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 
 /// What is sent, again and again.
 struct Payload: Sendable {

@@ -1,3 +1,4 @@
+import LifelineTrace
 import Synchronization
 
 /// Says each second what comes of a run.

@@ -167,7 +167,7 @@ struct ConnectCommand: AsyncParsableCommand {
         configuration.headerFields = HTTPFields(header)
         if let origin { configuration.headerFields[.origin] = origin }
         configuration.tls = ClientTLS(trustedRoots: cacert.map { .file($0) }, verifiesServer: !insecure)
-        configuration.observer = journal
+        configuration.observers = journal.map { [$0] } ?? []
         return configuration
     }
 }

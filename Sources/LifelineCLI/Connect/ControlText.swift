@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 
 /// A control frame in words.
 struct ControlText: CustomStringConvertible {

@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 import NIOCore
 
 /// The events of a connection as JSON, each an object on a line of its own.

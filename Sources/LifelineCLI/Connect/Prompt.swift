@@ -1,3 +1,5 @@
+import LifelineTrace
+
 /// The line at the bottom of the terminal on which a person types, while messages appear above it.
 ///
 /// The terminal's own line editing is left as it is: what has been typed so far is known to the terminal alone, so lines are

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Lifeline
+import LifelineTrace
 import NIOCore
 import Synchronization
 
@@ -97,7 +98,7 @@ final class Session: Sendable {
     }
 
     private func watchControls() async {
-        guard let journal = options.client.observer as? ControlJournal else { return }
+        guard let journal = options.client.observers.first as? ControlJournal else { return }
         for await _ in journal.arrivals {
             do {
                 try await transcript.showControls()

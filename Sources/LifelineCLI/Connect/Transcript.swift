@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 import NIOCore
 
 /// What `connect` shows: messages, control frames, and the connection's beginning and end.

@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 
 /// What the demo says in the end.
 struct Closing {

@@ -31,7 +31,7 @@ struct Conversation {
             // Before the server waits for its handler.
             defer { cue.finish() }
             var configuration = WebSocketClientConfiguration()
-            configuration.observer = watch
+            configuration.observers = [watch]
             configuration.connectTimeout = Conversation.timeout
             configuration.endpoint.handshakeTimeout = Conversation.timeout
             configuration.endpoint.closeTimeout = Conversation.timeout
@@ -96,7 +96,7 @@ struct Conversation {
 
     private func server(_ cues: AsyncStream<Cue>) -> WebSocketServer {
         var configuration = WebSocketServerConfiguration()
-        configuration.observer = watch
+        configuration.observers = [watch]
         configuration.endpoint.handshakeTimeout = Conversation.timeout
         configuration.endpoint.closeTimeout = Conversation.timeout
         configuration.endpoint.heartbeat.interval = nil

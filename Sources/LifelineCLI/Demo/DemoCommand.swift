@@ -1,5 +1,6 @@
 import ArgumentParser
 import Lifeline
+import LifelineTrace
 
 /// `lifeline demo`: a connection's life, drawn as it happens.
 struct DemoCommand: AsyncParsableCommand {

@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 
 /// The sequence diagram of a connection: two lifelines, and the steps as arrows between them.
 ///

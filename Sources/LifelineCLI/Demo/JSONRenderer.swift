@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 
 /// Writes each step as a JSON object on a line of its own, for programs.
 struct JSONRenderer: StepRenderer {

@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 
 /// Lists the steps, one a line, where there is no room for a diagram.
 struct ListRenderer: StepRenderer {

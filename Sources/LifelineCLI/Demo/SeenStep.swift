@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 
 /// A step that both sides have seen on the wire.
 struct SeenStep {

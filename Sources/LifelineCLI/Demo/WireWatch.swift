@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 import Synchronization
 
 /// Something that one side saw on the wire.

@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 import Synchronization
 
 /// Writes a line to standard error for each connection that is opened, refused or closed.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Lifeline
+import LifelineTrace
 import Logging
 
 /// `lifeline serve`: a server to try clients against.
@@ -163,7 +164,7 @@ struct ServeCommand: AsyncParsableCommand {
         } else if !allowOrigin.isEmpty {
             configuration.originPolicy = .oneOf(allowOrigin)
         }
-        configuration.observer = log
+        configuration.observers = [log]
         // Of connections the observer sees more, and what it writes is escaped.
         configuration.logger = Logger(label: "lifeline.serve") { _ in WarningLog(log: log) }
         return configuration

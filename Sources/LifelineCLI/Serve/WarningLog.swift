@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 import Logging
 
 /// Writes the library's warnings and errors into the log of connections, and nothing else.

@@ -1,3 +1,5 @@
+import LifelineTrace
+
 /// A JSON object on one line, with its members in the order in which they were given.
 ///
 /// Written by hand for the sake of that order, and of control characters: none reaches the output, so that a line can be

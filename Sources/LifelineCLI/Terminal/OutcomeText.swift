@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 
 /// A connection's end in one line: the code, the reason, who began, and what went wrong.
 struct OutcomeText: CustomStringConvertible {

@@ -1,4 +1,5 @@
 import Dispatch
+import LifelineTrace
 import Synchronization
 
 /// Nobody reads what is written any more.

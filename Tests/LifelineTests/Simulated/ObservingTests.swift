@@ -18,13 +18,15 @@ import Testing
         let ping = try #require(simulation.clientEvents.words.first { $0.hasPrefix("→ ping") }).dropFirst(7)
         #expect(
             simulation.clientEvents.words == [
-                "connected", "request sent", "101 received", "→ text hello", "← text hello", "→ ping \(ping)",
+                "connected", "request sent", "101 received", "→ text hello", "message sent", "← text hello",
+                "message received", "→ ping \(ping)",
                 "← pong \(ping)", "round trip", "→ close \u{3}\u{FFFD}bye", "← close \u{3}\u{FFFD}", "ended cleanly",
                 "input ended", "output ended", "TCP ended",
             ])
         #expect(
             simulation.serverEvents.words == [
-                "connected", "request received", "101 sent", "← text hello", "→ text hello", "← ping \(ping)",
+                "connected", "request received", "101 sent", "← text hello", "message received",
+                "→ text hello", "message sent", "← ping \(ping)",
                 "→ pong \(ping)", "← close \u{3}\u{FFFD}bye", "→ close \u{3}\u{FFFD}", "ended cleanly", "output ended",
                 "input ended", "TCP ended",
             ])
@@ -76,7 +78,7 @@ import Testing
                 case .frameSent(let header, let preview), .frameReceived(let header, let preview):
                     guard header.opcode == .binary else { continue }
                     #expect(header.payloadLength == 100_000)
-                    #expect(preview.allSatisfy { $0 == 7 } && preview.count <= LifecycleEvent.maximumPreviewSize)
+                    #expect(preview.allSatisfy { $0 == 7 } && preview.count <= LifecycleEvent.defaultPayloadLimit)
                     #expect(!preview.isEmpty)
                 default: break
                 }

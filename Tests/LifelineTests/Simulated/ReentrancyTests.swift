@@ -38,7 +38,7 @@ struct ReentrancyTests {
         let serving = Serving(configuration: WebSocketServerConfiguration(), routes: routes, scheme: "ws")
         let transport = ReportingTransport()
         let connection = Connection(
-            loop: loop, id: 1, transport: transport, owner: serving, settings: ConnectionSettings(BufferLimits(), nil),
+            loop: loop, id: 1, transport: transport, owner: serving, settings: ConnectionSettings(BufferLimits(), []),
             endpoint: Endpoint(server: .server, at: network.now(), random: &loop.random))
         transport.connection = connection
         connection.established()

@@ -52,7 +52,7 @@ final class Simulation: @unchecked Sendable {
         clientEvents = EventRecorder()
         var configuration = WebSocketServerConfiguration()
         configuration.logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        configuration.observer = observes ? serverEvents : nil
+        configuration.observers = observes ? [serverEvents] : []
         configure(&configuration)
         var table = Routes()
         routes(&table)
@@ -101,17 +101,18 @@ final class Simulation: @unchecked Sendable {
         _ accept: (SimulatedTransport) -> Void
     ) async throws -> WebSocket {
         var configuration = WebSocketClientConfiguration()
-        configuration.observer = observes ? clientEvents : nil
+        configuration.observers = observes ? [clientEvents] : []
         configure(&configuration)
         let request = try ClientHandshake(
             authority: "server.example.com", path: path, subprotocols: configuration.subprotocols,
             headerFields: configuration.headerFields, random: &loop.random)
-        let attempt = ConnectionAttempt(request.request)
+        let attempt = ConnectionAttempt(
+            request.request, ConnectionSettings(configuration.buffers, configuration.observers), clock: loop.driver)
         return try await attempt.run { attempt in
             let (client, server) = makeTransports(client: configuration.buffers.outbound)
             accept(server)
             begin(
-                client, owner: attempt, configuration.buffers, configuration.observer,
+                client, owner: attempt, configuration.buffers, configuration.observers,
                 Endpoint(
                     client: request, configuration: configuration.endpoint, at: network.now(), random: &loop.random))
         }
@@ -131,18 +132,18 @@ final class Simulation: @unchecked Sendable {
     private func accept(_ transport: SimulatedTransport) {
         let configuration = serving.configuration
         begin(
-            transport, owner: serving, configuration.buffers, configuration.observer,
+            transport, owner: serving, configuration.buffers, configuration.observers,
             Endpoint(server: configuration.endpoint, at: network.now(), random: &loop.random))
     }
 
     private func begin(
         _ transport: SimulatedTransport, owner: any ConnectionOwner, _ limits: BufferLimits,
-        _ observer: (any LifecycleObserver)?, _ endpoint: consuming Endpoint
+        _ observers: [any LifecycleObserver], _ endpoint: consuming Endpoint
     ) {
         lastID += 1
         let connection = Connection(
             loop: loop, id: lastID, transport: transport, remoteAddress: "peer", owner: owner,
-            settings: ConnectionSettings(limits, observer), endpoint: endpoint)
+            settings: ConnectionSettings(limits, observers), endpoint: endpoint)
         connections.append(WeakConnection(connection: connection))
         transport.begin(connection)
         network.execute { connection.established() }

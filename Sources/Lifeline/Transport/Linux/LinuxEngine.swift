@@ -217,7 +217,9 @@ final class LinuxEngine: Engine {
     /// Has SwiftNIO look the name up and try its addresses (RFC 8305), and takes the socket over.
     private func connectByName(_ request: ConnectRequest, on index: Int) {
         let driver = drivers[index]
-        ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        ClientBootstrap(group: eventLoop)
+            .observed(by: request.attempt, on: eventLoop)
             .connectTimeout(TimeAmount(request.configuration.connectTimeout))
             .channelOption(.autoRead, value: false)
             .connect(host: request.url.host, port: request.url.port)

@@ -140,7 +140,8 @@ final class NIOEngine: Engine {
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }
-        bootstrap.connect(host: request.url.host, port: request.url.port)
+        bootstrap.observed(by: request.attempt, on: driver.eventLoop)
+            .connect(host: request.url.host, port: request.url.port)
             .whenFailure { request.attempt.connectFailed($0) }
     }
 

@@ -1,6 +1,8 @@
 import LifelineCore
 import NIOCore
 import NIOPosix
+import NIOSSL
+import NIOTLS
 
 /// The SwiftNIO engine's side of a connection: one channel handler.
 final class NIOTransport: ChannelInboundHandler, Transport {
@@ -81,6 +83,8 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case ChannelEvent.inputClosed? = event as? ChannelEvent {
             connection?.inputEnded()
+        } else if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent, connection?.isObserved == true {
+            connection?.secured(LifecycleEvent.TLSSummary(context))
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -171,5 +175,23 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     func abort() {
         hasEndedOtherwise = true
         context?.close(mode: .all, promise: nil)
+    }
+}
+
+extension LifecycleEvent.TLSSummary {
+    /// What the TLS handler of a channel has agreed on.
+    fileprivate init(_ context: ChannelHandlerContext) {
+        // They only fail where there is no TLS handler.
+        let pipeline = context.pipeline.syncOperations
+        let found = (try? pipeline.nioSSL_tlsVersion()) ?? nil
+        version =
+            switch found {
+            case .tlsv1: "TLSv1"
+            case .tlsv11: "TLSv1.1"
+            case .tlsv12: "TLSv1.2"
+            case .tlsv13: "TLSv1.3"
+            case nil: "TLS"
+            }
+        peerCertificate = ((try? pipeline.nioSSL_peerCertificate()) ?? nil).map { "\($0)" }
     }
 }

@@ -7,7 +7,7 @@ extension String {
     ///
     /// - Parameter unicode: Whether characters outside ASCII may be shown. A terminal that does not read UTF-8 takes some
     ///   of their bytes for control characters.
-    func visible(unicode: Bool = true) -> String {
+    package func visible(unicode: Bool = true) -> String {
         guard unicodeScalars.contains(where: { String.isHidden($0) || !unicode && !$0.isASCII }) else { return self }
         var result = ""
         for scalar in unicodeScalars {
@@ -21,7 +21,7 @@ extension String {
     }
 
     /// The text in quotes, on one line, with quotes and backslashes escaped too, so that its end is beyond doubt.
-    func quoted(unicode: Bool = true) -> String {
+    package func quoted(unicode: Bool = true) -> String {
         var escaped = ""
         for scalar in unicodeScalars {
             if scalar == "\"" || scalar == "\\" { escaped += "\\" }
@@ -31,7 +31,7 @@ extension String {
     }
 
     /// Whether a character acts upon what is around it, rather than being seen.
-    static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
+    package static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x00...0x1F, 0x7F...0x9F: true
         // Line and paragraph separators, and what turns the direction of writing.

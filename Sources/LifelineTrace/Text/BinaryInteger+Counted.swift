@@ -1,6 +1,6 @@
 extension BinaryInteger {
     /// So many things: `1 byte`, `2 bytes`.
-    func counted(_ noun: String) -> String {
+    package func counted(_ noun: String) -> String {
         "\(self) \(noun)" + (self == 1 ? "" : "s")
     }
 }

@@ -3,12 +3,12 @@ extension String {
     /// The number of columns that the text takes: two for wide characters, none for combining ones.
     ///
     /// Terminals differ in details; this is what most of them agree on.
-    var displayWidth: Int {
+    package var displayWidth: Int {
         utf8.allSatisfy { $0 < 0x80 } ? utf8.count : reduce(0) { $0 + $1.displayWidth }
     }
 
     /// The text, cut with an ellipsis where it does not fit.
-    func truncated(to width: Int, ellipsis: String) -> String {
+    package func truncated(to width: Int, ellipsis: String) -> String {
         guard displayWidth > width else { return self }
         var result = ""
         var room = width - ellipsis.displayWidth
@@ -21,13 +21,13 @@ extension String {
     }
 
     /// The text in the middle of a line of the given width.
-    func centered(in width: Int) -> String {
+    package func centered(in width: Int) -> String {
         let room = max(width - displayWidth, 0)
         return String(repeating: " ", count: room / 2) + self + String(repeating: " ", count: room - room / 2)
     }
 
     /// The text at the end of a line of the given width.
-    func aligned(right width: Int) -> String {
+    package func aligned(right width: Int) -> String {
         String(repeating: " ", count: max(width - displayWidth, 0)) + self
     }
 }

@@ -1,7 +1,7 @@
 /// Durations as people read them.
 extension Duration {
     /// Three digits and a unit: `87 µs`, `1.24 ms`, `12.3 s`.
-    func text(unicode: Bool = true) -> String {
+    package func text(unicode: Bool = true) -> String {
         let nanoseconds = self / .nanoseconds(1)
         return switch nanoseconds {
         case ..<1000: "\(Int(nanoseconds)) ns"
@@ -12,7 +12,7 @@ extension Duration {
     }
 
     /// The duration as a number of microseconds, with one decimal.
-    var microseconds: Double { (self / .nanoseconds(100)).rounded() / 10 }
+    package var microseconds: Double { (self / .nanoseconds(100)).rounded() / 10 }
 
     private static func threeDigits(_ value: Double) -> String {
         let decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0

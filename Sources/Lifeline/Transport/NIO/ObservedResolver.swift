@@ -1,0 +1,83 @@
+import NIOCore
+import NIOPosix
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// Looks names up as SwiftNIO's own resolver does, with `getaddrinfo` on a thread that may block, and tells an attempt's
+/// observer what was found.
+final class ObservedResolver: Resolver, Sendable {
+    /// A name without an address of the family that was asked for.
+    private struct UnknownName: Error {}
+
+    private let eventLoop: any EventLoop
+    private let attempt: ConnectionAttempt
+
+    init(_ eventLoop: any EventLoop, _ attempt: ConnectionAttempt) {
+        self.eventLoop = eventLoop
+        self.attempt = attempt
+    }
+
+    func initiateAQuery(host: String, port: Int) -> EventLoopFuture<[SocketAddress]> {
+        query(host, port, AF_INET)
+    }
+
+    func initiateAAAAQuery(host: String, port: Int) -> EventLoopFuture<[SocketAddress]> {
+        query(host, port, AF_INET6)
+    }
+
+    func cancelQueries() {}
+
+    private func query(_ host: String, _ port: Int, _ family: CInt) -> EventLoopFuture<[SocketAddress]> {
+        NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { [attempt] in
+            let addresses = try ObservedResolver.addresses(host, port, family)
+            attempt.observe(.resolved(addresses: addresses.compactMap(\.ipAddress)))
+            return addresses
+        }
+    }
+
+    private static func addresses(_ host: String, _ port: Int, _ family: CInt) throws -> [SocketAddress] {
+        var hints = addrinfo()
+        hints.ai_family = family
+        #if canImport(Glibc)
+        hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+        #else
+        hints.ai_socktype = SOCK_STREAM
+        #endif
+        hints.ai_protocol = CInt(IPPROTO_TCP)
+        var list: UnsafeMutablePointer<addrinfo>?
+        guard getaddrinfo(host, String(port), &hints, &list) == 0, let list else {
+            throw UnknownName()
+        }
+        defer { freeaddrinfo(list) }
+        var found: [SocketAddress] = []
+        var next: UnsafeMutablePointer<addrinfo>? = list
+        while let entry = next {
+            if let address = entry.pointee.ai_addr {
+                switch entry.pointee.ai_family {
+                case AF_INET:
+                    let address = UnsafeRawPointer(address).load(as: sockaddr_in.self)
+                    found.append(SocketAddress(address, host: host))
+                case AF_INET6:
+                    let address = UnsafeRawPointer(address).load(as: sockaddr_in6.self)
+                    found.append(SocketAddress(address, host: host))
+                default: break
+                }
+            }
+            next = entry.pointee.ai_next
+        }
+        return found
+    }
+}
+
+extension ClientBootstrap {
+    /// Has names looked up in sight of the attempt's observer, where it has one.
+    func observed(by attempt: ConnectionAttempt, on eventLoop: any EventLoop) -> ClientBootstrap {
+        attempt.isObserved ? resolver(ObservedResolver(eventLoop, attempt)) : self
+    }
+}

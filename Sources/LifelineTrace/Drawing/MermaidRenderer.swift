@@ -1,0 +1,53 @@
+/// Draws as Mermaid's `sequenceDiagram`, which GitHub, GitLab and many editors show as a picture.
+public struct MermaidRenderer: Sendable {
+    /// The renderer.
+    public init() {}
+
+    /// The diagram's source.
+    public func render(_ diagram: SequenceDiagram) -> String {
+        var lines = ["sequenceDiagram"]
+        lines.append("    %% \(Self.escape(diagram.title))")
+        lines += ["    participant client as Client", "    participant server as Server"]
+        for row in diagram.rows {
+            switch row {
+            case .phase(let phase):
+                lines.append("    Note over client,server: \(phase.rawValue)")
+            case .arrow(let arrow):
+                let shaft = arrow.style == .transport ? "-->>" : "->>"
+                let text = [
+                    arrow.number.map { "\($0) " } ?? "", arrow.label, arrow.content.isEmpty ? "" : " " + arrow.content,
+                ]
+                .joined()
+                let details =
+                    arrow.details.isEmpty ? "" : "<br/>" + arrow.details.map(Self.escape).joined(separator: "<br/>")
+                lines.append(
+                    "    \(arrow.from.rawValue)\(shaft)\(arrow.from.peer.rawValue): \(Self.escape(text))\(details)")
+            case .note(let note):
+                let place =
+                    note.side.map { $0 == .client ? "left of client" : "right of server" } ?? "over client,server"
+                lines.append("    Note \(place): \(Self.escape(note.text))")
+            case .pause(let nanoseconds):
+                lines.append("    Note over client,server: \(Duration.nanoseconds(nanoseconds).text()) later")
+            case .repeats(let arrows, let times, _):
+                lines.append(
+                    "    Note over client,server: "
+                        + (arrows == 1 ? "and \(times) more" : "and these \(arrows) \(times) more times"))
+            }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Text that Mermaid takes for text: what its grammar has a meaning for is written as an entity.
+    static func escape(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "#", ";", "<", ">", "\"", "&", "%", "{", "}", ":", "\\", "`": result += "#\(scalar.value);"
+            case _ where String.isHidden(scalar): result += "#65533;"
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        // A line may not be empty, and a word that ends a block must not stand alone.
+        return result.isEmpty ? "#8203;" : result == "end" ? "#101;nd" : result
+    }
+}

@@ -1,0 +1,206 @@
+/// Draws as SVG: one file that needs nothing else, readable on light and on dark.
+public struct SVGRenderer: Sendable {
+    /// The picture's width in pixels, at least 480. Default: 840.
+    public var width: Int
+
+    /// A renderer.
+    public init(width: Int = 840) {
+        self.width = max(width, 480)
+    }
+
+    private let margin = 24
+    private let timeColumn = 84
+    private let rowHeight = 30
+    private let detailHeight = 16
+    /// About what a column of the font takes.
+    private let columnWidth = 7.3
+
+    private var left: Int { margin + timeColumn }
+    private var right: Int { width - margin - 24 }
+    private var columns: Int { Int(Double(right - left - 40) / columnWidth) }
+
+    /// The picture.
+    public func render(_ diagram: SequenceDiagram) -> String {
+        var body: [String] = []
+        var y = 96
+        for row in diagram.rows {
+            let (elements, height) = draw(row, at: y)
+            body += elements
+            y += height
+        }
+        let height = y + 28
+        let title = escape(diagram.title.truncated(to: Int(Double(width - 2 * margin) / 8.4), ellipsis: "…"))
+        return """
+            <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(height)" viewBox="0 0 \(width) \(height)" \
+            role="img" aria-labelledby="title description">
+            <title id="title">\(escape(diagram.title))</title>
+            <desc id="description">\(escape(description(diagram)))</desc>
+            <style>
+            \(SVGRenderer.style)
+            </style>
+            <rect class="paper" width="\(width)" height="\(height)"/>
+            <text class="title" x="\(margin)" y="32">\(title)</text>
+            <g class="lifelines">
+            <line x1="\(left)" y1="76" x2="\(left)" y2="\(height - 20)"/>
+            <line x1="\(right)" y1="76" x2="\(right)" y2="\(height - 20)"/>
+            </g>
+            <g class="names">
+            <rect x="\(left - 40)" y="50" width="80" height="26" rx="5"/><text x="\(left)" y="67">Client</text>
+            <rect x="\(right - 40)" y="50" width="80" height="26" rx="5"/><text x="\(right)" y="67">Server</text>
+            </g>
+            \(body.joined(separator: "\n"))
+            </svg>
+
+            """
+    }
+
+    /// What the picture shows, for those who do not see it.
+    private func description(_ diagram: SequenceDiagram) -> String {
+        diagram.arrows.map { arrow in
+            "\(arrow.from.rawValue) to \(arrow.from.peer.rawValue): \(arrow.label)"
+                + (arrow.content.isEmpty ? "" : " \(arrow.content)")
+        }.joined(separator: "; ")
+    }
+
+    // MARK: Rows
+
+    private func draw(_ row: SequenceDiagram.Row, at y: Int) -> (elements: [String], height: Int) {
+        let middle = (left + right) / 2
+        switch row {
+        case .phase(let phase):
+            return (
+                [
+                    "<line class=\"phase\" x1=\"\(left)\" y1=\"\(y + 12)\" x2=\"\(right)\" y2=\"\(y + 12)\"/>",
+                    text("phase", middle, y + 8, phase.rawValue),
+                ], rowHeight
+            )
+        case .arrow(let arrow): return draw(arrow, at: y)
+        case .note(let note): return draw(note, at: y)
+        case .pause(let nanoseconds):
+            return ([text("pause", middle, y + 18, Duration.nanoseconds(nanoseconds).text() + " later")], rowHeight)
+        case .repeats(let arrows, let times, let until):
+            let what = arrows == 1 ? "\(times) more" : "these \(arrows) \(times) more times"
+            return (
+                [text("repeats", middle, y + 18, "⟳ \(what), until \(Duration.nanoseconds(until).text())")], rowHeight
+            )
+        }
+    }
+
+    private func draw(_ arrow: SequenceDiagram.Arrow, at y: Int) -> (elements: [String], height: Int) {
+        let isFromClient = arrow.from == .client
+        let line = y + rowHeight - 8
+        let (start, tip) = isFromClient ? (left, right) : (right, left)
+        let sign = isFromClient ? -1 : 1
+        var elements = ["<g class=\"arrow \(arrow.style.rawValue)\">"]
+        elements.append(text("time", left - 12, line + 4, Duration.nanoseconds(arrow.time).text()))
+        elements.append("<line x1=\"\(start)\" y1=\"\(line)\" x2=\"\(tip + sign * 7)\" y2=\"\(line)\"/>")
+        elements.append(
+            "<path d=\"M\(tip) \(line)l\(sign * 9) -4.5v9z\"/>")
+        let number = arrow.number.map { "\($0) " } ?? ""
+        let room = max(4, columns - number.count - arrow.label.displayWidth - 1)
+        let content = arrow.content.truncated(to: room, ellipsis: "…")
+        let x = isFromClient ? left + 16 : right - 16
+        let anchor = isFromClient ? "start" : "end"
+        elements.append(
+            "<text class=\"label\" x=\"\(x)\" y=\"\(line - 6)\" text-anchor=\"\(anchor)\">"
+                + "<tspan class=\"number\">\(number)</tspan><tspan class=\"name\">\(escape(arrow.label))</tspan>"
+                + (content.isEmpty ? "" : " <tspan class=\"content\">\(escape(content))</tspan>") + "</text>")
+        var height = rowHeight
+        for detail in lines(of: arrow.details) {
+            elements.append(
+                "<text class=\"detail\" x=\"\(x)\" y=\"\(y + height + 7)\" text-anchor=\"\(anchor)\">\(escape(detail))</text>"
+            )
+            height += detailHeight
+        }
+        elements.append("</g>")
+        return (elements, height + (arrow.details.isEmpty ? 4 : 8))
+    }
+
+    private func draw(_ note: SequenceDiagram.Note, at y: Int) -> (elements: [String], height: Int) {
+        let (x, anchor) =
+            switch note.side {
+            case .client: (left + 12, "start")
+            case .server: (right - 12, "end")
+            case nil: ((left + right) / 2, "middle")
+            }
+        var elements = [text("time", left - 12, y + 18, Duration.nanoseconds(note.time).text())]
+        var height = 4
+        for line in wrapped(note.text) {
+            elements.append(
+                "<text class=\"note\(note.isWarning ? " warning" : "")\" x=\"\(x)\" y=\"\(y + height + 14)\" "
+                    + "text-anchor=\"\(anchor)\">\(escape(line))</text>")
+            height += detailHeight
+        }
+        return (elements, height + 8)
+    }
+
+    /// Details side by side where they fit.
+    private func lines(of details: [String]) -> [String] {
+        var lines: [String] = []
+        for detail in details.map({ $0.truncated(to: columns, ellipsis: "…") }) {
+            if let last = lines.last, (last + " · " + detail).displayWidth <= columns {
+                lines[lines.count - 1] = last + " · " + detail
+            } else {
+                lines.append(detail)
+            }
+        }
+        return lines
+    }
+
+    private func wrapped(_ text: String) -> [String] {
+        var lines = [""]
+        for word in text.split(separator: " ") {
+            let longer = lines[lines.count - 1].isEmpty ? String(word) : lines[lines.count - 1] + " " + word
+            if longer.displayWidth <= columns || lines[lines.count - 1].isEmpty {
+                lines[lines.count - 1] = longer.truncated(to: columns, ellipsis: "…")
+            } else {
+                lines.append(String(word).truncated(to: columns, ellipsis: "…"))
+            }
+        }
+        return lines
+    }
+
+    private func text(_ style: String, _ x: Int, _ y: Int, _ text: String) -> String {
+        "<text class=\"\(style)\" x=\"\(x)\" y=\"\(y)\">\(escape(text))</text>"
+    }
+
+    /// Text as XML has it (XML 1.0 §2.2, §2.4).
+    private func escape(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "\"": result += "&quot;"
+            case _ where String.isHidden(scalar) || scalar.value & 0xFFFE == 0xFFFE: result += "\u{FFFD}"
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
+    /// Colours with a contrast of at least 4.5 on their paper.
+    private static let style = """
+        :root{--paper:#fff;--ink:#1f2328;--dim:#59636e;--line:#c5ccd3;--handshake:#0550ae;--text:#116329;--binary:#0a6675;\
+        --heartbeat:#8250df;--close:#953800;--transport:#59636e;--other:#a40e26;--warning:#a40e26}
+        @media(prefers-color-scheme:dark){:root{--paper:#0d1117;--ink:#e6edf3;--dim:#9198a1;--line:#3d444d;\
+        --handshake:#79c0ff;--text:#7ee787;--binary:#76e3ea;--heartbeat:#d2a8ff;--close:#ffa657;--transport:#9198a1;\
+        --other:#ff7b72;--warning:#ff7b72}}
+        svg{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
+        .paper{fill:var(--paper)}text{fill:var(--ink)}.title{font-size:14px;font-weight:600}
+        .lifelines line{stroke:var(--line);stroke-width:1.5}
+        .names rect{fill:var(--paper);stroke:var(--line)}.names text,.phase,.pause,.repeats{text-anchor:middle}
+        .names text{font-weight:600}text.phase,.pause,.repeats,.detail,.note,.time{fill:var(--dim)}
+        line.phase{stroke:var(--line);stroke-dasharray:2 4}.time{text-anchor:end;font-size:11px}.detail{font-size:11px}
+        .number{font-weight:600}.content{unicode-bidi:isolate}text.warning{fill:var(--warning)}
+        .arrow line{stroke-width:1.5}.transport line{stroke-dasharray:5 3}
+        .handshake line{stroke:var(--handshake)}.handshake path,.handshake .name,.handshake .number{fill:var(--handshake)}
+        .text line{stroke:var(--text)}.text path,.text .name,.text .number{fill:var(--text)}
+        .binary line{stroke:var(--binary)}.binary path,.binary .name,.binary .number{fill:var(--binary)}
+        .heartbeat line{stroke:var(--heartbeat)}.heartbeat path,.heartbeat .name,.heartbeat .number{fill:var(--heartbeat)}
+        .close line{stroke:var(--close)}.close path,.close .name,.close .number{fill:var(--close)}
+        .transport line{stroke:var(--transport)}.transport path,.transport .name{fill:var(--transport)}
+        .other line{stroke:var(--other)}.other path,.other .name,.other .number{fill:var(--other)}
+        """
+}

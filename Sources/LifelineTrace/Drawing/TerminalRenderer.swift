@@ -1,0 +1,195 @@
+/// Draws in characters: for terminals, with colours, and for files and mails, without.
+public struct TerminalRenderer: Sendable {
+    /// The columns to fill, at least ``minimumColumns``. Default: 80.
+    public var columns: Int
+    /// Whether to write colours, as escape sequences. Default: `false`.
+    public var usesColor: Bool
+    /// Whether characters outside ASCII may be drawn. Default: `true`.
+    public var usesUnicode: Bool
+
+    /// The fewest columns that a diagram is drawn in.
+    public static let minimumColumns = 40
+    /// Wider arrows say no more.
+    public static let maximumColumns = 120
+
+    /// A renderer.
+    public init(columns: Int = 80, usesColor: Bool = false, usesUnicode: Bool = true) {
+        self.columns = columns
+        self.usesColor = usesColor
+        self.usesUnicode = usesUnicode
+    }
+
+    /// The whole diagram.
+    public func render(_ diagram: SequenceDiagram) -> String {
+        let lines = header(diagram) + diagram.rows.flatMap { self.lines($0) } + footer()
+        return lines.map { $0 + "\n" }.joined()
+    }
+
+    /// The lines before the first row: the title, and the lifelines' names.
+    public func header(_ diagram: SequenceDiagram) -> [String] {
+        let title = safe(diagram.title).truncated(to: width, ellipsis: ellipsis)
+        let gap = max(1, span - 2)
+        let names =
+            indent + paint("Client", .bold) + String(repeating: " ", count: max(1, gap - 8)) + paint("Server", .bold)
+        return (title.isEmpty ? [] : [paint(title, .bold)]) + [names]
+    }
+
+    /// The lines behind the last row.
+    public func footer() -> [String] {
+        [indent + end + String(repeating: " ", count: span) + end]
+    }
+
+    /// The lines of a row.
+    public func lines(_ row: SequenceDiagram.Row) -> [String] {
+        switch row {
+        case .phase(let phase):
+            let text = " " + phase.rawValue + " "
+            let dashes = String(repeating: usesUnicode ? "╌" : "-", count: max(0, span - 2 - text.displayWidth))
+            return [
+                indent + (usesUnicode ? "├" : "+")
+                    + paint((usesUnicode ? "╌╌" : "--") + text + dashes, .dim) + (usesUnicode ? "┤" : "+")
+            ]
+        case .arrow(let arrow): return lines(arrow)
+        case .note(let note): return lines(note)
+        case .pause(let nanoseconds):
+            let dots = usesUnicode ? "⋮" : ":"
+            let text = Duration.nanoseconds(nanoseconds).text(unicode: usesUnicode).centered(in: span)
+            return [indent + dots + paint(text, .dim) + dots]
+        case .repeats(let arrows, let times, let until):
+            let what = arrows == 1 ? "\(times) more" : "these \(arrows) \(times) more times"
+            let text =
+                "\(usesUnicode ? "⟳" : "~") \(what), until \(Duration.nanoseconds(until).text(unicode: usesUnicode))"
+            return [line(paint(text.truncated(to: span, ellipsis: ellipsis).centered(in: span), .dim))]
+        }
+    }
+
+    // MARK: Rows
+
+    private func lines(_ arrow: SequenceDiagram.Arrow) -> [String] {
+        let ink = TerminalRenderer.ink(arrow.style)
+        let room = span - 8
+        let label = (arrow.number.map { "\($0) " } ?? "") + safe(arrow.label)
+        var text = label + (arrow.content.isEmpty ? "" : " " + safe(arrow.content))
+        var rest = arrow.details.map(safe)
+        // The first details stand beside what they are about, as long as there is room.
+        while let next = rest.first, (text + "  " + next).displayWidth <= room {
+            text += (text == label ? "  " : separator) + next
+            rest.removeFirst()
+        }
+        text = text.truncated(to: room, ellipsis: ellipsis)
+        let shaft = String(repeating: usesUnicode ? "─" : "-", count: max(2, span - text.displayWidth - 5))
+        let drawn =
+            arrow.from == .client
+            ? " \(text) \(shaft)\(usesUnicode ? "▶" : ">") " : " \(usesUnicode ? "◀" : "<")\(shaft) \(text) "
+        var lines = [time(arrow.time) + lifeline + paint(padded(drawn), ink) + lifeline]
+        for detail in rest {
+            let cut = detail.truncated(to: span - 4, ellipsis: ellipsis)
+            let space = String(repeating: " ", count: max(0, span - 2 - cut.displayWidth))
+            lines.append(line(paint(arrow.from == .client ? "  " + cut + space : space + cut + "  ", .dim)))
+        }
+        return lines
+    }
+
+    private func lines(_ note: SequenceDiagram.Note) -> [String] {
+        let mark = note.isWarning ? "!" : usesUnicode ? "·" : "*"
+        var lines: [String] = []
+        for (index, part) in wrapped(safe(note.text), to: span - 4).enumerated() {
+            let text = (index == 0 ? mark : " ") + " " + part
+            let drawn =
+                switch note.side {
+                case .client: " " + text
+                case .server: String(repeating: " ", count: max(0, span - 1 - text.displayWidth)) + text
+                case nil: text.centered(in: span)
+                }
+            let before = index == 0 ? time(note.time) : indent
+            lines.append(before + lifeline + paint(padded(drawn), note.isWarning ? .red : .dim) + lifeline)
+        }
+        return lines
+    }
+
+    /// The text in lines that fit, broken at spaces where that is possible.
+    private func wrapped(_ text: String, to room: Int) -> [String] {
+        var lines: [String] = []
+        var line = ""
+        for word in text.split(separator: " ", omittingEmptySubsequences: true) {
+            let longer = line.isEmpty ? String(word) : line + " " + word
+            if longer.displayWidth <= room {
+                line = longer
+            } else {
+                if !line.isEmpty { lines.append(line) }
+                line = String(word).truncated(to: room, ellipsis: ellipsis)
+            }
+        }
+        return lines + (line.isEmpty ? [] : [line])
+    }
+
+    // MARK: Parts
+
+    private var width: Int { min(max(columns, TerminalRenderer.minimumColumns), TerminalRenderer.maximumColumns) }
+    /// The columns of the time axis; none where there is little room.
+    private var margin: Int { width < 56 ? 0 : 10 }
+    /// The columns between the lifelines.
+    private var span: Int { width - margin - 2 }
+    private var indent: String { String(repeating: " ", count: margin) }
+    private var lifeline: String { usesUnicode ? "│" : "|" }
+    private var end: String { usesUnicode ? "┴" : "+" }
+    private var ellipsis: String { usesUnicode ? "…" : "..." }
+    private var separator: String { usesUnicode ? " · " : ", " }
+
+    private func line(_ content: String) -> String { indent + lifeline + content + lifeline }
+
+    private func time(_ nanoseconds: Int64) -> String {
+        guard margin > 0 else { return "" }
+        let text = nanoseconds == 0 ? "0" : Duration.nanoseconds(nanoseconds).text(unicode: usesUnicode)
+        return paint(text.aligned(right: margin - 1), .dim) + " "
+    }
+
+    /// The text, as wide as what is between the lifelines.
+    private func padded(_ text: String) -> String {
+        text + String(repeating: " ", count: max(0, span - text.displayWidth))
+    }
+
+    /// What may be written to a terminal.
+    private func safe(_ text: String) -> String {
+        guard !usesUnicode else { return text }
+        let plain = text.map { character -> String in
+            switch character {
+            case "“", "”": "\""
+            case "…": "..."
+            case "×": "x"
+            case "µ": "u"
+            default: String(character)
+            }
+        }
+        return plain.joined().visible(unicode: false)
+    }
+
+    // MARK: Colours
+
+    private enum Ink: String {
+        case bold = "1"
+        case dim = "2"
+        case red = "31"
+        case green = "32"
+        case yellow = "33"
+        case blue = "34"
+        case magenta = "35"
+        case cyan = "36"
+    }
+
+    private static func ink(_ style: SequenceDiagram.Style) -> Ink {
+        switch style {
+        case .transport: .dim
+        case .handshake: .blue
+        case .text: .green
+        case .binary: .cyan
+        case .heartbeat: .magenta
+        case .close: .yellow
+        case .other: .red
+        }
+    }
+
+    private func paint(_ text: String, _ ink: Ink) -> String {
+        usesColor && !text.isEmpty ? "\u{1B}[\(ink.rawValue)m\(text)\u{1B}[0m" : text
+    }
+}
