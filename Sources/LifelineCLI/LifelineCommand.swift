@@ -14,6 +14,7 @@ struct LifelineCommand: AsyncParsableCommand {
               lifeline serve --port 8080
               lifeline connect ws://127.0.0.1:8080/echo
               echo hello | lifeline connect ws://127.0.0.1:8080/echo
+              lifeline trace ws://127.0.0.1:8080/echo
 
             EXIT STATUS
               0    everything went as it should
@@ -22,11 +23,14 @@ struct LifelineCommand: AsyncParsableCommand {
               3    the server refused the opening handshake, or answered wrongly
               4    the connection ended abnormally, or with an unexpected code
               64   the command line cannot be used
-              65   a line of standard input could not be sent
+              65   a line of standard input could not be sent, a file not be read
               130  interrupted before the connection was open, or twice
             """,
         version: version,
-        subcommands: [DemoCommand.self, ServeCommand.self, ConnectCommand.self, BenchCommand.self])
+        subcommands: [
+            DemoCommand.self, ServeCommand.self, ConnectCommand.self, TraceCommand.self, DrawCommand.self,
+            BenchCommand.self,
+        ])
 
     /// The version of the command and of the library.
     static let version = "0.1.0"

@@ -56,7 +56,8 @@ extension Connection {
 
     /// Reports that the transport takes no more, or takes more again.
     func observeWriting() {
-        guard isObserved, !isTerminated, isWritable == (extras?.observedFull ?? false) else { return }
+        guard isObserved, !isTerminated, !endpoint.pointee.hasOutcome, isWritable == (extras?.observedFull ?? false)
+        else { return }
         setObservedFull(!isWritable)
         report(isWritable ? .writingResumed : .writingPaused(pendingBytes: transport?.pendingBytes ?? 0))
     }

@@ -37,18 +37,6 @@ struct ConnectCommand: AsyncParsableCommand {
         transform: URLArgument.parse)
     var url: WebSocketURL
 
-    @Option(
-        name: [.customShort("H"), .long],
-        help: ArgumentHelp("A field of the request; repeatable.", valueName: "name: value"),
-        transform: HeaderField.parse)
-    var header: [HTTPField] = []
-
-    @Option(help: ArgumentHelp("A subprotocol to offer; repeatable, the preferred one first.", valueName: "name"))
-    var subprotocol: [String] = []
-
-    @Option(help: ArgumentHelp("The Origin field of the request.", valueName: "origin"))
-    var origin: String?
-
     @Flag(help: "Send lines as binary messages rather than as text.")
     var binary = false
 
@@ -78,25 +66,7 @@ struct ConnectCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The reason to close with.", valueName: "text"))
     var closeReason = ""
 
-    @Option(help: ArgumentHelp("The time between two Pings; 0 sends none.", valueName: "duration"))
-    var pingInterval = TimeSpan(.seconds(25))
-
-    @Option(help: ArgumentHelp("The most bytes of a message; k and M are understood.", valueName: "bytes"))
-    var maxMessageSize = ByteCount(16 << 20)
-
-    @Option(
-        help: ArgumentHelp(
-            "How long the connection may take, and then the opening handshake.", valueName: "duration"))
-    var connectTimeout = TimeSpan(.seconds(10))
-
-    @Option(help: ArgumentHelp("The certificates to trust, in PEM form, instead of the system's.", valueName: "file"))
-    var cacert: String?
-
-    @Flag(help: "Do not check the server's certificate. Whoever sits between can read and change everything.")
-    var insecure = false
-
-    @OptionGroup(title: "Compression") var compression: CompressionOptions
-
+    @OptionGroup(title: "Connection") var client: ClientOptions
     @OptionGroup var outputOptions: OutputOptions
 
     /// How long to wait after the end of the input.
@@ -120,10 +90,6 @@ struct ConnectCommand: AsyncParsableCommand {
         } catch {
             throw ValidationError("\(error)")
         }
-        if let origin, !HTTPField.isValidValue(origin) {
-            throw ValidationError("the origin holds a line break or another control character")
-        }
-        guard connectTimeout.duration > .zero else { throw ValidationError("--connect-timeout must be more than 0") }
     }
 
     func run() async throws {
@@ -138,10 +104,11 @@ struct ConnectCommand: AsyncParsableCommand {
                 format: format, isTyped: isTyped, showsTimestamps: timestamps, showsControl: control,
                 showsHexadecimal: hex),
             journal: journal)
-        let encoding = LineEncoding(isBinary: binary, isHexadecimal: hex, limit: maxMessageSize.bytes)
+        let encoding = LineEncoding(isBinary: binary, isHexadecimal: hex, limit: client.maxMessageSize.bytes)
         let session = Session(
             Session.Options(
-                url: url, client: configuration(journal), encoding: encoding, wait: silence(isTyped),
+                url: url, client: client.configuration(journal.map { [$0] } ?? []), encoding: encoding,
+                wait: silence(isTyped),
                 closeCode: CloseCode(rawValue: closeCode), closeReason: closeReason),
             transcript, output: output, errors: errors, lines: LineSource(limit: encoding.lineLimit))
         throw await session.run()
@@ -153,21 +120,5 @@ struct ConnectCommand: AsyncParsableCommand {
         case .silence(let time): time
         case nil: isTyped ? .zero : .seconds(1)
         }
-    }
-
-    private func configuration(_ journal: ControlJournal?) -> WebSocketClientConfiguration {
-        var configuration = WebSocketClientConfiguration()
-        configuration.endpoint.maximumMessageSize = maxMessageSize.bytes
-        configuration.endpoint.maximumFrameSize = maxMessageSize.bytes
-        configuration.endpoint.handshakeTimeout = connectTimeout.duration
-        configuration.endpoint.heartbeat.interval = pingInterval.duration > .zero ? pingInterval.duration : nil
-        configuration.endpoint.compression = compression.configuration(configuration.endpoint.compression)
-        configuration.connectTimeout = connectTimeout.duration
-        configuration.subprotocols = subprotocol
-        configuration.headerFields = HTTPFields(header)
-        if let origin { configuration.headerFields[.origin] = origin }
-        configuration.tls = ClientTLS(trustedRoots: cacert.map { .file($0) }, verifiesServer: !insecure)
-        configuration.observers = journal.map { [$0] } ?? []
-        return configuration
     }
 }

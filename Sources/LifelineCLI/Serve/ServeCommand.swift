@@ -19,6 +19,7 @@ struct ServeCommand: AsyncParsableCommand {
               lifeline serve
               lifeline serve --host :: --tls-cert chain.pem --tls-key key.pem
               lifeline serve --port 0 --interval 100ms
+              lifeline serve --record served.jsonl
             """)
 
     @Option(help: "The address to listen at.")
@@ -65,6 +66,8 @@ struct ServeCommand: AsyncParsableCommand {
             "The number of event loops, each a thread; by default one for each core.", valueName: "number"))
     var loops: Int?
 
+    @OptionGroup(title: "Recording") var recording: RecordingArguments
+
     @OptionGroup(title: "Compression") var compression: CompressionOptions
 
     @OptionGroup var output: OutputOptions
@@ -88,8 +91,15 @@ struct ServeCommand: AsyncParsableCommand {
         let (stops, stop) = AsyncStream.makeStream(of: Void.self)
         let interruption = Interruption { stop.yield() }
         var status = ExitStatus.success
+        let recorder: Recorder?
         do {
-            try await server(log).withServer { address in
+            recorder = try recording.recorder()
+        } catch {
+            errors.print("lifeline serve: " + errors.visible(error.description))
+            throw ExitStatus.inputRefused
+        }
+        do {
+            try await server(log, [log] + (recorder.map { [$0] } ?? [])).withServer { address in
                 announce(address)
                 log.note("served by \(engine.resolved(usesTLS: tlsCert != nil))")
                 for await _ in stops { break }
@@ -98,6 +108,11 @@ struct ServeCommand: AsyncParsableCommand {
         } catch let error as WebSocketError {
             log.note("lifeline serve: " + error.message.visible())
             status = ExitStatus.of(error)
+        }
+        do throws(RecordingError) {
+            try await recorder?.finish()
+        } catch {
+            log.note("the recording is not complete: " + error.description.visible())
         }
         log.finish()
         let patience = Task {
@@ -134,8 +149,9 @@ struct ServeCommand: AsyncParsableCommand {
 
     private var scheme: String { tlsCert == nil ? "ws" : "wss" }
 
-    private func server(_ log: ConnectionLog) -> WebSocketServer {
-        var server = WebSocketServer(address: .hostname(host, port: port), configuration: configuration(log))
+    private func server(_ log: ConnectionLog, _ observers: [any LifecycleObserver]) -> WebSocketServer {
+        var server = WebSocketServer(
+            address: .hostname(host, port: port), configuration: configuration(log, observers))
         server.route("/echo") { socket in
             for try await message in socket { try await socket.send(message) }
         }
@@ -147,7 +163,9 @@ struct ServeCommand: AsyncParsableCommand {
         return server
     }
 
-    private func configuration(_ log: ConnectionLog) -> WebSocketServerConfiguration {
+    private func configuration(
+        _ log: ConnectionLog, _ observers: [any LifecycleObserver]
+    ) -> WebSocketServerConfiguration {
         var configuration = WebSocketServerConfiguration()
         configuration.endpoint.maximumMessageSize = maxMessageSize.bytes
         configuration.endpoint.maximumFrameSize = maxMessageSize.bytes
@@ -164,7 +182,7 @@ struct ServeCommand: AsyncParsableCommand {
         } else if !allowOrigin.isEmpty {
             configuration.originPolicy = .oneOf(allowOrigin)
         }
-        configuration.observers = [log]
+        configuration.observers = observers
         // Of connections the observer sees more, and what it writes is escaped.
         configuration.logger = Logger(label: "lifeline.serve") { _ in WarningLog(log: log) }
         return configuration

@@ -73,6 +73,42 @@ enum System {
         return transfer(count)
     }
 
+    /// Why a file could not be read.
+    struct FileError: Error {
+        let reason: String
+    }
+
+    /// The most bytes that are read of a file: what is longer is no recording, nor a script.
+    static let maximumFileSize = 1 << 30
+
+    /// Reads a file, or standard input where its name is `-`.
+    static func readFile(_ path: String) -> Result<[UInt8], FileError> {
+        let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
+        func failure() -> Result<[UInt8], FileError> { .failure(FileError(reason: String(cString: strerror(errno)))) }
+        guard descriptor >= 0 else { return failure() }
+        defer { if path != "-" { close(descriptor) } }
+        var bytes: [UInt8] = []
+        var failed = false
+        while true {
+            let chunk = [UInt8](unsafeUninitializedCapacity: 1 << 16) { memory, count in
+                while true {
+                    switch read(descriptor, into: UnsafeMutableRawBufferPointer(memory)) {
+                    case .bytes(let number): count = number
+                    case .again: continue
+                    case .failed: failed = true
+                    }
+                    return
+                }
+            }
+            if failed { return failure() }
+            if chunk.isEmpty { return .success(bytes) }
+            bytes += chunk
+            guard bytes.count <= maximumFileSize else {
+                return .failure(FileError(reason: "it has more than \(maximumFileSize >> 20) MiB"))
+            }
+        }
+    }
+
     private static func transfer(_ count: Int) -> Transfer {
         if count >= 0 { return .bytes(count) }
         return errno == EINTR || errno == EAGAIN ? .again : .failed

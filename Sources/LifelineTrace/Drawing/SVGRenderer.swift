@@ -92,18 +92,18 @@ public struct SVGRenderer: Sendable {
         let (start, tip) = isFromClient ? (left, right) : (right, left)
         let sign = isFromClient ? -1 : 1
         var elements = ["<g class=\"arrow \(arrow.style.rawValue)\">"]
-        elements.append(text("time", left - 12, line + 4, Duration.nanoseconds(arrow.time).text()))
+        elements.append(time(arrow.time, line + 4))
         elements.append("<line x1=\"\(start)\" y1=\"\(line)\" x2=\"\(tip + sign * 7)\" y2=\"\(line)\"/>")
         elements.append(
             "<path d=\"M\(tip) \(line)l\(sign * 9) -4.5v9z\"/>")
-        let number = arrow.number.map { "\($0) " } ?? ""
-        let room = max(4, columns - number.count - arrow.label.displayWidth - 1)
+        let number = arrow.number.map { "<tspan class=\"number\">\($0)</tspan>" } ?? ""
+        let room = max(4, columns - 5 - arrow.label.displayWidth - 1)
         let content = arrow.content.truncated(to: room, ellipsis: "…")
         let x = isFromClient ? left + 16 : right - 16
         let anchor = isFromClient ? "start" : "end"
         elements.append(
             "<text class=\"label\" x=\"\(x)\" y=\"\(line - 6)\" text-anchor=\"\(anchor)\">"
-                + "<tspan class=\"number\">\(number)</tspan><tspan class=\"name\">\(escape(arrow.label))</tspan>"
+                + number + "<tspan class=\"name\"\(number.isEmpty ? "" : " dx=\"6\"")>\(escape(arrow.label))</tspan>"
                 + (content.isEmpty ? "" : " <tspan class=\"content\">\(escape(content))</tspan>") + "</text>")
         var height = rowHeight
         for detail in lines(of: arrow.details) {
@@ -123,7 +123,7 @@ public struct SVGRenderer: Sendable {
             case .server: (right - 12, "end")
             case nil: ((left + right) / 2, "middle")
             }
-        var elements = [text("time", left - 12, y + 18, Duration.nanoseconds(note.time).text())]
+        var elements = [time(note.time, y + 18)]
         var height = 4
         for line in wrapped(note.text) {
             elements.append(
@@ -160,6 +160,10 @@ public struct SVGRenderer: Sendable {
         return lines
     }
 
+    private func time(_ nanoseconds: Int64, _ y: Int) -> String {
+        text("time", left - 12, y, nanoseconds == 0 ? "0" : Duration.nanoseconds(nanoseconds).text())
+    }
+
     private func text(_ style: String, _ x: Int, _ y: Int, _ text: String) -> String {
         "<text class=\"\(style)\" x=\"\(x)\" y=\"\(y)\">\(escape(text))</text>"
     }
@@ -180,27 +184,51 @@ public struct SVGRenderer: Sendable {
         return result
     }
 
-    /// Colours with a contrast of at least 4.5 on their paper.
-    private static let style = """
-        :root{--paper:#fff;--ink:#1f2328;--dim:#59636e;--line:#c5ccd3;--handshake:#0550ae;--text:#116329;--binary:#0a6675;\
-        --heartbeat:#8250df;--close:#953800;--transport:#59636e;--other:#a40e26;--warning:#a40e26}
-        @media(prefers-color-scheme:dark){:root{--paper:#0d1117;--ink:#e6edf3;--dim:#9198a1;--line:#3d444d;\
-        --handshake:#79c0ff;--text:#7ee787;--binary:#76e3ea;--heartbeat:#d2a8ff;--close:#ffa657;--transport:#9198a1;\
-        --other:#ff7b72;--warning:#ff7b72}}
-        svg{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
-        .paper{fill:var(--paper)}text{fill:var(--ink)}.title{font-size:14px;font-weight:600}
-        .lifelines line{stroke:var(--line);stroke-width:1.5}
-        .names rect{fill:var(--paper);stroke:var(--line)}.names text,.phase,.pause,.repeats{text-anchor:middle}
-        .names text{font-weight:600}text.phase,.pause,.repeats,.detail,.note,.time{fill:var(--dim)}
-        line.phase{stroke:var(--line);stroke-dasharray:2 4}.time{text-anchor:end;font-size:11px}.detail{font-size:11px}
-        .number{font-weight:600}.content{unicode-bidi:isolate}text.warning{fill:var(--warning)}
-        .arrow line{stroke-width:1.5}.transport line{stroke-dasharray:5 3}
-        .handshake line{stroke:var(--handshake)}.handshake path,.handshake .name,.handshake .number{fill:var(--handshake)}
-        .text line{stroke:var(--text)}.text path,.text .name,.text .number{fill:var(--text)}
-        .binary line{stroke:var(--binary)}.binary path,.binary .name,.binary .number{fill:var(--binary)}
-        .heartbeat line{stroke:var(--heartbeat)}.heartbeat path,.heartbeat .name,.heartbeat .number{fill:var(--heartbeat)}
-        .close line{stroke:var(--close)}.close path,.close .name,.close .number{fill:var(--close)}
-        .transport line{stroke:var(--transport)}.transport path,.transport .name{fill:var(--transport)}
-        .other line{stroke:var(--other)}.other path,.other .name,.other .number{fill:var(--other)}
+    /// The rules of style. Colours stand in them twice, and not in variables, which not every program that draws SVG knows.
+    private static let style =
         """
+        svg{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
+        .title{font-size:14px;font-weight:600}.lifelines line{stroke-width:1.5}
+        .names text,.phase,.pause,.repeats{text-anchor:middle}.names text{font-weight:600}
+        line.phase{stroke-dasharray:2 4}.time{text-anchor:end;font-size:11px}.detail{font-size:11px}
+        .number{font-weight:600}.content{unicode-bidi:isolate}.arrow line{stroke-width:1.5}
+        .transport line{stroke-dasharray:5 3}
+
+        """ + light.rules + "\n@media(prefers-color-scheme:dark){\n" + dark.rules + "\n}"
+
+    /// Colours, each with a contrast of at least 4.5 on its paper.
+    private struct Palette {
+        var paper: String
+        var ink: String
+        var dim: String
+        var line: String
+        var warning: String
+        var styles: [(SequenceDiagram.Style, String)]
+
+        var rules: String {
+            var rules = [
+                ".paper,.names rect{fill:\(paper)}text{fill:\(ink)}.lifelines line,.names rect,line.phase{stroke:\(line)}",
+                "text.phase,.pause,.repeats,.detail,.note,.time{fill:\(dim)}text.warning{fill:\(warning)}",
+            ]
+            rules += styles.map { style, colour in
+                let name = "." + style.rawValue
+                return "\(name) line{stroke:\(colour)}\(name) path,\(name) .name,\(name) .number{fill:\(colour)}"
+            }
+            return rules.joined(separator: "\n")
+        }
+    }
+
+    private static let light = Palette(
+        paper: "#ffffff", ink: "#1f2328", dim: "#59636e", line: "#c5ccd3", warning: "#a40e26",
+        styles: [
+            (.transport, "#59636e"), (.handshake, "#0550ae"), (.text, "#116329"), (.binary, "#0a6675"),
+            (.heartbeat, "#8250df"), (.close, "#953800"), (.other, "#a40e26"),
+        ])
+
+    private static let dark = Palette(
+        paper: "#0d1117", ink: "#e6edf3", dim: "#9198a1", line: "#3d444d", warning: "#ff7b72",
+        styles: [
+            (.transport, "#9198a1"), (.handshake, "#79c0ff"), (.text, "#7ee787"), (.binary, "#76e3ea"),
+            (.heartbeat, "#d2a8ff"), (.close, "#ffa657"), (.other, "#ff7b72"),
+        ])
 }

@@ -409,7 +409,8 @@ enum RowCollapser {
                 lastTime = until
                 index = end
             } else {
-                addPause(rows[index].time)
+                // A phase begins when its first row does.
+                addPause(rows[index].time ?? (index + 1 < rows.count ? rows[index + 1].time : nil))
                 result.append(rows[index])
                 index += 1
             }

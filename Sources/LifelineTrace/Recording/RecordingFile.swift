@@ -52,14 +52,14 @@ final class RecordingFile: Sendable {
 
     func close() {
         state.withLock { state in
-            if state.descriptor >= 0 { lifeline_close(state.descriptor) }
+            if state.descriptor >= 0 { systemClose(state.descriptor) }
             state.descriptor = -1
         }
     }
 
     /// Renames the files that there are, and begins a new one.
     private func rotate(_ state: inout State) -> String? {
-        lifeline_close(state.descriptor)
+        systemClose(state.descriptor)
         state.descriptor = -1
         if maximumFiles > 1 {
             // The oldest one is replaced by the one before it.
@@ -75,7 +75,7 @@ final class RecordingFile: Sendable {
 
     private static func open(_ path: String) -> CInt {
         // Others need not read what was said.
-        lifeline_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        systemOpen(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     }
 
     private static func write(_ text: String, to state: inout State) -> String? {
@@ -84,7 +84,7 @@ final class RecordingFile: Sendable {
         let written = text.withUTF8 { bytes -> Int in
             var offset = 0
             while offset < bytes.count {
-                let count = lifeline_write(
+                let count = systemWrite(
                     descriptor, bytes.baseAddress.unsafelyUnwrapped + offset, bytes.count - offset)
                 if count < 0, errno == EINTR { continue }
                 if count <= 0 { return -1 }
@@ -101,9 +101,9 @@ final class RecordingFile: Sendable {
 }
 
 // The C library's functions, whose names are those of the methods above.
-private func lifeline_open(_ path: String, _ flags: CInt, _ mode: mode_t) -> CInt { open(path, flags, mode) }
+private func systemOpen(_ path: String, _ flags: CInt, _ mode: mode_t) -> CInt { open(path, flags, mode) }
 @discardableResult
-private func lifeline_close(_ descriptor: CInt) -> CInt { close(descriptor) }
-private func lifeline_write(_ descriptor: CInt, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
+private func systemClose(_ descriptor: CInt) -> CInt { close(descriptor) }
+private func systemWrite(_ descriptor: CInt, _ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int {
     write(descriptor, bytes, count)
 }

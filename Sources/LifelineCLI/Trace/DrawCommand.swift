@@ -1,0 +1,115 @@
+import ArgumentParser
+import Lifeline
+import LifelineTrace
+
+/// `lifeline draw`: a recording as a picture.
+struct DrawCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "draw",
+        abstract: "Draw a recording: in the terminal, as Mermaid, SVG, HAR or JSON.",
+        discussion: """
+            Reads what --record of lifeline serve and lifeline trace has written, or an HTTP Archive with WebSockets as \
+            browsers export it (HAR).
+
+            EXAMPLES
+              lifeline draw session.jsonl
+              lifeline draw --format svg session.jsonl > session.svg
+              lifeline draw --connection 7 --format mermaid session.jsonl
+              lifeline draw exported-from-chrome.har
+            """)
+
+    /// What to draw as.
+    enum Format: String, ExpressibleByArgument, CaseIterable {
+        case terminal, mermaid, svg, har, json
+    }
+
+    @Argument(help: ArgumentHelp("The recording; - for standard input.", valueName: "file"))
+    var file: String
+
+    @Option(help: "What to draw: \(Format.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var format = Format.terminal
+
+    @Option(
+        help: ArgumentHelp(
+            "The number of the connection to draw; all of them by default, and the first as SVG.", valueName: "number"))
+    var connection: UInt64?
+
+    @Flag(help: "Draw every arrow, and not only how often a few are repeated.")
+    var all = false
+
+    @Option(help: ArgumentHelp("The width: columns, or pixels of an SVG.", valueName: "number"))
+    var width: Int?
+
+    @OptionGroup var outputOptions: OutputOptions
+
+    func validate() throws {
+        guard width.map({ (40...10_000).contains($0) }) ?? true else {
+            throw ValidationError("--width must be a number from 40 to 10000")
+        }
+    }
+
+    func run() async throws {
+        let output = Terminal.output(outputOptions)
+        let errors = Terminal.errors(outputOptions)
+        do {
+            try draw(try read(), output)
+        } catch let failure as Failure {
+            errors.print("lifeline draw: " + errors.visible(failure.description))
+            throw ExitStatus.inputRefused
+        }
+    }
+
+    /// A recording that cannot be drawn, and why.
+    private struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    private func read() throws(Failure) -> Recording {
+        let bytes: [UInt8]
+        switch System.readFile(file) {
+        case .success(let read): bytes = read
+        case .failure(let error): throw Failure(description: "\(file): \(error.reason)")
+        }
+        let text = String(decoding: bytes, as: UTF8.self)
+        // A recording's first line is an object of its own; an archive is one object in all.
+        let firstLine = text.prefix { $0 != "\n" }
+        do {
+            if firstLine.contains("\"lifelineRecording\"") { return try Recording(text) }
+            if text.contains("\"log\"") { return try HAR.read(text) }
+            return try Recording(text)
+        } catch {
+            throw Failure(description: "\(file): \(error)")
+        }
+    }
+
+    private func draw(_ recording: Recording, _ output: Terminal) throws {
+        var recording = recording
+        if let connection {
+            guard recording.connections.contains(connection) else {
+                let numbers = recording.connections.prefix(20).map { "\($0)" }.joined(separator: ", ")
+                throw Failure(description: "\(file): there is no connection \(connection), but \(numbers)")
+            }
+            recording.events = recording.events.filter { $0.connection == connection }
+        }
+        guard !recording.connections.isEmpty else { throw Failure(description: "\(file): it has no events") }
+        try output.write(text(recording, output))
+    }
+
+    private func text(_ recording: Recording, _ output: Terminal) -> String {
+        var options = SequenceDiagram.Options()
+        if all { options.collapses = nil }
+        let diagrams = recording.connections.map { SequenceDiagram($0, of: recording, options: options) }
+        switch format {
+        case .terminal:
+            let renderer = TerminalRenderer(
+                columns: width ?? output.columns, usesColor: output.usesColor, usesUnicode: output.usesUnicode)
+            return diagrams.map { diagram in
+                (diagrams.count > 1 ? "#\(diagram.connection)\n" : "") + renderer.render(diagram)
+            }.joined(separator: "\n")
+        case .mermaid: return diagrams.map { MermaidRenderer().render($0) }.joined(separator: "\n")
+        case .svg: return SVGRenderer(width: width ?? 840).render(diagrams[0])
+        case .har: return HAR.write(recording, software: LifelineCommand.version)
+        case .json: return recording.text
+        }
+    }
+}

@@ -1,0 +1,67 @@
+import Lifeline
+import LifelineTrace
+
+/// A line of a script: what the client does next.
+enum ScriptStep: Equatable, Sendable {
+    case send(Message)
+    case ping
+    case receive(Int)
+    case wait(Duration)
+    case close(CloseCode, String)
+
+    /// A line that says nothing that can be done.
+    struct Malformed: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Reads a file.
+    static func read(_ path: String) throws(Malformed) -> [ScriptStep] {
+        switch System.readFile(path) {
+        case .failure(let error): throw Malformed(description: "\(path): \(error.reason)")
+        case .success(let bytes):
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                throw Malformed(description: "\(path): it is not UTF-8")
+            }
+            return try parse(text, path)
+        }
+    }
+
+    /// Reads a script's text; empty lines, and those that begin with #, say nothing.
+    static func parse(_ text: String, _ path: String) throws(Malformed) -> [ScriptStep] {
+        var steps: [ScriptStep] = []
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let line = line.last == "\r" ? line.dropLast() : line
+            guard !line.allSatisfy(\.isWhitespace), line.first != "#" else { continue }
+            guard let step = step(line) else {
+                throw Malformed(
+                    description:
+                        "\(path), line \(index + 1): \(String(line).quoted()) is none of text, binary, ping, receive, "
+                        + "wait and close with what belongs to it")
+            }
+            steps.append(step)
+        }
+        return steps
+    }
+
+    private static func step(_ line: Substring) -> ScriptStep? {
+        let halves = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
+        let rest = halves.count > 1 ? String(halves[1]) : ""
+        switch halves[0] {
+        case "text": return .send(.text(rest))
+        case "binary": return Hexadecimal.bytes(Array(rest.utf8)).map { .send(.binary($0)) }
+        case "ping": return rest.isEmpty ? .ping : nil
+        case "receive":
+            guard !rest.isEmpty else { return .receive(1) }
+            return Int(rest).flatMap { $0 > 0 ? .receive($0) : nil }
+        case "wait": return TimeSpan(argument: rest).map { .wait($0.duration) }
+        case "close":
+            let words = rest.split(separator: " ", maxSplits: 1)
+            guard let code = words.first else { return .close(.normalClosure, "") }
+            guard let number = UInt16(code) else { return nil }
+            let reason = words.count > 1 ? String(words[1]) : ""
+            guard (try? CloseFrame(code: CloseCode(rawValue: number), reason: reason)) != nil else { return nil }
+            return .close(CloseCode(rawValue: number), reason)
+        default: return nil
+        }
+    }
+}
