@@ -105,16 +105,17 @@ extension Endpoint {
             UnsafeRawBufferPointer(rebasing: payload[used...]), decompressor, state,
             upTo: isWhole ? .max : maximumChunkSize)
         // A chunk that is full may not be all that the payload gives: its last byte stays in the input until it is.
-        state.usedAhead = !isWhole && assembly.count >= maximumChunkSize && used == payload.count ? 1 : 0
+        let mayGiveMore = !isWhole && assembly.count >= maximumChunkSize && used == payload.count
+        state.usedAhead = mayGiveMore && !payload.isEmpty ? 1 : 0
         used -= state.usedAhead
         state.messageWireSize += used
         reader.takePayload(used, &input)
 
         var endsMessage = false
         if !reader.isInsideFrame {
-            state.frameSize = 0
             endsMessage = reader.isFinal
             if endsMessage { try endMessage(decompressor, state) }
+            state.frameSize = 0
         }
         if isWhole {
             guard endsMessage else {
@@ -138,10 +139,12 @@ extension Endpoint {
         // A message of no bytes at all has no block that the tail could end, nor has one whose last block was final and has
         // nothing behind it.
         if state.messageWireSize > 0, !state.endsWithFinalBlock {
+            let size = state.messageSize
             _ = try withUnsafeBytes(of: DeflateStream.tail) { (tail) throws(ProtocolViolation) in
                 try decompress(tail, decompressor, state, upTo: .max, stopsAtBlocks: true)
             }
-            guard decompressor.isAtBlockEnd else { throw .incompleteDeflate }
+            // It is the end of an empty block (§7.2.1). Where it gives bytes, it has completed something that was cut off.
+            guard decompressor.isAtBlockEnd, state.messageSize == size else { throw .incompleteDeflate }
         }
         if reader.messageKind == .text, !validator.isAtBoundary { throw .invalidUTF8 }
         state.endReceiving()
@@ -171,14 +174,15 @@ extension Endpoint {
             used += result.used
             state.messageSize += result.written
             state.frameSize += result.written
-            if result.written > allowed {
-                throw reader.violation(messageSize: state.messageSize, frameSize: state.frameSize)
-            }
             if result.written > 0 {
+                // What comes first decides, so that it makes no difference where the bytes are split.
                 if reader.messageKind == .text,
-                    !validator.consume(space.baseAddress.unsafelyUnwrapped, count: result.written)
+                    !validator.consume(space.baseAddress.unsafelyUnwrapped, count: min(result.written, allowed))
                 {
                     throw .invalidUTF8
+                }
+                if result.written > allowed {
+                    throw reader.violation(messageSize: state.messageSize, frameSize: state.frameSize)
                 }
                 assembly.noteAppended(result.written)
             }
