@@ -169,7 +169,7 @@ final class CompressionState {
         guard let deadline = idleDeadline, now >= deadline else { return }
         let next = lastUse.advanced(by: settings.idleTimeout)
         guard next <= now, !isSendingCompressed, !isReceiving else {
-            idleDeadline = max(next, now.advanced(by: settings.idleTimeout))
+            idleDeadline = next > now ? next : now.advanced(by: settings.idleTimeout)
             return
         }
         idleDeadline = nil

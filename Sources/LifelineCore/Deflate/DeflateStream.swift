@@ -75,8 +75,10 @@ struct DeflateStream: ReusableStream {
 
     /// A copy of its window: all that the peer has of it that can be referred to.
     var window: [UInt8] {
-        Array(unsafeUninitializedCapacity: 32 << 10) { buffer, count in
-            var length: UInt32 = 0
+        var length: UInt32 = 0
+        // An array keeps the capacity that it is made with: just what is needed.
+        deflateGetDictionary(stream, nil, &length)
+        return Array(unsafeUninitializedCapacity: Int(length)) { buffer, count in
             deflateGetDictionary(stream, buffer.baseAddress, &length)
             count = Int(length)
         }
@@ -160,8 +162,9 @@ struct InflateStream: ReusableStream {
 
     /// A copy of its window.
     var window: [UInt8] {
-        Array(unsafeUninitializedCapacity: 32 << 10) { buffer, count in
-            var length: UInt32 = 0
+        var length: UInt32 = 0
+        inflateGetDictionary(stream, nil, &length)
+        return Array(unsafeUninitializedCapacity: Int(length)) { buffer, count in
             inflateGetDictionary(stream, buffer.baseAddress, &length)
             count = Int(length)
         }
