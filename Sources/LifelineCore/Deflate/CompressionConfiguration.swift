@@ -45,8 +45,10 @@ public struct CompressionConfiguration: Hashable, Sendable {
         return configuration
     }
 
-    /// A client's offers in their order.
-    package var offers: [WebSocketExtension] { ([parameters] + alternatives).map(\.offer) }
+    /// A client's offers in their order; none where there is no memory for it.
+    package var offers: [WebSocketExtension] {
+        budget.isExhausted ? [] : ([parameters] + alternatives).map(\.offer)
+    }
 
     /// A server's agreement on a client's offers; `nil` where there is nothing to agree on, or no memory for it.
     package func agreement(on extensions: [WebSocketExtension]) -> PerMessageDeflate? {
