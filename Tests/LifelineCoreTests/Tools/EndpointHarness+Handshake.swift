@@ -27,19 +27,20 @@ extension EndpointHarness {
     /// An endpoint past an opening handshake in which permessage-deflate was agreed on with the given parameters.
     static func compressing(
         _ role: Role, _ agreement: PerMessageDeflate = PerMessageDeflate(), configuration: EndpointConfiguration? = nil,
-        delivery: Delivery = .messages
+        delivery: Delivery = .messages, memory: MemoryPool? = nil
     ) -> EndpointHarness {
         let harness: EndpointHarness
         switch role {
         case .server:
             var configuration = configuration ?? .server
             configuration.compression?.parameters = PerMessageDeflate()
-            harness = EndpointHarness(server: configuration)
+            harness = EndpointHarness(server: configuration, memory: memory)
             harness.receive(HandshakeText.request.adding("Sec-WebSocket-Extensions: \(agreement.offer)").bytes)
         case .client:
-            harness = .client(configuration: configuration ?? .client, extensions: [agreement.offer])
+            harness = .client(
+                configuration: configuration ?? .client, extensions: [agreement.offer], memory: memory)
             harness.receive(
-                harness.answerToRequest.adding("Sec-WebSocket-Extensions: \(agreement.answer)").bytes)
+                answerTextToFirstSeed.adding("Sec-WebSocket-Extensions: \(agreement.answer)").bytes)
         }
         #expect(harness.phase == .open)
         #expect(harness.endpoint.compressionAgreement == agreement)
@@ -52,14 +53,14 @@ extension EndpointHarness {
     /// A client that has just written its request.
     static func client(
         configuration: EndpointConfiguration = .client, subprotocols: [String] = [],
-        extensions: [WebSocketExtension] = [], seed: UInt64 = 1
+        extensions: [WebSocketExtension] = [], seed: UInt64 = 1, memory: MemoryPool? = nil
     ) -> EndpointHarness {
         var random = RandomPool(seed: seed &+ 1)
         do {
             let request = try ClientHandshake(
                 authority: "server.example.com", path: "/chat", subprotocols: subprotocols, extensions: extensions,
                 random: &random)
-            return EndpointHarness(client: request, configuration: configuration, seed: seed)
+            return EndpointHarness(client: request, configuration: configuration, seed: seed, memory: memory)
         } catch {
             preconditionFailure("a valid request was refused: \(error)")
         }
@@ -67,7 +68,8 @@ extension EndpointHarness {
 
     /// What opens the connection of a client with the seed 1. A digest takes its time without optimisation, and thousands
     /// of clients are opened.
-    static let answerToFirstSeed = EndpointHarness.client().answerToRequest.bytes
+    static let answerTextToFirstSeed = EndpointHarness.client().answerToRequest
+    static let answerToFirstSeed = answerTextToFirstSeed.bytes
 
     /// The 101 that answers the request in the output so far.
     var answerToRequest: HandshakeText {

@@ -29,15 +29,18 @@ final class EndpointHarness {
     private(set) var unread: [UInt8] = []
 
     /// A server's side of a fresh connection.
-    init(server configuration: EndpointConfiguration = .server, seed: UInt64 = 1) {
+    init(server configuration: EndpointConfiguration = .server, seed: UInt64 = 1, memory: MemoryPool? = nil) {
         random = RandomPool(seed: seed)
-        endpoint = Endpoint(server: configuration, at: now, random: &random)
+        endpoint = Endpoint(server: configuration, at: now, random: &random, memory: memory)
     }
 
     /// A client's side of a fresh connection; its request is the first output.
-    init(client request: ClientHandshake, configuration: EndpointConfiguration = .client, seed: UInt64 = 1) {
+    init(
+        client request: ClientHandshake, configuration: EndpointConfiguration = .client, seed: UInt64 = 1,
+        memory: MemoryPool? = nil
+    ) {
         random = RandomPool(seed: seed)
-        endpoint = Endpoint(client: request, configuration: configuration, at: now, random: &random)
+        endpoint = Endpoint(client: request, configuration: configuration, at: now, random: &random, memory: memory)
         drain()
     }
 

@@ -2,7 +2,7 @@ import LifelineCore
 
 /// The heads of the opening handshake as text, line by line, so that a test can bend one line of them
 /// ([RFC 6455 §1.2](https://www.rfc-editor.org/rfc/rfc6455#section-1.2)).
-struct HandshakeText {
+struct HandshakeText: Sendable {
     /// The key of the RFC's example.
     static let exampleKey = "dGhlIHNhbXBsZSBub25jZQ=="
     /// The answer to ``exampleKey`` that the RFC gives (§1.3).
