@@ -24,6 +24,8 @@ final class Simulation: @unchecked Sendable {
     let clientEvents: EventRecorder
     /// How connections that are made from here on behave.
     var link = SimulatedLink()
+    /// Whether clients offer what they are configured to compress with; where they do not, tests see what is sent as it is.
+    var offersCompression = false
 
     private let elsewhere: ElsewhereExecutor
     private var lastID: UInt64 = 0
@@ -105,6 +107,7 @@ final class Simulation: @unchecked Sendable {
         configure(&configuration)
         let request = try ClientHandshake(
             authority: "server.example.com", path: path, subprotocols: configuration.subprotocols,
+            extensions: offersCompression ? configuration.endpoint.compression?.offers ?? [] : [],
             headerFields: configuration.headerFields, random: &loop.random)
         let attempt = ConnectionAttempt(
             request.request, ConnectionSettings(configuration.buffers, configuration.observers), clock: loop.driver)
