@@ -61,6 +61,12 @@ let package = Package(
         .target(
             name: "LifelineTrace",
             dependencies: ["Lifeline"],
+            resources: [
+                .embedInCode("Page/Files/index.html"), .embedInCode("Page/Files/style.css"),
+                .embedInCode("Page/Files/app.js"), .embedInCode("Page/Files/connections.js"),
+                .embedInCode("Page/Files/diagram.js"), .embedInCode("Page/Files/inspector.js"),
+                .embedInCode("Page/Files/attempt.js"),
+            ],
             swiftSettings: settings
         ),
         .executableTarget(

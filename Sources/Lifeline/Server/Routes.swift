@@ -3,21 +3,21 @@ import HTTPTypes
 /// What a server has at its paths.
 struct Routes: Sendable {
     private var webSockets: [String: Route] = [:]
-    private var pages: [String: @Sendable (HTTPRequest) -> HTTPAnswer] = [:]
+    private var pages: [String: @Sendable (HTTPRequest, String) -> HTTPAnswer] = [:]
 
     mutating func add(_ path: String, _ route: Route) {
         precondition(path.hasPrefix("/"), "a route's path begins with /")
         precondition(webSockets.updateValue(route, forKey: path) == nil, "\(path) has a route already")
     }
 
-    mutating func add(_ path: String, page: @escaping @Sendable (HTTPRequest) -> HTTPAnswer) {
+    mutating func add(_ path: String, page: @escaping @Sendable (HTTPRequest, String) -> HTTPAnswer) {
         precondition(path.hasPrefix("/"), "a page's path begins with /")
         precondition(pages.updateValue(page, forKey: path) == nil, "\(path) has a page already")
     }
 
     func webSocket(at path: String) -> Route? { webSockets[path] }
 
-    func page(at path: String) -> (@Sendable (HTTPRequest) -> HTTPAnswer)? { pages[path] }
+    func page(at path: String) -> (@Sendable (HTTPRequest, String) -> HTTPAnswer)? { pages[path] }
 }
 
 /// A WebSocket at a path.

@@ -173,7 +173,7 @@ final class Serving: ConnectionOwner {
                 .method, status: .methodNotAllowed, message: "only GET and HEAD are answered here",
                 headerFields: [.allow: "GET, HEAD"])
         }
-        let answer = page(request.request)
+        let answer = page(request.request, connection.remoteAddress)
         connection.respond(HTTPResponse(status: answer.status, headerFields: answer.headerFields), answer.body)
     }
 

@@ -71,7 +71,20 @@ public struct WebSocketServer: Service {
     ///   - path: The path, without a query; it must match as a whole.
     ///   - answer: Makes the answer; called on an event loop, so it must not block.
     public mutating func page(_ path: String, answer: @escaping @Sendable (HTTPRequest) -> HTTPAnswer) {
+        routes.add(path) { request, _ in answer(request) }
+    }
+
+    /// The same, with the address and port of who asks.
+    public mutating func page(
+        _ path: String, answer: @escaping @Sendable (HTTPRequest, _ remoteAddress: String) -> HTTPAnswer
+    ) {
         routes.add(path, page: answer)
+    }
+
+    /// Who is told each step of the connections' lives; `configuration.observers`.
+    public var observers: [any LifecycleObserver] {
+        get { configuration.observers }
+        set { configuration.observers = newValue }
     }
 
     // MARK: Running

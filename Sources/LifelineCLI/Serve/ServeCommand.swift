@@ -66,6 +66,18 @@ struct ServeCommand: AsyncParsableCommand {
             "The number of event loops, each a thread; by default one for each core.", valueName: "number"))
     var loops: Int?
 
+    @Flag(help: "Do not serve the page at /lifeline that shows every connection.")
+    var noPage = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Show the page to whoever knows the token (/lifeline?token=…), and not to this machine alone.",
+            valueName: "token"))
+    var pageToken: String?
+
+    @Flag(help: "Show the first 4 KiB of payloads on the page.")
+    var showPayloads = false
+
     @OptionGroup(title: "Recording") var recording: RecordingArguments
 
     @OptionGroup(title: "Compression") var compression: CompressionOptions
@@ -144,6 +156,7 @@ struct ServeCommand: AsyncParsableCommand {
         IndexPage.Place(path: "/echo", purpose: "sends every message back"),
         IndexPage.Place(path: "/echo/on-loop", purpose: "the same, handled on the event loop"),
         IndexPage.Place(path: "/push", purpose: "sends an update now and then, unasked"),
+        IndexPage.Place(path: "/lifeline", purpose: "a page that shows every connection as it happens"),
         IndexPage.Place(path: "/", purpose: "a page that says so, over HTTP"),
     ]
 
@@ -158,6 +171,13 @@ struct ServeCommand: AsyncParsableCommand {
         server.routeOnLoop("/echo/on-loop") { _ in EchoHandler() }
         let feed = PushFeed(interval: interval.duration)
         server.route("/push") { try await feed.run($0) }
+        if !noPage {
+            var options = ConnectionBoard.Options()
+            options.payloadLimit = showPayloads ? 4096 : 0
+            var connections = ConnectionPage(board: ConnectionBoard(options: options), token: pageToken)
+            connections.places = ["/echo", "/echo/on-loop", "/push"]
+            connections.mount(on: &server)
+        }
         let page = IndexPage(scheme: scheme, places: ServeCommand.places)
         server.page("/") { page.answer($0) }
         return server

@@ -53,6 +53,8 @@ public struct SequenceDiagram: Hashable, Sendable {
         public var content: String
         /// More about it, each a few words: sizes, what was agreed on, the round trip's time.
         public var details: [String]
+        /// The payload, as far as it is recorded.
+        public var payload: [UInt8]?
     }
 
     /// Something that is said at a lifeline.
@@ -270,7 +272,10 @@ struct DiagramBuilder {
             lastData[direction] = rows.count - 1
         }
         guard let index = lastData.removeValue(forKey: direction), case .arrow(var arrow) = rows[index] else { return }
-        if let payload = message.payload { arrow.content = content(payload, style, size: message.size) }
+        if let payload = message.payload {
+            arrow.content = content(payload, style, size: message.size)
+            arrow.payload = payload
+        }
         var details = [message.size.counted("byte")]
         if message.frames > 1 { details.append("\(message.frames) frames") }
         if message.isCompressed {

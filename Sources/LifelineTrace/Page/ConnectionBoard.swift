@@ -1,0 +1,195 @@
+public import Lifeline
+import Synchronization
+
+/// What a server's connections are, and were until a moment ago: the page's memory.
+///
+/// It is an observer: give it to a server, or have ``ConnectionPage`` do so.
+public final class ConnectionBoard: LifecycleObserver {
+    /// What is kept.
+    public struct Options: Sendable {
+        /// The most bytes of a payload that are kept, and shown. Default: 0, none.
+        public var payloadLimit = 0
+        /// The most connections that have ended. Default: 200.
+        public var maximumEnded = 200
+        /// The most events of a connection: its first ones, and its last. Default: 400.
+        public var maximumEvents = 400
+        /// What is not shown.
+        public var redaction = Redaction()
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// Messages in one direction.
+    struct Traffic: Codable, Hashable {
+        var messages = 0
+        var bytes = 0
+    }
+
+    /// What is shown of a connection in the list.
+    struct Summary: Codable, Hashable {
+        var id: UInt64
+        /// `connecting`, `open`, `closing`, `closed` or `refused`.
+        var state = "connecting"
+        var route = ""
+        var peer = ""
+        /// Nanoseconds of the board's clock.
+        var began: Int64
+        var ended: Int64?
+        var isClean: Bool?
+        var ending: String?
+        var compression: String?
+        /// The last round trips, in microseconds.
+        var roundTrips: [Double] = []
+        var received = Traffic()
+        var sent = Traffic()
+        /// What waits to be written, in bytes, while the peer takes no more.
+        var pending = 0
+        /// Whether the application is behind.
+        var isPaused = false
+    }
+
+    private struct Entry {
+        var summary: Summary
+        /// Changes count up over all connections, so that one can ask what has changed since.
+        var version: UInt64
+        var first: [TraceEvent] = []
+        var last: [TraceEvent] = []
+        /// The number of events so far.
+        var count = 0
+    }
+
+    private struct State {
+        var entries: [UInt64: Entry] = [:]
+        var ended: [UInt64] = []
+        var version: UInt64 = 0
+        var beginning: Instant?
+        /// The board's time when something happened last.
+        var now: Int64 = 0
+    }
+
+    private let options: Options
+    private let state = Mutex(State())
+
+    /// A board.
+    public init(options: Options = Options()) {
+        self.options = options
+    }
+
+    public var payloadLimit: Int { options.payloadLimit }
+
+    public func observe(_ event: LifecycleEvent) {
+        state.withLock { state in
+            let beginning = state.beginning ?? event.instant
+            state.beginning = beginning
+            let traced = options.redaction(
+                TraceEvent(event, since: beginning, keepsPayloads: options.payloadLimit > 0))
+            state.now = max(state.now, traced.time)
+            state.version += 1
+            var entry =
+                state.entries.removeValue(forKey: event.connectionID)
+                ?? Entry(summary: Summary(id: event.connectionID, began: traced.time), version: 0)
+            entry.version = state.version
+            note(traced, &entry.summary)
+            keep(traced, &entry)
+            state.entries[event.connectionID] = entry
+            if case .tcpEnded = traced.kind { forget(event.connectionID, &state) }
+        }
+    }
+
+    private func keep(_ event: TraceEvent, _ entry: inout Entry) {
+        entry.count += 1
+        if entry.first.count < options.maximumEvents / 4 {
+            entry.first.append(event)
+        } else {
+            entry.last.append(event)
+            // Not one at a time, so that it costs nothing to speak of.
+            if entry.last.count > options.maximumEvents { entry.last.removeFirst(options.maximumEvents / 4) }
+        }
+    }
+
+    private func forget(_ id: UInt64, _ state: inout State) {
+        state.ended.append(id)
+        while state.ended.count > options.maximumEnded {
+            state.entries[state.ended.removeFirst()] = nil
+            state.version += 1
+        }
+    }
+
+    private func note(_ event: TraceEvent, _ summary: inout Summary) {
+        switch event.kind {
+        case .connected(let peer): summary.peer = peer
+        case .request(_, let head): summary.route = head.target ?? ""
+        case .response(_, let head):
+            summary.state = head.status == 101 ? "open" : "refused"
+            if head.status != 101 { summary.ending = "\(head.status ?? 0) \(head.reason ?? "")".trimmed }
+            summary.compression = head["Sec-WebSocket-Extensions"]
+        case .frame(let direction, let frame):
+            if frame.meaning == .close { summary.state = "closing" }
+            if frame.meaning.isControl { break }
+            if direction == .received {
+                summary.received.bytes += frame.length
+            } else {
+                summary.sent.bytes += frame.length
+            }
+        case .message(.received, _): summary.received.messages += 1
+        case .message(.sent, _): summary.sent.messages += 1
+        case .roundTrip(let nanoseconds):
+            summary.roundTrips.append(Double(nanoseconds / 100) / 10)
+            if summary.roundTrips.count > 32 { summary.roundTrips.removeFirst() }
+        case .paused(.received, _): summary.isPaused = true
+        case .resumed(.received): summary.isPaused = false
+        case .paused(.sent, let pending): summary.pending = pending ?? 0
+        case .resumed(.sent): summary.pending = 0
+        case .ended(let ending):
+            summary.isClean = ending.isClean
+            if summary.state != "refused" {
+                summary.ending =
+                    "\(CloseCode(rawValue: ending.code))"
+                    + (ending.reason.isEmpty ? "" : " “\(ending.reason.visible())”")
+                    + (ending.failure.map { ": \($0.visible())" } ?? "")
+            }
+        case .tcpEnded:
+            summary.ended = event.time
+            if summary.state != "refused" { summary.state = "closed" }
+        default: break
+        }
+    }
+
+    // MARK: Reading
+
+    /// The summaries that have changed since a version, all numbers there are where some may be gone, and the version now.
+    func changes(since version: UInt64) -> (changed: [Summary], ids: [UInt64], version: UInt64, now: Int64) {
+        state.withLock { state in
+            guard state.version != version else { return ([], [], version, state.now) }
+            let changed = state.entries.values.filter { $0.version > version }.map(\.summary).sorted { $0.id < $1.id }
+            return (changed, state.entries.keys.sorted(), state.version, state.now)
+        }
+    }
+
+    /// A connection's events from a number on, with a note where some have not been kept.
+    func events(of id: UInt64, from start: Int) -> (events: [TraceEvent], next: Int)? {
+        state.withLock { state in
+            guard let entry = state.entries[id] else { return nil }
+            var events: [TraceEvent] = []
+            if start < entry.first.count { events += entry.first[start...] }
+            let lastStart = entry.count - entry.last.count
+            let from = max(start, entry.first.count)
+            if from < lastStart, let next = entry.last.first ?? entry.first.last {
+                events.append(
+                    TraceEvent(
+                        time: next.time, connection: id, observer: next.observer,
+                        kind: .note("\((lastStart - from).counted("event")) not kept")))
+            }
+            events += entry.last[max(0, min(from - lastStart, entry.last.count))...]
+            return (events, entry.count)
+        }
+    }
+
+    /// The events of a connection, or of all, as a recording.
+    public func recording(of connection: UInt64? = nil) -> Recording {
+        let ids = connection.map { [$0] } ?? state.withLock { $0.entries.keys.sorted() }
+        let kept = ids.flatMap { events(of: $0, from: 0)?.events ?? [] }
+        return Recording(events: kept.sorted { $0.time < $1.time })
+    }
+}

@@ -1,0 +1,170 @@
+// The diagram of one connection, growing as it happens. The server says what its rows are; they are laid out here.
+const maximumShown = 3000
+
+export class Diagram {
+  constructor({ inspect, exportAddress }) {
+    this.inspect = inspect
+    this.exportAddress = exportAddress
+    this.title = document.getElementById("diagram-title")
+    this.tools = document.getElementById("diagram-tools")
+    this.hint = document.getElementById("diagram-hint")
+    this.lifelines = document.getElementById("lifelines")
+    this.list = document.getElementById("rows")
+    this.omitted = document.getElementById("omitted")
+    this.filter = { kind: "", from: "", text: "" }
+    this.payloads = false
+    this.open(null)
+    for (const [id, name, type] of [
+      ["filter-kind", "kind", "change"], ["filter-from", "from", "change"], ["filter-text", "text", "input"],
+    ]) {
+      document.getElementById(id).addEventListener(type, (event) => {
+        this.filter[name] = event.target.value.toLowerCase()
+        this.drawAll()
+      })
+    }
+  }
+
+  open(id) {
+    this.connection = id
+    this.rows = []
+    this.waiting = null
+    this.list.replaceChildren()
+    this.omitted.textContent = ""
+    this.tools.hidden = this.lifelines.hidden = id === null
+    this.hint.hidden = id !== null
+    this.title.textContent = id === null ? "Diagram" : `Diagram of #${id}`
+    for (const link of document.querySelectorAll("#export a")) {
+      if (id !== null) link.href = this.exportAddress(id, link.dataset.format)
+    }
+  }
+
+  // Takes rows; those from the first one's place on are replaced. Drawn with the next frame, however many come before.
+  take({ from, rows, isNew }) {
+    if (isNew) {
+      this.rows = []
+      from = 0
+    }
+    this.rows.length = Math.min(this.rows.length, from)
+    this.rows.push(...rows)
+    const isDue = this.waiting !== null
+    this.waiting = isNew ? 0 : Math.min(this.waiting ?? Infinity, from)
+    if (!isDue) {
+      requestAnimationFrame(() => {
+        const start = this.waiting
+        this.waiting = null
+        if (start !== null) this.drawFrom(start)
+      })
+    }
+  }
+
+  drawAll() {
+    this.list.replaceChildren()
+    this.drawFrom(0)
+  }
+
+  drawFrom(start) {
+    const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 40
+    while (this.list.lastChild && Number(this.list.lastChild.dataset.index) >= start) this.list.lastChild.remove()
+    const known = this.list.childElementCount
+    const fragment = document.createDocumentFragment()
+    let lastTime = null
+    for (let index = start - 1; index >= 0 && lastTime === null; index--) lastTime = this.rows[index].time ?? null
+    const first = Math.max(start, this.rows.length - maximumShown)
+    for (let index = first; index < this.rows.length; index++) {
+      const row = this.rows[index]
+      if (row.time != null) {
+        if (lastTime !== null && row.time - lastTime >= 1e9 && !this.isFiltered) {
+          fragment.append(this.pause(row.time - lastTime, index))
+        }
+        lastTime = row.time
+      }
+      if (this.fits(row)) fragment.append(this.draw(row, index, known > 0))
+    }
+    this.list.append(fragment)
+    while (this.list.childElementCount > maximumShown) this.list.firstChild.remove()
+    this.omitted.textContent =
+      this.rows.length > maximumShown ? `The last ${maximumShown} of ${this.rows.length} steps are shown.` : ""
+    if (atEnd) this.list.scrollTop = this.list.scrollHeight
+  }
+
+  get isFiltered() {
+    return Boolean(this.filter.kind || this.filter.from || this.filter.text)
+  }
+
+  fits(row) {
+    const { kind, from, text } = this.filter
+    if (!this.isFiltered) return true
+    if (kind && (row.kind === "note" ? "note" : row.style) !== kind) return false
+    if (from && row.from !== from) return false
+    if (!text) return row.kind !== "phase"
+    return [row.label, row.content, ...(row.details ?? [])].join(" ").toLowerCase().includes(text)
+  }
+
+  draw(row, index, isFresh) {
+    const item = document.createElement("li")
+    item.dataset.index = index
+    const time = document.createElement("time")
+    if (row.time != null) time.textContent = timeText(row.time)
+    const between = document.createElement("div")
+    between.className = "between"
+    item.append(time, between)
+    if (row.kind === "arrow") {
+      item.className = `arrow ${row.from} ${row.style}${isFresh ? " fresh" : ""}`
+      if (row.number != null) item.dataset.number = row.number
+      item.dataset.label = row.label
+      item.dataset.from = row.from
+      item.dataset.style = row.style
+      between.append(this.arrow(row, item))
+      if (row.details?.length) {
+        const details = document.createElement("div")
+        details.className = "details"
+        details.textContent = row.details.join(" · ")
+        between.append(details)
+      }
+    } else {
+      item.className = row.kind === "note" ? `note ${row.side ?? "both"}${row.warning ? " warning" : ""}` : row.kind
+      between.textContent = row.label ?? ""
+    }
+    return item
+  }
+
+  arrow(row, item) {
+    const button = document.createElement("button")
+    button.type = "button"
+    const to = row.from === "client" ? "server" : "client"
+    button.setAttribute("aria-label", [row.number, `${row.from} to ${to}:`, row.label, row.content].filter(Boolean).join(" "))
+    if (row.number != null) button.append(span("digit", `${row.number} `))
+    button.append(row.label)
+    if (row.content) button.append(" ", span("content", row.content))
+    button.addEventListener("click", () => {
+      for (const chosen of this.list.querySelectorAll(".chosen")) chosen.classList.remove("chosen")
+      item.classList.add("chosen")
+      this.inspect({ ...row, payloads: this.payloads })
+    })
+    return button
+  }
+
+  pause(nanoseconds, index) {
+    const item = document.createElement("li")
+    item.className = "pause"
+    item.dataset.index = index
+    const between = document.createElement("div")
+    between.className = "between"
+    between.textContent = `⋮ ${timeText(nanoseconds)} later`
+    item.append(document.createElement("time"), between)
+    return item
+  }
+}
+
+function span(name, text) {
+  const element = document.createElement("span")
+  element.className = name
+  element.textContent = text
+  return element
+}
+
+function timeText(nanoseconds) {
+  if (nanoseconds < 1e6) return `${Math.round(nanoseconds / 1e3)} µs`
+  if (nanoseconds < 1e9) return `${(nanoseconds / 1e6).toPrecision(3)} ms`
+  return `${(nanoseconds / 1e9).toFixed(2)} s`
+}

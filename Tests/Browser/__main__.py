@@ -1,0 +1,269 @@
+"""Drives the page at /lifeline in a headless Chromium. Usage: Tests/Browser LIFELINE [--screenshots DIRECTORY]"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+# What a page may do without a server that answers at once.
+PATIENCE = 15_000
+
+
+@contextmanager
+def serve(lifeline: str, *options: str):
+    process = subprocess.Popen(
+        [lifeline, "serve", "--color", "never", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        os.set_blocking(process.stdout.fileno(), True)
+        ready, _, _ = select.select([process.stdout], [], [], 30)
+        assert ready, "the server says nothing"
+        line = process.stdout.readline().decode()
+        match = re.fullmatch(r"listening on wss?://(.*):(\d+)\n", line)
+        assert match, line
+        yield process, int(match[2])
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def arrows(page: Page) -> list[tuple[str, str, str]]:
+    """The numbered arrows of the diagram: who from, what kind, and the label."""
+    return page.eval_on_selector_all(
+        "#rows li.arrow[data-number]",
+        "items => items.map(item => [item.dataset.from, item.dataset.style, item.dataset.label])")
+
+
+def wait_for_arrows(page: Page, count: int) -> None:
+    page.wait_for_function(
+        "count => document.querySelectorAll('#rows li.arrow[data-number]').length >= count", arg=count,
+        timeout=PATIENCE)
+
+
+def test_nine_arrows(page: Page, port: int, screenshot) -> None:
+    start = time.monotonic()
+    page.goto(f"http://127.0.0.1:{port}/lifeline")
+    page.wait_for_function("() => document.querySelector('#status').textContent === 'live'", timeout=PATIENCE)
+    page.click("#attempt-open")
+    # Its own connection appears in the list, and its diagram opens by itself.
+    page.wait_for_selector(".connection[data-route='/lifeline/try'][data-state='open']", timeout=PATIENCE)
+    page.wait_for_selector(".connection.chosen[data-route='/lifeline/try']", timeout=PATIENCE)
+    page.fill("#attempt-text", 'hello {"world":1}')
+    page.click("#attempt-send")
+    wait_for_arrows(page, 7)
+    page.click("#attempt-close")
+    wait_for_arrows(page, 9)
+    seen = [tuple(arrow) for arrow in arrows(page)]
+    assert seen == [
+        ("client", "handshake", "GET /lifeline/try"),
+        ("server", "handshake", "101 Switching Protocols"),
+        ("client", "text", "text"),
+        ("server", "text", "text"),
+        # A page cannot send a Ping: these two run from the server.
+        ("server", "heartbeat", "Ping"),
+        ("client", "heartbeat", "Pong"),
+        ("server", "text", "text"),
+        ("client", "close", "Close"),
+        ("server", "close", "Close"),
+    ], seen
+    assert time.monotonic() - start < 10, "the nine arrows take ten seconds at most"
+    log = page.inner_text("#attempt-log")
+    assert "◀ an update that nobody asked for" in log and "closed 1000" in log, log
+    page.wait_for_selector(".connection[data-route='/lifeline/try'][data-state='closed']", timeout=PATIENCE)
+    screenshot("nine-arrows")
+
+
+def test_payloads_filters_and_exports(page: Page, port: int, screenshot) -> None:
+    # Shown because the server was told to.
+    page.click("#rows li[data-number='3'] button")
+    assert page.inner_text("#inspector-content") == 'hello {"world":1}'
+    page.click("[data-view='hex']")
+    assert "68 65 6c 6c 6f" in page.inner_text("#inspector-content")
+    page.click("[data-view='json']")
+    assert "no JSON" in page.inner_text("#inspector-content")
+    page.select_option("#filter-kind", "heartbeat")
+    assert [arrow[2] for arrow in arrows(page)] == ["Ping", "Pong"]
+    page.select_option("#filter-from", "client")
+    assert [arrow[2] for arrow in arrows(page)] == ["Pong"]
+    page.select_option("#filter-kind", "")
+    page.select_option("#filter-from", "")
+    page.fill("#filter-text", "NOBODY ASKED")
+    assert len(arrows(page)) == 1
+    page.fill("#filter-text", "")
+    assert len(arrows(page)) == 9
+    for kind, check in (
+        ("svg", lambda text: text.startswith("<svg") and "Switching Protocols" in text),
+        ("har", lambda text: len(json.loads(text)["log"]["entries"][0]["_webSocketMessages"]) == 3),
+        ("jsonl", lambda text: '"lifelineRecording":1' in text.splitlines()[0]),
+    ):
+        address = page.get_attribute(f"#export a[data-format='{kind}']", "href")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{address}") as answer:
+            text = answer.read().decode()
+            assert check(text), text[:300]
+
+
+def test_push_and_keyboard(page: Page, port: int, screenshot) -> None:
+    page.select_option("#attempt-path", "/push")
+    page.focus("#attempt-open")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".connection.chosen[data-route='/push']", timeout=PATIENCE)
+    wait_for_arrows(page, 5)
+    assert all(arrow[0] == "server" for arrow in arrows(page)[2:5])
+    page.focus("#list")
+    chosen = page.get_attribute(".connection.chosen", "id")
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("id => document.querySelector('.connection.chosen')?.id !== id", arg=chosen, timeout=PATIENCE)
+    page.keyboard.press("Home")
+    assert page.get_attribute("#list", "aria-activedescendant")
+    page.click("#attempt-close")
+    page.wait_for_selector(".connection[data-route='/push'][data-state='closed']", timeout=PATIENCE)
+
+
+def test_restart(page: Page, lifeline: str, port: int, screenshot) -> None:
+    page.wait_for_function("() => document.querySelector('#status').className === 'bad'", timeout=PATIENCE)
+    with serve(lifeline, "--port", str(port)):
+        page.wait_for_function("() => document.querySelector('#status').textContent === 'live'", timeout=PATIENCE)
+        # Another server: nothing of the one before is left but what is new.
+        page.wait_for_function(
+            "() => [...document.querySelectorAll('.connection')].every(row => row.dataset.route.startsWith('/lifeline'))",
+            timeout=PATIENCE)
+        page.select_option("#attempt-path", "/echo")
+        page.click("#attempt-open")
+        page.wait_for_selector(".connection.chosen[data-route='/echo']", timeout=PATIENCE)
+        page.fill("#attempt-text", "again")
+        page.click("#attempt-send")
+        wait_for_arrows(page, 4)
+        # Payloads are not shown unless the server is told to.
+        page.click("#rows li[data-number='3'] button")
+        assert "not kept" in page.inner_text("#inspector-content")
+
+
+def test_many(page: Page, lifeline: str, screenshot) -> None:
+    """A thousand connections, a thousand frames a second: the page draws 30 frames a second or more."""
+    with serve(lifeline, "--port", "0") as (_, port):
+        load = subprocess.Popen(
+            [lifeline, "bench", f"ws://127.0.0.1:{port}/echo/on-loop", "--connections", "1000", "--rate", "500",
+             "--duration", "8s", "--warmup", "0s"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            page.goto(f"http://127.0.0.1:{port}/lifeline")
+            page.wait_for_function(
+                "() => Number(/(\\d+) open/.exec(document.querySelector('#count').textContent)?.[1]) > 1000",
+                timeout=PATIENCE)
+            page.click(".connection[data-route='/echo/on-loop'] >> nth=0")
+            assert page.locator(".connection").count() < 100, "only what is in sight is in the document"
+            rate = page.evaluate(
+                """() => new Promise(resolve => {
+                    let frames = 0
+                    const start = performance.now()
+                    const tick = () => {
+                        frames++
+                        const list = document.querySelector('#list')
+                        list.scrollTop = (list.scrollTop + 40) % 20000
+                        const passed = performance.now() - start
+                        if (passed < 3000) requestAnimationFrame(tick)
+                        else resolve(frames / passed * 1000)
+                    }
+                    requestAnimationFrame(tick)
+                })""")
+            screenshot("a-thousand")
+            assert rate >= 30, f"{rate:.0f} frames a second"
+            print(f"     {rate:.0f} frames a second with 1,000 connections and 1,000 frames a second")
+        finally:
+            load.terminate()
+            load.communicate()
+
+
+def test_access(lifeline: str) -> None:
+    def status(port: int, path: str, host: str | None = None) -> int:
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Host": host} if host else {})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    with serve(lifeline, "--port", "0") as (_, port):
+        assert status(port, "/lifeline") == 200
+        assert status(port, "/lifeline", f"evil.example:{port}") == 403, "a stranger's name for this machine"
+        assert status(port, "/lifeline/export?connection=1&format=svg", "evil.example") == 403
+        assert status(port, "/lifeline/export?connection=99&format=svg") == 404
+        assert status(port, "/lifeline/export?format=svg") == 400
+    with serve(lifeline, "--port", "0", "--page-token", "s3cret") as (_, port):
+        assert status(port, "/lifeline") == 403
+        assert status(port, "/lifeline?token=wrong") == 403
+        assert status(port, "/lifeline?token=s3cret", "some.name") == 200
+    with serve(lifeline, "--port", "0", "--no-page") as (_, port):
+        assert status(port, "/lifeline") == 404
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("lifeline")
+    parser.add_argument("--screenshots", type=Path, default=Path(".build/screenshots"))
+    arguments = parser.parse_args()
+    browser_path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not browser_path:
+        sys.exit("there is no Chromium")
+    arguments.screenshots.mkdir(parents=True, exist_ok=True)
+    failed = passed = 0
+
+    def attempt(name: str, function, *values) -> None:
+        nonlocal failed, passed
+        start = time.monotonic()
+        try:
+            function(*values)
+            passed += 1
+            print(f"ok   {name} ({time.monotonic() - start:.1f} s)", flush=True)
+        except Exception as error:
+            failed += 1
+            print(f"FAIL {name}: {type(error).__name__}: {error}", flush=True)
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda message: problems.append(message.text) if "Content Security Policy" in message.text else None)
+
+        def screenshot(name: str) -> None:
+            page.screenshot(path=arguments.screenshots / f"{name}.png")
+
+        with serve(arguments.lifeline, "--port", "0", "--show-payloads", "--interval", "100ms") as (_, port):
+            attempt("nine arrows", test_nine_arrows, page, port, screenshot)
+            attempt("payloads, filters, exports", test_payloads_filters_and_exports, page, port, screenshot)
+            attempt("push, keyboard", test_push_and_keyboard, page, port, screenshot)
+            page.emulate_media(color_scheme="dark")
+            screenshot("dark")
+        attempt("a server that is started again", test_restart, page, arguments.lifeline, port, screenshot)
+        page.emulate_media(color_scheme="light")
+        attempt("a thousand connections", test_many, page, arguments.lifeline, screenshot)
+        attempt("access", test_access, arguments.lifeline)
+
+        def no_problems() -> None:
+            assert not problems, problems
+
+        attempt("no script failed", no_problems)
+        browser.close()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
