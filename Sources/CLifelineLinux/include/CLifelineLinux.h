@@ -163,6 +163,22 @@ struct lifeline_uring_buf_reg {
     uint64_t resv[3];
 };
 
+/// Which operations the kernel knows.
+struct lifeline_uring_probe {
+    uint8_t last_op, ops_len;
+    uint16_t resv;
+    uint32_t resv2[3];
+    struct {
+        uint8_t op, resv;
+        uint16_t flags;
+        uint32_t resv2;
+    } ops[256];
+};
+
+static inline int lifeline_uring_knows(const struct lifeline_uring_probe *probe, uint8_t operation) {
+    return operation < probe->ops_len && (probe->ops[operation].flags & 1) != 0;  // IO_URING_OP_SUPPORTED
+}
+
 struct lifeline_timespec {
     int64_t tv_sec;
     long long tv_nsec;

@@ -29,6 +29,11 @@ struct OutputQueue {
     /// The first bytes to write. They stay where they are until ``advance(by:_:)`` says that they have been written.
     var first: UnsafeRawBufferPointer { chunks[head].bytes }
 
+    /// What the first bytes are of, where they are of a payload that stays as it is for as long as somebody holds it.
+    var firstPayload: ByteBuffer? {
+        if case .payload(let payload) = chunks[head].storage { payload } else { nil }
+    }
+
     /// Adds a block, of which the first `offset` bytes have been written.
     mutating func append(_ block: OutputBlock, from offset: Int = 0, _ loop: Loop) {
         if offset == 0, block.count <= OutputQueue.maximumMergedSize, merge(block) {

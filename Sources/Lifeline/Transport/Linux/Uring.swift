@@ -28,11 +28,14 @@ struct Uring {
         static let read: UInt8 = 22
         static let send: UInt8 = 26
         static let receive: UInt8 = 27
+        static let sendZeroCopy: UInt8 = 47
     }
 
     enum Completion {
         static let buffer: UInt32 = 1 << 0
         static let more: UInt32 = 1 << 1
+        /// The kernel has let go of the memory of a send without a copy.
+        static let notification: UInt32 = 1 << 3
         static let bufferMore: UInt32 = 1 << 4
     }
 
@@ -76,6 +79,8 @@ struct Uring {
     private let bufferRingSize: Int
     let buffers: UnsafeMutableRawPointer
     private var bufferTail: UInt16 = 0
+    /// Whether the kernel can send memory where it lies, and tells whether it did.
+    let sendsWithoutCopy: Bool
     /// How far each buffer has been filled.
     private let filled: UnsafeMutablePointer<Int>
 
@@ -133,6 +138,8 @@ struct Uring {
         filled = .allocate(capacity: Uring.bufferCount)
         filled.initialize(repeating: 0, count: Uring.bufferCount)
 
+        sendsWithoutCopy = Uring.knows(Operation.sendZeroCopy, descriptor)
+
         var registration = lifeline_uring_buf_reg()
         registration.ring_addr = UInt64(UInt(bitPattern: bufferRing))
         registration.ring_entries = UInt32(Uring.bufferCount)
@@ -143,6 +150,14 @@ struct Uring {
             throw IOError(errnoCode: error, reason: "io_uring's incremental buffers (Linux 6.12)")
         }
         for buffer in 0..<Uring.bufferCount { provide(buffer) }
+    }
+
+    /// Whether the kernel knows an operation, and grants it.
+    private static func knows(_ operation: UInt8, _ descriptor: CInt) -> Bool {
+        var probe = lifeline_uring_probe()
+        // IORING_REGISTER_PROBE
+        guard lifeline_uring_register(descriptor, 8, &probe, 256) == 0 else { return false }
+        return lifeline_uring_knows(&probe, operation) != 0
     }
 
     private static func map(

@@ -21,9 +21,21 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         static let send: UInt64 = 1
         static let listener: UInt64 = 2
         static let other: UInt64 = 3
-        static let mask: UInt64 = 3
+        static let zeroCopySend: UInt64 = 4
+        static let mask: UInt64 = 7
         /// The eventfd that wakes the thread.
-        static let wake: UInt64 = 3 | 1 << 2
+        static let wake: UInt64 = other | 1 << 3
+    }
+
+    /// A send whose memory the kernel uses where it lies, even after the send has been completed, and after its connection.
+    private final class ZeroCopySend {
+        let transport: UringTransport
+        let payload: ByteBuffer
+
+        init(_ transport: UringTransport, _ payload: ByteBuffer) {
+            self.transport = transport
+            self.payload = payload
+        }
     }
 
     @exclusivity(unchecked) private var ring: Uring
@@ -33,6 +45,10 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
     /// Sends that the kernel has not been told of.
     @exclusivity(unchecked) private var unsubmittedSends = 0
     private static let maximumUnsubmittedSends = 32
+    /// Payloads that the kernel uses where they lie.
+    private(set) var zeroCopySends = 0
+    /// How often the end waits a millisecond for those.
+    private static let maximumLastWaits = 100
 
     private var listeners: [LinuxListener] = []
     /// Listeners that take a break.
@@ -69,6 +85,11 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         entry.pointee.len = 8
         entry.pointee.off = .max
         entry.pointee.user_data = Tag.wake
+    }
+
+    override func end() {
+        // The sockets have been closed by now. What the kernel still has of ours, it gives back soon, or with the process.
+        for _ in 0..<UringLoop.maximumLastWaits where zeroCopySends > 0 { poll(timeout: 1_000_000) }
     }
 
     override func poll(timeout: Int64) {
@@ -113,6 +134,8 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
             Unmanaged<UringTransport>.fromOpaque(object.unsafelyUnwrapped)._withUnsafeGuaranteedRef {
                 $0.sendCompleted(completion.res)
             }
+        case Tag.zeroCopySend:
+            zeroCopySendCompleted(Unmanaged.fromOpaque(object.unsafelyUnwrapped), completion)
         case Tag.listener:
             accepted(Unmanaged<LinuxListener>.fromOpaque(object.unsafelyUnwrapped).takeUnretainedValue(), completion)
         default:
@@ -166,6 +189,37 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         entry.pointee.op_flags = 0x4000  // MSG_NOSIGNAL
         entry.pointee.user_data = address(transport) | Tag.send
         unsubmittedSends &+= 1
+    }
+
+    /// Whether ``send(_:_:of:)`` works at all.
+    var sendsWithoutCopy: Bool { ring.sendsWithoutCopy }
+
+    /// Sends bytes of a payload where they lie. The payload is kept until the kernel has let go of it.
+    func send(_ transport: UringTransport, _ bytes: UnsafeRawBufferPointer, of payload: ByteBuffer) {
+        let send = Unmanaged.passRetained(ZeroCopySend(transport, payload))
+        let entry = ring.next()
+        entry.pointee.opcode = Uring.Operation.sendZeroCopy
+        entry.pointee.ioprio = 1 << 3  // IORING_SEND_ZC_REPORT_USAGE
+        entry.pointee.fd = transport.descriptor
+        entry.pointee.addr = UInt64(UInt(bitPattern: bytes.baseAddress))
+        entry.pointee.len = UInt32(clamping: bytes.count)
+        entry.pointee.op_flags = 0x4000  // MSG_NOSIGNAL
+        entry.pointee.user_data = UInt64(UInt(bitPattern: send.toOpaque())) | Tag.zeroCopySend
+        zeroCopySends += 1
+    }
+
+    /// A send without a copy has been completed, or the kernel has let go of its memory.
+    private func zeroCopySendCompleted(_ reference: Unmanaged<ZeroCopySend>, _ completion: lifeline_cqe) {
+        let send = reference.takeUnretainedValue()
+        if completion.flags & Uring.Completion.notification != 0 {
+            // IORING_NOTIF_USAGE_ZC_COPIED
+            send.transport.zeroCopyEnded(copied: UInt32(bitPattern: completion.res) & 1 << 31 != 0)
+        } else {
+            send.transport.zeroCopySendCompleted(completion.res)
+            if completion.flags & Uring.Completion.more != 0 { return }
+        }
+        zeroCopySends -= 1
+        reference.release()
     }
 
     /// Stops the receiving that is under way.

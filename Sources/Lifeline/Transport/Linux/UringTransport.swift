@@ -34,6 +34,10 @@ final class UringTransport: LinuxTransport {
     }
     private let marks: BufferLimits.Marks
 
+    /// From this size on, in bytes, a payload that is ours to keep is sent where it lies: below it, the kernel's work of
+    /// holding on to the pages and of telling when it is done is no less than that of copying.
+    static let minimumZeroCopySize = 64 << 10
+
     /// After so many the ring receives again.
     private static let maximumReadsInVain = 4
 
@@ -46,6 +50,8 @@ final class UringTransport: LinuxTransport {
     /// Whether what is under way is the wait for such bytes.
     private var awaitsInput = false
     @exclusivity(unchecked) private var isSending = false
+    /// Whether large payloads are sent where they lie; until the kernel says that it does not, or cannot.
+    private(set) var sendsWithoutCopy: Bool
     private var isReading = true
     private var inputHasEnded = false
     /// Whether the peer takes nothing any more. What it had sent before can still be read.
@@ -57,6 +63,7 @@ final class UringTransport: LinuxTransport {
     init(_ driver: UringLoop, _ descriptor: CInt, _ marks: BufferLimits.Marks) {
         self.driver = driver
         loop = driver.loop
+        sendsWithoutCopy = driver.sendsWithoutCopy
         self.descriptor = descriptor
         self.marks = marks
     }
@@ -185,6 +192,11 @@ final class UringTransport: LinuxTransport {
 
     func write(_ payload: ByteBuffer) {
         guard descriptor >= 0, !outputIsBroken, !isEnding, payload.readableBytes > 0 else { return }
+        if sendsWithoutCopy, payload.readableBytes >= UringTransport.minimumZeroCopySize {
+            add(payload.readableBytes)
+            queue.append(payload)
+            return
+        }
         let written = payload.withUnsafeReadableBytes { writeAtOnce($0) }
         guard written < payload.readableBytes, !outputIsBroken else { return }
         add(payload.readableBytes - written)
@@ -238,7 +250,13 @@ final class UringTransport: LinuxTransport {
             driver.send(self, UnsafeRawBufferPointer(rebasing: block.bytes[writtenOfBlock...]))
         } else if !queue.isEmpty {
             isSending = true
-            driver.send(self, queue.first)
+            if sendsWithoutCopy, queue.first.count >= UringTransport.minimumZeroCopySize,
+                let payload = queue.firstPayload
+            {
+                driver.send(self, queue.first, of: payload)
+            } else {
+                driver.send(self, queue.first)
+            }
         } else if !isWritable {
             // All went at once.
             becomeWritable()
@@ -289,6 +307,23 @@ final class UringTransport: LinuxTransport {
         // Who was told that there is room may have filled it.
         if !isSending, pendingBytes > 0 { send() }
         if pendingBytes == 0 { outputIsWritten() }
+    }
+
+    /// What a send without a copy came to; its memory is still in use.
+    func zeroCopySendCompleted(_ result: CInt) {
+        isSending = false
+        guard result == -EOPNOTSUPP || result == -ENOMEM || result == -ENOBUFS, !isEnding else {
+            return sendEnded(result)
+        }
+        // This kind of socket cannot do it, or the process may not have more memory locked for it.
+        sendsWithoutCopy = false
+        send()
+    }
+
+    /// The kernel has let go of a send's memory. Where it copied the bytes all the same, as it does to the same machine, all
+    /// that the way of sending has brought is its own cost.
+    func zeroCopyEnded(copied: Bool) {
+        if copied { sendsWithoutCopy = false }
     }
 
     @inline(__always)
