@@ -83,6 +83,7 @@ let package = Package(
             name: "AllocationCheck",
             dependencies: [
                 "CAllocationCheck", .product(name: "Lifeline", package: "lifeline"),
+                .product(name: "LifelineCore", package: "lifeline"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings

@@ -1,5 +1,6 @@
 // Counts how often a server allocates memory for a message, once it has got going, and ends with 1 where that is more
-// than is allowed, on any engine with any face. What is allowed stands with the kinds of traffic below; --most N allows as
+// than is allowed, on any engine with any face, and the same of the core by itself: reading frames, unmasking, checking
+// UTF-8, writing. What is allowed stands with the kinds of traffic below; --most N allows as
 // many for each.
 //
 // Server and client are in one process; the client allocates nothing.
@@ -105,6 +106,19 @@ func mostGiven() -> Double? {
 
 let given = mostGiven()
 var failures = 0
+
+/// Says how many allocations were counted, and notes where they are too many.
+@MainActor func report(_ name: String, _ count: Double, most: Double) {
+    let most = given ?? most
+    let isTooMany = count > most
+    if isTooMany { failures += 1 }
+    print("\(name): \(count) a message\(isTooMany ? ", more than \(most)" : "")")
+}
+
+let core = CoreRun()
+for traffic in CoreTraffic.all {
+    report("core, \(traffic.name)", core.allocations(for: traffic), most: traffic.most)
+}
 for (name, engine) in [("NIO", WebSocketEngine.nio), ("epoll", .epoll), ("io_uring", .ioUring)] {
     let port: Int
     switch start(engine) {
@@ -116,10 +130,7 @@ for (name, engine) in [("NIO", WebSocketEngine.nio), ("epoll", .epoll), ("io_uri
     for face in ["on-loop", "async"] {
         for traffic in Traffic.all {
             let count = allocations(for: traffic, on: "/\(face)", port: port)
-            let most = given ?? traffic.most
-            let isTooMany = count > most
-            if isTooMany { failures += 1 }
-            print("\(name), \(face), \(traffic.name): \(count) a message\(isTooMany ? ", more than \(most)" : "")")
+            report("\(name), \(face), \(traffic.name)", count, most: traffic.most)
         }
     }
 }
