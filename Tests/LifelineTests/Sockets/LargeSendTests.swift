@@ -6,7 +6,7 @@ import Testing
 @testable import Lifeline
 
 /// Large payloads that are sent where they lie: io_uring may use their memory after the send, and after the connection.
-@Suite("Large sends over sockets", .offThePool, .serialized, .timeLimit(.minutes(3)))
+@Suite("Large sends over sockets", .offThePoolForMuch, .serialized, .timeLimit(.minutes(3)))
 struct LargeSendTests {
     static let sizes = [
         UringTransport.minimumZeroCopySize - 1, UringTransport.minimumZeroCopySize, 100_000, 1, 900_000, 300_000,

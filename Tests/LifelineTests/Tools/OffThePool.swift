@@ -11,6 +11,11 @@ struct OffThePool: SuiteTrait, TestTrait, TestScoping {
 
     /// The thread, for tasks that do not inherit it.
     static let executor = Thread()
+    /// Another, for tests that move megabytes: what they compare takes its time without optimisation, and those on the first
+    /// would come too late for their deadlines.
+    fileprivate static let executorForMuch = Thread()
+
+    fileprivate var executor = OffThePool.executor
 
     final class Thread: TaskExecutor {
         private let eventLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
@@ -26,11 +31,14 @@ struct OffThePool: SuiteTrait, TestTrait, TestScoping {
     ) async throws {
         // Suites and parameterized tests are scopes too; their cases are what runs.
         guard testCase != nil else { return try await function() }
-        try await withTaskExecutorPreference(OffThePool.executor) { try await function() }
+        try await withTaskExecutorPreference(executor) { try await function() }
     }
 }
 
 extension Trait where Self == OffThePool {
     /// Runs the tests on a thread of their own.
     static var offThePool: Self { Self() }
+
+    /// Runs tests that move much on another thread.
+    static var offThePoolForMuch: Self { Self(executor: OffThePool.executorForMuch) }
 }
