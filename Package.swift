@@ -100,6 +100,7 @@ let package = Package(
         .testTarget(
             name: "LifelineTraceTests",
             dependencies: ["Lifeline", "LifelineTrace"],
+            exclude: ["Golden"],
             swiftSettings: settings
         ),
         .testTarget(

@@ -29,7 +29,7 @@ public final class ConnectionBoard: LifecycleObserver {
     /// What is shown of a connection in the list.
     struct Summary: Codable, Hashable {
         var id: UInt64
-        /// `connecting`, `open`, `closing`, `closed` or `refused`.
+        /// `connecting`, `open`, `closing`, `closed`, `refused`, or `http` where a page was asked for.
         var state = "connecting"
         var route = ""
         var peer = ""
@@ -121,8 +121,9 @@ public final class ConnectionBoard: LifecycleObserver {
         case .connected(let peer): summary.peer = peer
         case .request(_, let head): summary.route = head.target ?? ""
         case .response(_, let head):
-            summary.state = head.status == 101 ? "open" : "refused"
-            if head.status != 101 { summary.ending = "\(head.status ?? 0) \(head.reason ?? "")".trimmed }
+            let status = head.status ?? 0
+            summary.state = status == 101 ? "open" : (200..<400).contains(status) ? "http" : "refused"
+            if status != 101 { summary.ending = "\(status) \(head.reason ?? "")".trimmed }
             summary.compression = head["Sec-WebSocket-Extensions"]
         case .frame(let direction, let frame):
             if frame.meaning == .close { summary.state = "closing" }
@@ -143,7 +144,7 @@ public final class ConnectionBoard: LifecycleObserver {
         case .resumed(.sent): summary.pending = 0
         case .ended(let ending):
             summary.isClean = ending.isClean
-            if summary.state != "refused" {
+            if summary.state != "refused", summary.state != "http" {
                 summary.ending =
                     "\(CloseCode(rawValue: ending.code))"
                     + (ending.reason.isEmpty ? "" : " “\(ending.reason.visible())”")
@@ -151,7 +152,7 @@ public final class ConnectionBoard: LifecycleObserver {
             }
         case .tcpEnded:
             summary.ended = event.time
-            if summary.state != "refused" { summary.state = "closed" }
+            if summary.state != "refused", summary.state != "http" { summary.state = "closed" }
         default: break
         }
     }
