@@ -129,6 +129,10 @@ struct InflateStream: ReusableStream {
 
     /// Decompresses on.
     ///
+    /// What refers further back than a window smaller than 32 KiB is found to be corrupt only where it refers to what an
+    /// earlier call has written; zlib knows no more than that. A peer that breaks its word may have its message read, or not,
+    /// as its bytes are split; what it is given is always what it has sent.
+    ///
     /// - Returns: How many bytes of the input were used, how many of the output were written, and what came of it.
     func decompress(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, stopsAtBlocks: Bool = false

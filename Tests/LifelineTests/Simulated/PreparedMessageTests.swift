@@ -170,6 +170,31 @@ import Testing
         for messages in try feed.close() { #expect(messages == [.text(Self.text)]) }
     }
 
+    /// The engine wakes a connection for it, whoever used its compressor or decompressor last.
+    @Test func idleConnectionsKeepTheirWindowsAlone() throws {
+        let feed = try Feed()
+        let simulation = feed.simulation
+        // Context takeover on both sides.
+        let server = feed.servers.values[1]
+        let client = feed.clients[1]
+        func memory() -> [Int] {
+            [server, client].map { $0.connection.endpoint.pointee.compressionMemory }
+        }
+        #expect(memory() == [0, 0])
+        _ = try simulation.value { try await server.send(Self.text) }
+        simulation.run()
+        #expect(memory().allSatisfy { $0 > 20_000 || $0 > 2 * Self.text.utf8.count })
+        // A loop sweeps its deadlines every quarter of a second.
+        simulation.advance(by: .milliseconds(10_251))
+        #expect(memory() == [Self.text.utf8.count, Self.text.utf8.count])
+        _ = try simulation.value { try await client.send(Self.text) }
+        simulation.advance(by: .milliseconds(10_251))
+        #expect(memory() == [2 * Self.text.utf8.count, 2 * Self.text.utf8.count])
+        #expect(feed.receivedByServers.values == [.text(Self.text)])
+        let received = try feed.close()
+        #expect(received[1] == [.text(Self.text)])
+    }
+
     @Test func withoutMemoryItIsSentAsItIs() throws {
         let budget = CompressionBudget(limit: 1)
         let feed = try Feed(budget: budget)
