@@ -83,7 +83,7 @@ let package = Package(
         ),
         .testTarget(
             name: "LifelineCoreTests",
-            dependencies: ["LifelineCore", .product(name: "HTTPTypes", package: "swift-http-types")],
+            dependencies: ["LifelineCore", "CZlib", .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: settings
         ),
         .testTarget(
