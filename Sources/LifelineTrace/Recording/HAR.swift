@@ -110,7 +110,9 @@ public enum HAR {
 
     /// The archive of a recording: an entry for each connection that sent, or received, a request.
     ///
-    /// - Parameter software: The version of the program that writes it.
+    /// - Parameters:
+    ///   - recording: The recording.
+    ///   - software: The version of the program that writes it.
     public static func write(_ recording: Recording, software: String) -> String {
         let began = recording.began.flatMap(date) ?? Date(timeIntervalSince1970: 0)
         let entries = recording.connections.compactMap { connection in
