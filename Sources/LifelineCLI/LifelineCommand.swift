@@ -15,6 +15,7 @@ struct LifelineCommand: AsyncParsableCommand {
               lifeline connect ws://127.0.0.1:8080/echo
               echo hello | lifeline connect ws://127.0.0.1:8080/echo
               lifeline trace ws://127.0.0.1:8080/echo
+              lifeline proxy --listen 9000 --to ws://127.0.0.1:8080
 
             EXIT STATUS
               0    everything went as it should
@@ -29,7 +30,7 @@ struct LifelineCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             DemoCommand.self, ServeCommand.self, ConnectCommand.self, TraceCommand.self, DrawCommand.self,
-            BenchCommand.self,
+            ProxyCommand.self, BenchCommand.self,
         ])
 
     /// The version of the command and of the library.

@@ -70,7 +70,16 @@ public final class Recorder: LifecycleObserver {
     public var payloadLimit: Int { queue.options.payloadLimit }
 
     public func observe(_ event: LifecycleEvent) {
-        queue.add(event)
+        queue.add(.observed(event), event.instant)
+    }
+
+    /// Records an event that this library's connections have not told of.
+    ///
+    /// - Parameters:
+    ///   - event: The event; its time is not looked at.
+    ///   - instant: When it happened.
+    public func record(_ event: TraceEvent, at instant: Instant) {
+        queue.add(.made(event), instant)
     }
 
     /// Writes what waits, and closes the file. What is observed afterwards is not recorded.
@@ -85,8 +94,13 @@ public final class Recorder: LifecycleObserver {
 
 /// The events that wait to be written, and the file.
 private final class RecordingQueue: Sendable {
+    enum Entry {
+        case observed(LifecycleEvent)
+        case made(TraceEvent)
+    }
+
     private struct State {
-        var waiting: [LifecycleEvent] = []
+        var waiting: [(entry: Entry, instant: Instant)] = []
         var omitted = 0
         var beginning: Instant?
         var isEnded = false
@@ -108,15 +122,15 @@ private final class RecordingQueue: Sendable {
 
     var failure: String? { state.withLock { $0.failure } }
 
-    func add(_ event: LifecycleEvent) {
+    func add(_ entry: Entry, _ instant: Instant) {
         let isFirst = state.withLock { state in
-            state.beginning = state.beginning ?? event.instant
+            state.beginning = state.beginning ?? instant
             guard !state.isEnded, state.failure == nil else { return false }
             guard state.waiting.count < options.maximumWaiting else {
                 state.omitted += 1
                 return false
             }
-            state.waiting.append(event)
+            state.waiting.append((entry, instant))
             return state.waiting.count == 1
         }
         if isFirst { arrival.yield() }
@@ -143,15 +157,36 @@ private final class RecordingQueue: Sendable {
             return (state.waiting, state.omitted, state.beginning ?? Instant(nanoseconds: 0))
         }
         var last: TraceEvent?
-        for event in events {
-            let traced = options.redaction(
-                TraceEvent(event, since: beginning, keepsPayloads: options.payloads != .none))
+        for (entry, instant) in events {
+            let traced = options.redaction(traced(entry, instant, since: beginning))
             last = traced
             guard write(traced) else { return }
         }
         if omitted > 0, var note = last {
             note.kind = .note("\(omitted.counted("event")) left out: they came faster than they could be written")
             _ = write(note)
+        }
+    }
+
+    private func traced(_ entry: Entry, _ instant: Instant, since beginning: Instant) -> TraceEvent {
+        switch entry {
+        case .observed(let event):
+            return TraceEvent(event, since: beginning, keepsPayloads: options.payloads != .none)
+        case .made(var event):
+            event.time = instant.nanoseconds - beginning.nanoseconds
+            func kept(_ payload: [UInt8]?) -> [UInt8]? {
+                options.payloads == .none ? nil : payload.map { Array($0.prefix(options.payloadLimit)) }
+            }
+            switch event.kind {
+            case .frame(let direction, var frame) where !frame.meaning.isControl:
+                frame.payload = kept(frame.payload)
+                event.kind = .frame(direction, frame)
+            case .message(let direction, var message):
+                message.payload = kept(message.payload)
+                event.kind = .message(direction, message)
+            default: break
+            }
+            return event
         }
     }
 

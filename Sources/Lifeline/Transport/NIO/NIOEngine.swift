@@ -145,7 +145,7 @@ final class NIOEngine: Engine {
             .whenFailure { request.attempt.connectFailed($0) }
     }
 
-    private static func makeTLSHandler(_ context: NIOSSLContext, host: String) throws -> NIOSSLClientHandler {
+    static func makeTLSHandler(_ context: NIOSSLContext, host: String) throws -> NIOSSLClientHandler {
         // An address is no server name (RFC 6066 §3); the certificate is checked against the address then.
         let isAddress = (try? SocketAddress(ipAddress: host, port: 0)) != nil
         return try NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : host)

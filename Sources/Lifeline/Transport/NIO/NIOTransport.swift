@@ -180,7 +180,7 @@ final class NIOTransport: ChannelInboundHandler, Transport {
 
 extension LifecycleEvent.TLSSummary {
     /// What the TLS handler of a channel has agreed on.
-    fileprivate init(_ context: ChannelHandlerContext) {
+    init(_ context: ChannelHandlerContext) {
         // They only fail where there is no TLS handler.
         let pipeline = context.pipeline.syncOperations
         let found = (try? pipeline.nioSSL_tlsVersion()) ?? nil

@@ -1,0 +1,360 @@
+import LifelineCore
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+/// One connection through a relay: two channels on one event loop, and what is on its way between them.
+final class RelayedConnection {
+    /// What is on its way to a side.
+    private enum Item {
+        case bytes(ByteBuffer)
+        case finish
+        case reset
+    }
+
+    /// One direction.
+    private struct Lane {
+        var items = CircularBuffer<(due: NIODeadline, item: Item)>()
+        var bytes = 0
+        var isScheduled = false
+        /// When its source was last not read since its destination did not take.
+        var pausedAt: NIODeadline?
+        var hasToldPause = false
+    }
+
+    let id = Engines.nextConnectionID()
+    let eventLoop: any EventLoop
+    private let relay: Relay
+    private let latency: TimeAmount
+    private var client: RelayEnd?
+    private var server: RelayEnd?
+    /// The directions, by where they come from.
+    private var fromClient = Lane()
+    private var fromServer = Lane()
+    private var isConnecting = false
+    /// Whether both connections have stood.
+    private var hasConnected = false
+    private var hasEnded = false
+    /// Whether what arrives goes nowhere.
+    private var isSwallowing = false
+    /// Whether both ends are being closed.
+    private var isOver = false
+    private var count = 0
+    private var byteFaults: [(fault: RelayFault, after: Int)] = []
+
+    /// From how long on a side that is not read is worth a word.
+    private static let notablePause = TimeAmount.milliseconds(250)
+    /// How long a connection whose bytes are swallowed stays, once one side has ended it.
+    private static let deadTimeout = TimeAmount.seconds(60)
+
+    init(_ relay: Relay, _ eventLoop: any EventLoop) {
+        self.relay = relay
+        self.eventLoop = eventLoop
+        latency = TimeAmount(relay.configuration.latency)
+        for (fault, after) in relay.configuration.faults {
+            if case .bytes(let count) = after { byteFaults.append((fault, count)) }
+        }
+        byteFaults.sort { $0.after < $1.after }
+    }
+
+    private func tell(_ kind: RelayEvent.Kind) {
+        relay.tell(id, kind)
+    }
+
+    private func schedule(_ time: TimeAmount, _ work: @escaping (RelayedConnection) -> Void) {
+        eventLoop.assumeIsolated().scheduleTask(in: time) { [weak self] in
+            if let self { work(self) }
+        }
+    }
+
+    private func end(_ side: RelaySide) -> RelayEnd? { side == .client ? client : server }
+
+    private func with<Result>(_ side: RelaySide, _ body: (inout Lane) -> Result) -> Result {
+        side == .client ? body(&fromClient) : body(&fromServer)
+    }
+
+    // MARK: The beginning
+
+    /// A channel is there.
+    ///
+    /// - Returns: Whether it is wanted.
+    func attached(_ end: RelayEnd) -> Bool {
+        let timeout = TimeAmount(relay.configuration.connectTimeout)
+        switch end.side {
+        case .client:
+            client = end
+            relay.began(self)
+            tell(.accepted(peer: end.peer))
+        case .server:
+            // Of several addresses, the first that answers.
+            guard server == nil, !isOver else { return false }
+            server = end
+        }
+        schedule(timeout) { [weak end] connection in
+            guard let end, !end.isOpen, !connection.isOver else { return }
+            connection.failedToOpen(end.side, "TLS took longer than \(connection.relay.configuration.connectTimeout)")
+        }
+        return true
+    }
+
+    /// Bytes can pass to and from a side.
+    func opened(_ side: RelaySide, _ tls: LifecycleEvent.TLSSummary?) {
+        if side == .server { tell(.connected(peer: server?.peer ?? "unknown")) }
+        if let tls { tell(.secured(side, tls)) }
+        switch side {
+        case .client: connect()
+        case .server:
+            isConnecting = false
+            hasConnected = true
+            for (fault, after) in relay.configuration.faults {
+                guard case .time(let time) = after else { continue }
+                schedule(TimeAmount(time)) { $0.apply(fault, after) }
+            }
+            drain(.client)
+            requestRead(.client)
+            requestRead(.server)
+        }
+    }
+
+    private func connect() {
+        guard !isOver else { return }
+        isConnecting = true
+        let target = relay.configuration.target
+        let context = relay.targetContext
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        ClientBootstrap(group: eventLoop)
+            .connectTimeout(TimeAmount(relay.configuration.connectTimeout))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.allowRemoteHalfClosure, value: true)
+            .channelOption(.autoRead, value: false)
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let tls = try context.map { try NIOEngine.makeTLSHandler($0, host: target.host) }
+                    if let tls { try channel.pipeline.syncOperations.addHandler(tls) }
+                    try channel.pipeline.syncOperations.addHandler(RelayEnd(.server, bound.value, tls))
+                }
+            }
+            .connect(host: target.host, port: target.port)
+            .whenFailure { error in
+                let connection = bound.value
+                guard connection.server == nil else { return }
+                connection.failedToOpen(.server, NetworkErrorText.describe(error))
+            }
+    }
+
+    /// No connection comes about.
+    private func failedToOpen(_ side: RelaySide, _ reason: String) {
+        isConnecting = false
+        if !isOver {
+            isOver = true
+            tell(side == .server ? .notConnected(reason: reason) : .failed(.client, reason: reason))
+        }
+        client?.reset()
+        server?.reset()
+        endIfDone()
+    }
+
+    // MARK: What passes
+
+    func received(_ bytes: ByteBuffer, from side: RelaySide) {
+        var rest = bytes
+        while let (fault, after) = byteFaults.first, count + rest.readableBytes >= after {
+            let part = rest.readSlice(length: after - count)
+            byteFaults.removeFirst()
+            if let part, part.readableBytes > 0 { pass(part, from: side) }
+            apply(fault, .bytes(after))
+        }
+        if rest.readableBytes > 0 { pass(rest, from: side) }
+    }
+
+    private func pass(_ bytes: ByteBuffer, from side: RelaySide) {
+        guard !isSwallowing else { return }
+        count += bytes.readableBytes
+        tell(.bytes(bytes, from: side))
+        forward(.bytes(bytes), from: side)
+    }
+
+    func readCompleted(_ side: RelaySide) {
+        end(side.peer)?.flush()
+        requestRead(side)
+    }
+
+    /// A side takes bytes again.
+    func drained(_ side: RelaySide) {
+        requestRead(side.peer)
+    }
+
+    /// A side sends no more.
+    func finished(_ side: RelaySide) {
+        tell(.finished(side))
+        if !isOver { forwardEnd(.finish, from: side) }
+    }
+
+    /// A side's channel is gone.
+    func closed(_ end: RelayEnd) {
+        defer { endIfDone() }
+        if end.side == .client { client = nil } else { server = nil }
+        with(end.side.peer) { lane in
+            lane.items.removeAll()
+            lane.bytes = 0
+        }
+        guard !end.isClosed else { return }
+        if !hasConnected, !isOver {
+            let reason = end.failure ?? "it ended TCP before TLS stood"
+            if end.side == .server {
+                failedToOpen(.server, reason)
+            } else {
+                // The server need not hear of a client that has gone.
+                isOver = true
+                if !end.inputHasEnded { tell(.failed(.client, reason: reason)) }
+            }
+        } else if !end.inputHasEnded, end.outputHasEnded, end.failure == nil {
+            // A channel whose output has ended is over with the peer's end, and says so in this way alone.
+            finished(end.side)
+        } else if !end.inputHasEnded || end.failure != nil && !end.outputHasEnded {
+            tell(.failed(end.side, reason: end.failure ?? "the peer reset the connection"))
+            if !isOver { forwardEnd(.reset, from: end.side) }
+        }
+    }
+
+    private func forwardEnd(_ item: Item, from side: RelaySide) {
+        guard isSwallowing else { return forward(item, from: side) }
+        // The other side hears nothing, though it is not kept for ever.
+        if end(side.peer)?.inputHasEnded ?? true {
+            closeAll()
+        } else {
+            schedule(RelayedConnection.deadTimeout) { $0.closeAll() }
+        }
+    }
+
+    private func forward(_ item: Item, from side: RelaySide) {
+        // Where the other side has gone, nothing goes there any more.
+        guard end(side.peer) != nil || !hasConnected else { return }
+        let isEmpty = with(side) { $0.items.isEmpty }
+        if isEmpty, latency == .zero, let target = end(side.peer), target.isOpen {
+            perform(item, target)
+            return
+        }
+        with(side) { lane in
+            lane.items.append((.now() + latency, item))
+            if case .bytes(let bytes) = item { lane.bytes += bytes.readableBytes }
+        }
+        drain(side)
+    }
+
+    private func perform(_ item: Item, _ target: RelayEnd) {
+        switch item {
+        case .bytes(let bytes): target.write(bytes)
+        case .finish:
+            target.flush()
+            target.finish()
+        case .reset: target.reset()
+        }
+    }
+
+    /// Passes on what is due of what a side has sent.
+    private func drain(_ side: RelaySide) {
+        guard let target = end(side.peer), target.isOpen else { return }
+        let now = NIODeadline.now()
+        while true {
+            let item = with(side) { lane -> Item? in
+                guard let first = lane.items.first, first.due <= now else { return nil }
+                lane.items.removeFirst()
+                if case .bytes(let bytes) = first.item { lane.bytes -= bytes.readableBytes }
+                return first.item
+            }
+            guard let item else { break }
+            perform(item, target)
+        }
+        target.flush()
+        if let due = with(side, { $0.isScheduled ? nil : $0.items.first?.due }) {
+            with(side) { $0.isScheduled = true }
+            schedule(due - now) { connection in
+                connection.with(side) { $0.isScheduled = false }
+                connection.drain(side)
+                connection.requestRead(side)
+            }
+        }
+    }
+
+    // MARK: Back-pressure
+
+    /// Reads a side on, where what it sends has somewhere to go.
+    private func requestRead(_ side: RelaySide) {
+        guard let source = end(side), source.isOpen else { return }
+        let isFull = with(side) { $0.bytes >= Relay.maximumDelayedBytes }
+        let target = end(side.peer)
+        let takes = target.map { $0.isOpen && $0.isWritable } ?? (side == .client ? !isConnecting : true)
+        if isSwallowing || takes && !isFull {
+            let wasTold = with(side) { lane in
+                defer {
+                    lane.pausedAt = nil
+                    lane.hasToldPause = false
+                }
+                return lane.hasToldPause
+            }
+            if wasTold { tell(.resumed(side)) }
+            source.read()
+        } else if hasConnected, with(side, { $0.pausedAt == nil }) {
+            let now = NIODeadline.now()
+            with(side) { $0.pausedAt = now }
+            schedule(RelayedConnection.notablePause) { connection in
+                guard connection.with(side, { $0.pausedAt == now }), !connection.isOver else { return }
+                connection.with(side) { $0.hasToldPause = true }
+                connection.tell(.paused(side))
+            }
+        }
+    }
+
+    // MARK: Faults, and the end
+
+    private func apply(_ fault: RelayFault, _ after: RelayFault.Threshold) {
+        guard !isOver, !hasEnded, client != nil || server != nil else { return }
+        tell(.fault(fault, after))
+        switch fault {
+        case .drop:
+            isSwallowing = true
+            requestRead(.client)
+            requestRead(.server)
+        case .cut: cut(Relay.closeTimeout)
+        case .reset:
+            isSwallowing = true
+            isOver = true
+            forward(.reset, from: .client)
+            forward(.reset, from: .server)
+            schedule(latency + Relay.closeTimeout) { $0.closeAll() }
+        }
+    }
+
+    /// Ends both sides with FIN, and reads what they still send, until they end too.
+    private func cut(_ timeout: TimeAmount) {
+        isSwallowing = true
+        isOver = true
+        forward(.finish, from: .client)
+        forward(.finish, from: .server)
+        requestRead(.client)
+        requestRead(.server)
+        schedule(latency + timeout) { $0.closeAll() }
+    }
+
+    /// The relay ends.
+    func shutDown() {
+        guard !isOver else { return }
+        if hasConnected { cut(Relay.shutdownTimeout) } else { closeAll() }
+    }
+
+    private func closeAll() {
+        isOver = true
+        client?.close()
+        server?.close()
+        endIfDone()
+    }
+
+    private func endIfDone() {
+        guard client == nil, server == nil, !isConnecting || isOver, !hasEnded else { return }
+        hasEnded = true
+        tell(.ended)
+        relay.ended(self)
+    }
+}
