@@ -1,4 +1,4 @@
-package import Lifeline
+import Lifeline
 
 /// Reads along with a connection between a client and a server, and tells what passes: the opening handshake, and then the
 /// frames in both directions.
