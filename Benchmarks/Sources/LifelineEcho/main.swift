@@ -1,6 +1,7 @@
 import EchoServerSupport
 import Lifeline
 import Logging
+import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -13,7 +14,18 @@ struct OnLoopEcho: OnLoopHandler {
     }
 }
 
-let options = EchoServerOptions(flags: ["--nio", "--epoll", "--io-uring"])
+/// Looks on, and counts what it is told; payloads it does not want to see.
+final class EventCounter: LifecycleObserver {
+    private let count = Atomic(0)
+
+    var payloadLimit: Int { 0 }
+
+    func observe(_ event: LifecycleEvent) {
+        count.wrappingAdd(1, ordering: .relaxed)
+    }
+}
+
+let options = EchoServerOptions(flags: ["--nio", "--epoll", "--io-uring", "--observed"])
 var configuration = WebSocketServerConfiguration()
 configuration.loopCount = options.loops
 if options.flags.contains("--nio") { configuration.engine = .nio }
@@ -22,6 +34,8 @@ if options.flags.contains("--io-uring") { configuration.engine = .ioUring }
 configuration.endpoint.maximumMessageSize = 16 << 20
 configuration.endpoint.maximumFrameSize = 16 << 20
 configuration.logger.logLevel = .error
+// What it costs to be looked at.
+if options.flags.contains("--observed") { configuration.observers = [EventCounter()] }
 
 var server = WebSocketServer(
     address: .hostname("127.0.0.1", port: options.port), configuration: configuration)

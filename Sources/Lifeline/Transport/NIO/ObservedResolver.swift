@@ -44,12 +44,6 @@ final class ObservedResolver: Resolver, Sendable {
     private static func addresses(_ host: String, _ port: Int, _ family: CInt) throws -> [SocketAddress] {
         var hints = addrinfo()
         hints.ai_family = family
-        #if canImport(Glibc)
-        hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
-        #else
-        hints.ai_socktype = SOCK_STREAM
-        #endif
-        hints.ai_protocol = CInt(IPPROTO_TCP)
         var list: UnsafeMutablePointer<addrinfo>?
         guard getaddrinfo(host, String(port), &hints, &list) == 0, let list else {
             throw UnknownName()
@@ -71,7 +65,8 @@ final class ObservedResolver: Resolver, Sendable {
             }
             next = entry.pointee.ai_next
         }
-        return found
+        // Each stands there once for each kind of socket.
+        return found.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 }
 
