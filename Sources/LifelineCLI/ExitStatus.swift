@@ -5,6 +5,7 @@ import Lifeline
 enum ExitStatus {
     static let success = ExitCode.success
     static let stepMissing = ExitCode(1)
+    static let different = ExitCode(1)
     static let networkFailure = ExitCode(2)
     static let handshakeRefused = ExitCode(3)
     static let abnormalClose = ExitCode(4)

@@ -19,7 +19,7 @@ struct LifelineCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0    everything went as it should
-              1    demo: a step was not seen by both sides
+              1    demo: a step was not seen by both sides; replay: an answer differs
               2    no connection: unknown name, nobody listens, TLS, port in use
               3    the server refused the opening handshake, or answered wrongly
               4    the connection ended abnormally, or with an unexpected code
@@ -30,7 +30,7 @@ struct LifelineCommand: AsyncParsableCommand {
         version: version,
         subcommands: [
             DemoCommand.self, ServeCommand.self, ConnectCommand.self, TraceCommand.self, DrawCommand.self,
-            ProxyCommand.self, BenchCommand.self,
+            ProxyCommand.self, ReplayCommand.self, BenchCommand.self,
         ])
 
     /// The version of the command and of the library.

@@ -10,7 +10,7 @@ import traceback
 from command import Command
 from framework import TESTS
 
-MODULES = ["usage", "demo", "serve", "pipes", "statuses", "interruptions", "terminals", "tls", "bench", "proxy"]
+MODULES = ["usage", "demo", "serve", "pipes", "statuses", "interruptions", "terminals", "tls", "bench", "proxy", "replay"]
 
 
 def main():

@@ -1,0 +1,145 @@
+import ArgumentParser
+import Lifeline
+import LifelineTrace
+import Synchronization
+
+/// `lifeline replay`: a recorded connection, once more.
+struct ReplayCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "replay",
+        abstract: "Play a side of a recorded connection again, and say where the other side answers differently.",
+        discussion: """
+            Plays the client's messages, Pings and Close frame to a server, or with --as-server the server's to the first \
+            client that connects, and compares what is answered with what was recorded, message by message: its kind, its \
+            size and its content. The first difference is shown.
+
+            The recording must have its payloads whole: --record-payloads whole.
+
+            EXAMPLES
+              lifeline proxy --listen 9000 --to ws://127.0.0.1:8080 --record day.jsonl --record-payloads whole
+              lifeline replay day.jsonl --to ws://127.0.0.1:8080/echo
+              lifeline replay day.jsonl --to ws://127.0.0.1:8080/echo --pace 0 --ignore-member time
+              lifeline replay day.jsonl --as-server --port 9000
+
+            EXIT STATUS
+              0 where all answers are as recorded, 1 where one differs, is missing, or was not recorded; otherwise as of \
+            lifeline connect, and 65 where the recording cannot be played.
+            """)
+
+    @Argument(help: ArgumentHelp("The recording; - for standard input.", valueName: "file"))
+    var file: String
+
+    @Option(
+        help: ArgumentHelp("The server to play to: ws://host:port/path, or wss:// for TLS.", valueName: "url"),
+        transform: URLArgument.parse)
+    var to: WebSocketURL?
+
+    @Flag(help: "Play the server's side, to the first client that connects at the recorded path.")
+    var asServer = false
+
+    @Option(help: "The port to listen at with --as-server, at 127.0.0.1; 0 picks a free one.")
+    var port = 0
+
+    @Option(
+        help: ArgumentHelp(
+            "The number of the connection to play; the first WebSocket of the recording by default.",
+            valueName: "number"))
+    var connection: UInt64?
+
+    @Option(
+        help: ArgumentHelp(
+            "How fast: 1 as recorded, 2 twice as fast, 0 as fast as the answers come.", valueName: "factor"))
+    var pace = 1.0
+
+    @Option(
+        help: ArgumentHelp(
+            "A member of JSON messages whose value may differ; repeatable.", valueName: "name"))
+    var ignoreMember: [String] = []
+
+    @Option(help: ArgumentHelp("How much longer than recorded an answer may take.", valueName: "duration"))
+    var wait = TimeSpan(.seconds(5))
+
+    @OptionGroup(title: "Connection") var client: ClientOptions
+    @OptionGroup var outputOptions: OutputOptions
+
+    func validate() throws {
+        guard (to != nil) != asServer else { throw ValidationError("either --to or --as-server is needed") }
+        guard pace >= 0, pace <= 1e6 else { throw ValidationError("--pace must be a number from 0 to 1000000") }
+        guard (0...65535).contains(port) else { throw ValidationError("the port must be a number from 0 to 65535") }
+    }
+
+    func run() async throws {
+        let output = Terminal.output(outputOptions)
+        let errors = Terminal.errors(outputOptions)
+        let replay: Replay
+        switch read() {
+        case .success(let read): replay = read
+        case .failure(let reason):
+            errors.print("lifeline replay: " + errors.visible("\(file): \(reason)"))
+            throw ExitStatus.inputRefused
+        }
+        let comparison = ReplayComparison(replay.answers, ignoring: ignoreMember)
+        let player = ReplayPlayer(replay: replay, comparison: comparison, pace: pace, patience: wait.duration)
+        let interruption = Interruption { System.exitNow(Interruption.status) }
+        defer { withExtendedLifetime(interruption) {} }
+        do {
+            if let to { try await play(player, to: to) } else { try await serve(player, output) }
+        } catch let error as WebSocketError {
+            errors.print("lifeline replay: " + errors.visible(error.message))
+            throw ExitStatus.of(error)
+        }
+        let (isSame, lines) = comparison.report()
+        for line in lines { output.print(output.visible(line)) }
+        throw isSame ? ExitStatus.success : ExitStatus.different
+    }
+
+    private func read() -> Result<Replay, Replay.Unplayable> {
+        switch System.readFile(file) {
+        case .failure(let error): return .failure(Replay.Unplayable(description: error.reason))
+        case .success(let bytes):
+            do {
+                let recording = try Recording(String(decoding: bytes, as: UTF8.self))
+                return .success(try Replay(recording, connection: connection, side: asServer ? .server : .client))
+            } catch {
+                return .failure(Replay.Unplayable(description: "\(error)"))
+            }
+        }
+    }
+
+    private func play(_ player: ReplayPlayer, to url: WebSocketURL) async throws {
+        var configuration = client.configuration([])
+        if configuration.subprotocols.isEmpty, let subprotocol = player.replay.subprotocol {
+            configuration.subprotocols = [subprotocol]
+        }
+        try await WebSocketClient.connect(to: "\(url)", configuration: configuration) { await player.play($0) }
+    }
+
+    private func serve(_ player: ReplayPlayer, _ output: Terminal) async throws {
+        let (ends, end) = AsyncStream.makeStream(of: Void.self)
+        var configuration = WebSocketServerConfiguration()
+        configuration.originPolicy = .any
+        configuration.endpoint.maximumMessageSize = client.maxMessageSize.bytes
+        configuration.endpoint.maximumFrameSize = client.maxMessageSize.bytes
+        var server = WebSocketServer(address: .hostname("127.0.0.1", port: port), configuration: configuration)
+        let first = FirstOnly()
+        server.route(player.replay.path, subprotocols: player.replay.subprotocol.map { [$0] } ?? []) { socket in
+            guard first.take() else {
+                _ = try await socket.close(code: .tryAgainLater, reason: "another client is being played to")
+                return
+            }
+            await player.play(socket)
+            end.yield()
+        }
+        try await server.withServer { address in
+            output.print("listening on " + output.paint("ws://\(address)", .bold))
+            for await _ in ends { break }
+        }
+    }
+}
+
+/// Something that only the first who asks gets.
+private final class FirstOnly: Sendable {
+    private let isTaken = Atomic(false)
+
+    func take() -> Bool { !isTaken.exchange(true, ordering: .relaxed) }
+}

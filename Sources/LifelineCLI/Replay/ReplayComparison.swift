@@ -1,0 +1,91 @@
+import Lifeline
+import LifelineTrace
+import NIOCore
+import Synchronization
+
+/// Holds what comes to what was recorded, message by message.
+final class ReplayComparison: Sendable {
+    private struct State {
+        var count = 0
+        var differing = 0
+        var firstDifference: String?
+    }
+
+    private let recorded: [Message]
+    private let ignoredMembers: Set<String>
+    private let state = Mutex(State())
+
+    init(_ recorded: [Message], ignoring members: [String]) {
+        self.recorded = recorded
+        ignoredMembers = Set(members)
+    }
+
+    /// How many have come.
+    var count: Int { state.withLock { $0.count } }
+
+    /// Whether as many have come as were recorded.
+    var hasAll: Bool { count >= recorded.count }
+
+    /// Compares the next message.
+    func add(_ message: Message) {
+        state.withLock { state in
+            let index = state.count
+            state.count += 1
+            let difference =
+                index < recorded.count
+                ? difference(message, recorded[index])
+                : "it was not recorded: \(ReplayComparison.text(message))"
+            guard let difference else { return }
+            state.differing += 1
+            state.firstDifference = state.firstDifference ?? "message \(index + 1): \(difference)"
+        }
+    }
+
+    /// What came of it: whether all was the same, and lines that say so.
+    func report() -> (isSame: Bool, lines: [String]) {
+        state.withLock { state in
+            let missing = max(0, recorded.count - state.count)
+            if state.differing == 0, missing == 0 {
+                return (true, ["\(state.count.counted("message")) as recorded"])
+            }
+            var lines: [String] = []
+            if let first = state.firstDifference { lines.append(first) }
+            if missing > 0 {
+                lines.append(
+                    "message \(state.count + 1): it is missing: \(ReplayComparison.text(recorded[state.count]))")
+            }
+            lines.append(
+                "\(recorded.count.counted("message")) recorded, \(state.count) received, \(state.differing) different")
+            return (false, lines)
+        }
+    }
+
+    private func difference(_ found: Message, _ wanted: Message) -> String? {
+        guard found != wanted else { return nil }
+        if !ignoredMembers.isEmpty, case .text(let found) = found, case .text(let wanted) = wanted,
+            let foundValue = JSONValue(found), let wantedValue = JSONValue(wanted),
+            foundValue.without(ignoredMembers) == wantedValue.without(ignoredMembers)
+        {
+            return nil
+        }
+        let texts = "\(ReplayComparison.text(found)); recorded: \(ReplayComparison.text(wanted))"
+        if found.kind != wanted.kind { return "it is of another kind: \(texts)" }
+        let (foundBytes, wantedBytes) = (found.buffer.readableBytesView, wanted.buffer.readableBytesView)
+        let place = zip(foundBytes, wantedBytes).prefix { $0 == $1 }.count
+        return "it differs from byte \(place + 1) on: \(texts)"
+    }
+
+    /// A message in a few words.
+    private static func text(_ message: Message) -> String {
+        switch message {
+        case .text(let text):
+            let shown = text.prefix(80)
+            return "text of \(text.utf8.count.counted("byte")) " + String(shown).quoted()
+                + (shown.count < text.count ? "…" : "")
+        case .binary(let bytes):
+            let shown = bytes.readableBytesView.prefix(24)
+            return "binary of \(bytes.readableBytes.counted("byte")) " + Hexadecimal.text(Array(shown))
+                + (shown.count < bytes.readableBytes ? "…" : "")
+        }
+    }
+}
