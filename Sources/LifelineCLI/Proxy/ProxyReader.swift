@@ -32,6 +32,7 @@ actor ProxyReader {
     private let payloadLimit: Int
     private let server: String
     private var conversations: [UInt64: Conversation] = [:]
+    private var isDrawing: Bool
     private var hasSeveral = false
     private var hasSeenOne = false
 
@@ -42,6 +43,7 @@ actor ProxyReader {
     ///   - server: What the server is called.
     init(output: Terminal?, errors: Terminal, log: ConnectionLog, recorder: Recorder?, server: String) {
         self.output = output
+        isDrawing = output != nil
         self.errors = errors
         self.log = log
         self.recorder = recorder
@@ -138,7 +140,7 @@ actor ProxyReader {
     private func show(_ events: [TraceEvent], _ conversation: inout Conversation) {
         for event in events {
             recorder?.record(event, at: Instant(nanoseconds: event.time))
-            guard output != nil else { continue }
+            guard isDrawing else { continue }
             conversation.isSettled = false
             conversation.events += 1
             if conversation.events > ProxyReader.maximumEvents {
@@ -159,9 +161,14 @@ actor ProxyReader {
     }
 
     private func draw(_ lines: [String], _ connection: UInt64) {
-        guard let output, !lines.isEmpty else { return }
+        guard let output, isDrawing, !lines.isEmpty else { return }
         let prefix = hasSeveral ? output.paint("#\(connection)", .dim) + " " : ""
-        output.print(lines.map { prefix + $0 }.joined(separator: "\n"))
+        do throws(OutputClosed) {
+            try output.write(lines.map { prefix + $0 + "\n" }.joined())
+        } catch {
+            // Nobody will look at what would be drawn from here on.
+            isDrawing = false
+        }
     }
 
     // MARK: The log
