@@ -135,7 +135,7 @@ public final class FuzzPeer {
             let agreement = parameters.agreement(on: handshake.extensions)
             let response = handshake.response(
                 subprotocol: handshake.chosenSubprotocol(from: ["soap"]),
-                extensions: agreement.map { [$0.answer] } ?? [])
+                extensions: agreement.map { [$0.answer(to: handshake.extensions)] } ?? [])
             endpoint.accept(response, compression: agreement, at: now, random: &random)
         } catch {
             endpoint.refuse(error, at: now)

@@ -133,7 +133,8 @@ final class Serving: ConnectionOwner {
         let subprotocol = handshake.chosenSubprotocol(from: route.subprotocols)
         let agreement = HandshakeAgreement(
             subprotocol: subprotocol,
-            compression: configuration.endpoint.compression?.agreement(on: handshake.extensions))
+            compression: configuration.endpoint.compression?.agreement(on: handshake.extensions),
+            offers: handshake.extensions)
         let response = handshake.response(subprotocol: subprotocol, extensions: agreement.extensions)
         connection.accept(response, compression: agreement.compression)
         let agreed = WebSocketHandshake(

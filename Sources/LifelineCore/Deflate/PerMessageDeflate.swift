@@ -191,14 +191,30 @@ extension PerMessageDeflate.Element {
 // MARK: Servers
 
 extension PerMessageDeflate {
+    /// The agreement as a server's answer (§7.1) to an offer that asks for no window of the server's.
+    public var answer: WebSocketExtension { answer(to: []) }
+
     /// The agreement as a server's answer (§7.1).
-    public var answer: WebSocketExtension {
-        PerMessageDeflate.element([
+    ///
+    /// What an offer says of the server's window must be confirmed even where it asks for the largest one (§7.1.2.1).
+    ///
+    /// - Parameter extensions: The client's offers, which ``agreement(on:)`` has made this agreement on.
+    public func answer(to extensions: [WebSocketExtension]) -> WebSocketExtension {
+        let isAsked = PerMessageDeflate.accepted(of: extensions)?.serverMaxWindowBits != nil
+        return PerMessageDeflate.element([
             (PerMessageDeflate.serverNoContextTakeoverName, nil, serverNoContextTakeover),
             (PerMessageDeflate.clientNoContextTakeoverName, nil, clientNoContextTakeover),
-            (PerMessageDeflate.serverMaxWindowBitsName, serverMaxWindowBits, serverMaxWindowBits < 15),
+            (PerMessageDeflate.serverMaxWindowBitsName, serverMaxWindowBits, serverMaxWindowBits < 15 || isAsked),
             (PerMessageDeflate.clientMaxWindowBitsName, clientMaxWindowBits, clientMaxWindowBits < 15),
         ])
+    }
+
+    /// The first of a client's offers that can be accepted.
+    private static func accepted(of extensions: [WebSocketExtension]) -> Element? {
+        for offer in extensions where offer.name == name {
+            if let element = try? Element(offer) { return element }
+        }
+        return nil
     }
 
     /// The agreement on the first of a client's offers that can be accepted, or `nil` where none can.
@@ -210,15 +226,12 @@ extension PerMessageDeflate {
     ///
     /// - Parameter extensions: The client's offers, of this and of other extensions, in its order of preference.
     public func agreement(on extensions: [WebSocketExtension]) -> PerMessageDeflate? {
-        for offer in extensions where offer.name == PerMessageDeflate.name {
-            guard let offer = try? Element(offer) else { continue }
-            let clientBits = min(clientMaxWindowBits, offer.clientMaxWindowBits ?? 15)
-            return PerMessageDeflate(
-                serverNoContextTakeover: serverNoContextTakeover || offer.serverNoContextTakeover,
-                clientNoContextTakeover: clientNoContextTakeover || offer.clientNoContextTakeover,
-                serverMaxWindowBits: min(serverMaxWindowBits, offer.serverMaxWindowBits ?? 15),
-                clientMaxWindowBits: offer.hasClientMaxWindowBits ? clientBits : 15)
-        }
-        return nil
+        guard let offer = PerMessageDeflate.accepted(of: extensions) else { return nil }
+        let clientBits = min(clientMaxWindowBits, offer.clientMaxWindowBits ?? 15)
+        return PerMessageDeflate(
+            serverNoContextTakeover: serverNoContextTakeover || offer.serverNoContextTakeover,
+            clientNoContextTakeover: clientNoContextTakeover || offer.clientNoContextTakeover,
+            serverMaxWindowBits: min(serverMaxWindowBits, offer.serverMaxWindowBits ?? 15),
+            clientMaxWindowBits: offer.hasClientMaxWindowBits ? clientBits : 15)
     }
 }

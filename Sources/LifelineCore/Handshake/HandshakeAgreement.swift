@@ -10,10 +10,11 @@ public struct HandshakeAgreement: Hashable, Sendable {
     /// What was agreed on for compression (RFC 7692); `nil` where messages are sent as they are.
     public let compression: PerMessageDeflate?
 
-    /// An agreement of a server's.
-    package init(subprotocol: String?, compression: PerMessageDeflate? = nil) {
+    /// An agreement of a server's on a client's offers.
+    package init(subprotocol: String?, compression: PerMessageDeflate?, offers: [WebSocketExtension]) {
         self.init(
-            subprotocol: subprotocol, extensions: compression.map { [$0.answer] } ?? [], compression: compression)
+            subprotocol: subprotocol, extensions: compression.map { [$0.answer(to: offers)] } ?? [],
+            compression: compression)
     }
 
     package init(subprotocol: String?, extensions: [WebSocketExtension], compression: PerMessageDeflate? = nil) {

@@ -47,7 +47,10 @@ struct OfferCase: Sendable, CustomTestStringConvertible {
             "permessage-deflate; server_max_window_bits=8; client_max_window_bits=8",
             answer: "permessage-deflate; server_max_window_bits=8; client_max_window_bits=8",
             PerMessageDeflate(serverMaxWindowBits: 8, clientMaxWindowBits: 8)),
-        .init("permessage-deflate; server_max_window_bits=15", answer: "permessage-deflate", plain),
+        // What is asked is confirmed, though it is what holds anyway (§7.1.2.1).
+        .init(
+            "permessage-deflate; server_max_window_bits=15", answer: "permessage-deflate; server_max_window_bits=15",
+            plain),
         .init("permessage-deflate; client_max_window_bits=15", answer: "permessage-deflate", plain),
         .init(
             "permessage-deflate; client_max_window_bits=10; server_max_window_bits=9; client_no_context_takeover; "

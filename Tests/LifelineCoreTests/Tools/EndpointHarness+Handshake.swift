@@ -86,7 +86,8 @@ extension EndpointHarness {
         do throws(HandshakeRefusal) {
             let handshake = try ServerHandshake(request)
             let agreement = endpoint.configuration.compression?.agreement(on: handshake.extensions)
-            let response = handshake.response(extensions: agreement.map { [$0.answer] } ?? [])
+            let response = handshake.response(
+                extensions: agreement.map { [$0.answer(to: handshake.extensions)] } ?? [])
             endpoint.accept(response, compression: agreement, at: now, random: &random)
         } catch {
             endpoint.refuse(error, at: now)

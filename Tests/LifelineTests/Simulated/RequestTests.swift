@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import LifelineCore
 import NIOCore
@@ -33,6 +34,20 @@ import Testing
         #expect(status == 101)
         #expect(text.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "the answer to the key of §1.3")
         #expect(text.contains("chat.v2"), "the server's preference")
+    }
+
+    @Test(
+        "RFC 7692 §7.1.2.1: what an offer says of the server's window is confirmed",
+        arguments: [
+            ("", ""), ("; server_max_window_bits=15", "; server_max_window_bits=15"),
+            ("; server_max_window_bits=16, permessage-deflate; server_max_window_bits=9", "; server_max_window_bits=9"),
+            ("; server_max_window_bits=16, permessage-deflate", ""),
+        ])
+    func theServersWindowIsConfirmed(offer: String, answer: String) {
+        let server = Self.server { $0.endpoint.compression?.parameters = PerMessageDeflate() }
+        let request = HandshakeText.request("/echo").adding("Sec-WebSocket-Extensions: permessage-deflate\(offer)")
+        let fields = Self.answer(to: request, server).text.components(separatedBy: "\r\n")
+        #expect(fields.contains("Sec-WebSocket-Extensions: permessage-deflate\(answer)"), "\(fields)")
     }
 
     @Test func aPathMayHaveAQuery() {
