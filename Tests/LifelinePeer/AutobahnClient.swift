@@ -28,7 +28,7 @@ struct AutobahnClient: AsyncParsableCommand {
 
     private func runCase(_ number: Int) async throws {
         do {
-            try await connect("/runCase?case=\(number)&agent=\(agent)") { try await $0.echo() }
+            try await connect("/runCase?case=\(number)&agent=\(agent)") { try await $0.echo(compress: .always) }
         } catch let error as WebSocketError where error.code == .closed {
             // However the case ended the connection, it is for the suite to judge.
         }

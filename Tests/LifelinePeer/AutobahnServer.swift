@@ -27,8 +27,8 @@ struct AutobahnServer: AsyncParsableCommand {
             FileHandle.standardOutput.write(Data("listening on \(address.port ?? 0)\n".utf8))
         }
         switch face {
-        case .async: server.route("/") { try await $0.echo() }
-        case .onLoop: server.routeOnLoop("/") { _ in OnLoopEcho() }
+        case .async: server.route("/") { try await $0.echo(compress: .always) }
+        case .onLoop: server.routeOnLoop("/") { _ in OnLoopEcho(compress: .always) }
         }
         try await server.run()
     }

@@ -20,12 +20,16 @@ struct Connect: AsyncParsableCommand {
     @Flag(help: "Handle the connection on its event loop.")
     var onLoop = false
 
+    @OptionGroup
+    var compression: CompressionOptions
+
     func run() async throws {
-        let script = try Script(steps)
+        let script = try Script(steps, compress: compression.choice)
         let reporter = Reporter()
         var configuration = WebSocketClientConfiguration()
         configuration.subprotocols = subprotocols
         configuration.handlesOnLoop = onLoop
+        try compression.apply(to: &configuration.endpoint)
         if let trust { configuration.tls.trustedRoots = .file(trust) }
         do {
             try await WebSocketClient.connect(to: url, configuration: configuration) { socket in

@@ -10,6 +10,8 @@ struct Report: Encodable {
 
     var port: Int?
     var subprotocol: String?
+    /// What was agreed on for compression, as a server's answer writes it.
+    var compression: String?
     var kind: String?
     var text: String?
     var size: Int?
@@ -18,8 +20,18 @@ struct Report: Encodable {
     var reason: String?
     var isClean: Bool?
     var initiator: String?
+    /// The compressed messages, in bytes before and after.
+    var compressed: Compressed?
     var error: String?
     var message: String?
+
+    /// What ``CompressionStatistics`` says.
+    struct Compressed: Encodable {
+        var sent: Int
+        var sentWire: Int
+        var received: Int
+        var receivedWire: Int
+    }
 
     static func listening(at address: ServerAddress) -> Report {
         Report(event: "listening", port: address.port)
@@ -42,7 +54,10 @@ struct Reporter {
     var id: String?
 
     func opened(_ handshake: WebSocketHandshake) {
-        Report(event: "opened", id: id, subprotocol: handshake.subprotocol).print()
+        Report(
+            event: "opened", id: id, subprotocol: handshake.subprotocol,
+            compression: handshake.compression.map { "\($0)" }
+        ).print()
     }
 
     func received(_ message: borrowing ReceivedMessage) {
@@ -59,7 +74,7 @@ struct Reporter {
         Report(event: "closing", id: id).print()
     }
 
-    func ended(_ outcome: CloseOutcome) {
+    func ended(_ outcome: CloseOutcome, _ statistics: CompressionStatistics) {
         let initiator =
             switch outcome.initiator {
             case .local: "local"
@@ -68,7 +83,11 @@ struct Reporter {
             }
         Report(
             event: "ended", id: id, code: outcome.code.rawValue, reason: outcome.reason, isClean: outcome.isClean,
-            initiator: initiator, message: "\(outcome)"
+            initiator: initiator,
+            compressed: Report.Compressed(
+                sent: statistics.sentBytes, sentWire: statistics.sentWireBytes, received: statistics.receivedBytes,
+                receivedWire: statistics.receivedWireBytes),
+            message: "\(outcome)"
         ).print()
     }
 

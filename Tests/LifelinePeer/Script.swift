@@ -6,8 +6,10 @@ import NIOCore
 struct Script {
     /// One thing to do, written `name` or `name:argument`.
     enum Step {
-        /// `echo`: sends each message back until the connection ends.
-        case echo
+        /// `echo`: sends each message back until the connection ends; `echo:3` only as many.
+        case echo(Int)
+        /// `echo-chunks:3`: sends as many messages back, each piece as a fragment as soon as it has come.
+        case echoChunks(Int)
         /// `receive`: receives a message and reports it.
         case receive
         /// `text-fragments:a,b,c`: sends a text message with a fragment for each part.
@@ -23,25 +25,27 @@ struct Script {
     }
 
     let steps: [Step]
+    let compress: MessageCompression
 
-    init(_ lines: [String]) throws(ScriptError) {
+    init(_ lines: [String], compress: MessageCompression) throws(ScriptError) {
         var steps: [Step] = []
         for line in lines { steps.append(try Step(line)) }
         self.steps = steps
+        self.compress = compress
     }
 
     /// Goes through the steps, waits for the end, and reports on the way.
     func run(_ socket: WebSocket, _ reporter: Reporter) async {
         reporter.opened(socket.handshake)
         do {
-            for step in steps { try await step.run(socket, reporter) }
+            for step in steps { try await step.run(socket, reporter, compress) }
             for try await _ in socket {}
         } catch let error as WebSocketError where error.code == .closed {
             // The outcome says it all.
         } catch {
             reporter.failed(error)
         }
-        if let outcome = await socket.outcome { reporter.ended(outcome) }
+        if let outcome = await socket.outcome { reporter.ended(outcome, await socket.compressionStatistics) }
     }
 }
 
@@ -50,7 +54,8 @@ extension Script.Step {
         let parts = line.split(separator: ":", maxSplits: 1).map(String.init)
         let argument = parts.count == 2 ? parts[1] : ""
         switch parts.first {
-        case "echo": self = .echo
+        case "echo": self = .echo(argument.isEmpty ? .max : try number(argument))
+        case "echo-chunks": self = .echoChunks(try number(argument))
         case "receive": self = .receive
         case "text-fragments": self = .textFragments(argument.split(separator: ",").map(String.init))
         case "binary-fragments": self = .binaryFragments(try argument.split(separator: ",").map(number))
@@ -69,15 +74,17 @@ extension Script.Step {
         }
     }
 
-    func run(_ socket: WebSocket, _ reporter: Reporter) async throws {
+    func run(_ socket: WebSocket, _ reporter: Reporter, _ compress: MessageCompression) async throws {
         switch self {
-        case .echo: try await socket.echo()
+        case .echo(let count): try await socket.echo(count, compress: compress)
+        case .echoChunks(let count): try await socket.echoChunks(count, compress: compress)
         case .receive: try await socket.receive { reporter.received($0) }
-        case .textFragments(let parts): try await socket.send(textFragments: stream(of: parts))
+        case .textFragments(let parts): try await socket.send(textFragments: stream(of: parts), compress: compress)
         case .binaryFragments(let sizes):
-            try await socket.send(fragments: stream(of: sizes.map { ByteBuffer(repeating: 0xA5, count: $0) }))
+            let fragments = stream(of: sizes.map { ByteBuffer(repeating: 0xA5, count: $0) })
+            try await socket.send(fragments: fragments, compress: compress)
         case .count(let count):
-            for number in 0..<count { try await socket.send("\(number)") }
+            for number in 0..<count { try await socket.send("\(number)", compress: compress) }
         case .ping: reporter.answered(after: try await socket.ping())
         case .close(let code, let reason):
             reporter.closing()

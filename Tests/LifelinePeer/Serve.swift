@@ -21,18 +21,23 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "The file of the certificate's key.")
     var key: String?
 
+    @OptionGroup
+    var compression: CompressionOptions
+
     func run() async throws {
         var server = WebSocketServer(address: .hostname("127.0.0.1", port: port))
         if let certificate, let key {
             server.configuration.tls = ServerTLS(certificateChain: .file(certificate), privateKey: .file(key))
         }
+        try compression.apply(to: &server.configuration.endpoint)
+        let compress = compression.choice
         server.onListening = { Report.listening(at: $0).print() }
         server.route("/script", subprotocols: ["chat.v2", "chat.v1"]) { socket in
-            let script = try Script(socket.handshake.parameters("step"))
+            let script = try Script(socket.handshake.parameters("step"), compress: compress)
             await script.run(socket, Reporter(id: socket.handshake.parameters("id").first))
         }
         server.routeOnLoop("/on-loop") { handshake in
-            OnLoopEcho(reporter: Reporter(id: handshake.parameters("id").first))
+            OnLoopEcho(reporter: Reporter(id: handshake.parameters("id").first), compress: compress)
         }
         try await server.run()
     }
