@@ -1,7 +1,7 @@
 """Lifeline against the Python package websockets: one line a test, and how many passed.
 
-Each scenario is run with Lifeline as the server and as the client, in plain text and over TLS; those in which it only
-echoes also with one that does so on its event loop.
+Each scenario is run with Lifeline as the server and as the client, in plain text with and without compression, and over
+TLS; those in which it only echoes also with one that does so on its event loop. Then come all parameters of compression.
 """
 
 import argparse
@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+import compression
+import declining
 import scenarios  # noqa: F401, which registers them
 from certificate import Certificate
 from framework import SCENARIOS, Results, meet
@@ -20,18 +22,22 @@ from lifeline import on_loop_path, script_path
 from peculiar import PLAIN_TESTS, SECURE_TESTS
 from setting import HOST, Setting
 
-MAXIMUM_SECONDS = 60
+MAXIMUM_SECONDS = 600
 
 
 async def run(program: str, log: TextIO, results: Results) -> None:
     with tempfile.TemporaryDirectory() as directory:
         certificate = Certificate.make(Path(directory), f"IP:{HOST}")
         plain = Setting(program, log)
-        secure = Setting(program, log, certificate, trusted=certificate)
-        for setting, tests in [(plain, PLAIN_TESTS), (secure, SECURE_TESTS)]:
+        compressed = Setting(program, log, compression="deflate")
+        secure = Setting(program, log, certificate, trusted=certificate, compression="deflate")
+        for setting, tests in [(plain, PLAIN_TESTS), (compressed, {}), (secure, SECURE_TESTS)]:
             await run_scenarios(setting, results)
             for name, test in tests.items():
-                await results.run(f"{setting.scheme} {name}", partial(test, setting))
+                await results.run(f"{setting.name} {name}", partial(test, setting))
+        for part in [compression, declining]:
+            await part.run_server(plain, results)
+            await part.run_client(plain, results)
 
 
 async def run_scenarios(setting: Setting, results: Results) -> None:
@@ -42,10 +48,10 @@ async def run_scenarios(setting: Setting, results: Results) -> None:
                 id = f"{number}-on-loop" if on_loop else f"{number}"
                 path = on_loop_path(id) if on_loop else script_path(id, scenario.steps)
                 await results.run(
-                    f"{setting.scheme} {face}server: {scenario.name}",
+                    f"{setting.name} {face}server: {scenario.name}",
                     partial(meet, setting.meet_server(scenario, server, port, path, id), scenario))
                 await results.run(
-                    f"{setting.scheme} {face}client: {scenario.name}",
+                    f"{setting.name} {face}client: {scenario.name}",
                     partial(meet, setting.meet_client(scenario, on_loop), scenario))
 
 

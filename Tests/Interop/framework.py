@@ -1,7 +1,7 @@
 """A small framework: a scenario says what both sides of one connection do and see, and is run in several settings."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
@@ -107,7 +107,8 @@ class Results:
     passed: int = 0
     failed: int = 0
 
-    async def run(self, name: str, test: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, name: str, test: Callable[[], Awaitable[None]], is_shown: bool = True) -> None:
+        """Runs a test; one of many that passes is counted, and not shown."""
         if self.pattern not in name:
             return
         try:
@@ -119,7 +120,19 @@ class Results:
             self.fail(name, f"{error}" if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}")
         else:
             self.passed += 1
-            print(f"ok {name}", flush=True)
+            if is_shown:
+                print(f"ok {name}", flush=True)
+
+    async def run_many(self, name: str, tests: Iterable[tuple[str, Callable[[], Awaitable[None]]]]) -> None:
+        """Runs tests of one kind, with one line for all that pass, and one for each that fails."""
+        passed = self.passed
+        count = 0
+        for detail, test in tests:
+            count += 1
+            await self.run(f"{name}: {detail}", test, is_shown=False)
+        passed = self.passed - passed
+        if passed:
+            print(f"ok {name}: {passed} of {count}", flush=True)
 
     def fail(self, name: str, why: str) -> None:
         self.failed += 1
