@@ -1,4 +1,4 @@
-"""Lifeline against the Python package websockets: one line a test, and how many passed.
+"""Lifeline against the Python package websockets, and Node's ws: one line a test, and how many passed.
 
 Each scenario is run with Lifeline as the server and as the client, in plain text with and without compression, and over
 TLS; those in which it only echoes also with one that does so on its event loop. Then come all parameters of compression.
@@ -15,6 +15,7 @@ from typing import TextIO
 
 import compression
 import declining
+import node
 import scenarios  # noqa: F401, which registers them
 from certificate import Certificate
 from framework import SCENARIOS, Results, meet
@@ -22,7 +23,7 @@ from lifeline import on_loop_path, script_path
 from peculiar import PLAIN_TESTS, SECURE_TESTS
 from setting import HOST, Setting
 
-MAXIMUM_SECONDS = 600
+MAXIMUM_SECONDS = 1500
 
 
 async def run(program: str, log: TextIO, results: Results) -> None:
@@ -38,6 +39,7 @@ async def run(program: str, log: TextIO, results: Results) -> None:
         for part in [compression, declining]:
             await part.run_server(plain, results)
             await part.run_client(plain, results)
+        await node.run(plain, results)
 
 
 async def run_scenarios(setting: Setting, results: Results) -> None:
@@ -70,6 +72,8 @@ async def main() -> int:
                 await run(options.program, log, results)
         except TimeoutError:
             results.fail("all tests", f"not done within {MAXIMUM_SECONDS} s")
+    for line in results.left_out:
+        print(f"not tested: {line}")
     print(f"{results.passed} passed, {results.failed} failed")
     return 0 if results.passed and not results.failed else 1
 

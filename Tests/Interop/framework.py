@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from websockets.asyncio.connection import Connection
 from websockets.frames import Close
@@ -106,6 +106,8 @@ class Results:
     """What a test's name must contain; others are left out."""
     passed: int = 0
     failed: int = 0
+    left_out: list[str] = field(default_factory=list)
+    """What could not be run, and why."""
 
     async def run(self, name: str, test: Callable[[], Awaitable[None]], is_shown: bool = True) -> None:
         """Runs a test; one of many that passes is counted, and not shown."""
@@ -133,6 +135,9 @@ class Results:
         passed = self.passed - passed
         if passed:
             print(f"ok {name}: {passed} of {count}", flush=True)
+
+    def leave_out(self, name: str, why: str) -> None:
+        self.left_out.append(f"{name}: {why}")
 
     def fail(self, name: str, why: str) -> None:
         self.failed += 1
