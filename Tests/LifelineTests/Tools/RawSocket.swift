@@ -140,8 +140,10 @@ final class RawSocket: Sendable {
 
     /// Waits until what has arrived is enough, or nothing more will come.
     func wait(until isEnough: ([UInt8]) -> Bool) async {
-        while !state.withLock({ $0.hasEnded || isEnough($0.bytes) }) {
-            let count = bytes.count
+        while true {
+            // At one look: what came between two would be waited for in vain.
+            let count = state.withLock { $0.hasEnded || isEnough($0.bytes) ? nil : $0.bytes.count }
+            guard let count else { return }
             await withCheckedContinuation { continuation in
                 let goesOn = state.withLock { state in
                     if state.hasEnded || state.bytes.count != count { return true }
