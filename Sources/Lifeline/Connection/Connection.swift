@@ -216,11 +216,6 @@ final class Connection: @unchecked Sendable {
         loop.endTurn()
     }
 
-    /// TLS is there.
-    func secured(_ summary: LifecycleEvent.TLSSummary) {
-        observe(.secured(summary))
-    }
-
     /// The byte stream has failed.
     func failed(_ description: String, _ error: (any Error)? = nil) {
         guard !isBusy else { return report(.failed(description, error)) }

@@ -84,7 +84,8 @@ extension Connection {
         _modify { yield &extra.observedOutgoing }
     }
 
-    func setObservedFull(_ isFull: Bool) {
-        extra.observedFull = isFull
+    var observedFull: Bool {
+        get { extras?.observedFull ?? false }
+        _modify { yield &extra.observedFull }
     }
 }

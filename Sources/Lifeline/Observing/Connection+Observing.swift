@@ -56,9 +56,9 @@ extension Connection {
 
     /// Reports that the transport takes no more, or takes more again.
     func observeWriting() {
-        guard isObserved, !isTerminated, !endpoint.pointee.hasOutcome, isWritable == (extras?.observedFull ?? false)
+        guard isObserved, !isTerminated, !endpoint.pointee.hasOutcome, isWritable == observedFull
         else { return }
-        setObservedFull(!isWritable)
+        observedFull = !isWritable
         report(isWritable ? .writingResumed : .writingPaused(pendingBytes: transport?.pendingBytes ?? 0))
     }
 

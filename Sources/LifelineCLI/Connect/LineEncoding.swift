@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineTrace
 import NIOCore
 
 /// How a line of input becomes a message.

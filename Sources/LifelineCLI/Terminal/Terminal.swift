@@ -64,7 +64,7 @@ final class Terminal: Sendable {
     /// The text in a colour, where there are colours.
     func paint(_ text: String, _ inks: Ink...) -> String {
         guard usesColor, !text.isEmpty else { return text }
-        return "\u{1B}[" + inks.map(\.rawValue).joined(separator: ";") + "m" + text + "\u{1B}[0m"
+        return Ink.paint(text, inks)
     }
 
     /// Text of a stranger's, safe to show here.

@@ -94,10 +94,6 @@ extension PerMessageDeflate {
         guard let answer = extensions.first(where: { $0.name == name }), let element = try? Element(answer) else {
             return nil
         }
-        return PerMessageDeflate(
-            serverNoContextTakeover: element.serverNoContextTakeover,
-            clientNoContextTakeover: element.clientNoContextTakeover,
-            serverMaxWindowBits: element.serverMaxWindowBits ?? 15,
-            clientMaxWindowBits: element.clientMaxWindowBits ?? 15)
+        return PerMessageDeflate(element)
     }
 }

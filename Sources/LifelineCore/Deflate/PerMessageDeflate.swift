@@ -110,6 +110,15 @@ extension PerMessageDeflate {
         }
     }
 
+    /// What an answer's element says, by itself.
+    init(_ answer: Element) {
+        self.init(
+            serverNoContextTakeover: answer.serverNoContextTakeover,
+            clientNoContextTakeover: answer.clientNoContextTakeover,
+            serverMaxWindowBits: answer.serverMaxWindowBits ?? 15,
+            clientMaxWindowBits: answer.clientMaxWindowBits ?? 15)
+    }
+
     /// What is wrong with an element.
     struct Malformed: Error {
         var reason: String
@@ -158,11 +167,11 @@ extension PerMessageDeflate {
                 firstReason = firstReason ?? Malformed(reason: reason)
                 continue
             }
-            return PerMessageDeflate(
-                serverNoContextTakeover: element.serverNoContextTakeover,
-                clientNoContextTakeover: element.clientNoContextTakeover || offer.clientNoContextTakeover,
-                serverMaxWindowBits: element.serverMaxWindowBits ?? 15,
-                clientMaxWindowBits: min(element.clientMaxWindowBits ?? 15, offer.clientMaxWindowBits ?? 15))
+            var agreement = PerMessageDeflate(element)
+            // What the client has announced of itself it does, whether or not the answer says so.
+            agreement.clientNoContextTakeover = element.clientNoContextTakeover || offer.clientNoContextTakeover
+            agreement.clientMaxWindowBits = min(agreement.clientMaxWindowBits, offer.clientMaxWindowBits ?? 15)
+            return agreement
         }
         throw firstReason ?? Malformed(reason: "it was not offered")
     }

@@ -29,9 +29,7 @@ public struct MermaidRenderer: Sendable {
             case .pause(let nanoseconds):
                 lines.append("    Note over client,server: \(Duration.nanoseconds(nanoseconds).text()) later")
             case .repeats(let arrows, let times, _):
-                lines.append(
-                    "    Note over client,server: "
-                        + (arrows == 1 ? "and \(times) more" : "and these \(arrows) \(times) more times"))
+                lines.append("    Note over client,server: and \(SequenceDiagram.repetition(arrows, times))")
             }
         }
         return lines.joined(separator: "\n") + "\n"

@@ -79,7 +79,7 @@ public struct SVGRenderer: Sendable {
         case .pause(let nanoseconds):
             return ([text("pause", middle, y + 18, Duration.nanoseconds(nanoseconds).text() + " later")], rowHeight)
         case .repeats(let arrows, let times, let until):
-            let what = arrows == 1 ? "\(times) more" : "these \(arrows) \(times) more times"
+            let what = SequenceDiagram.repetition(arrows, times)
             return (
                 [text("repeats", middle, y + 18, "⟳ \(what), until \(Duration.nanoseconds(until).text())")], rowHeight
             )
@@ -125,7 +125,8 @@ public struct SVGRenderer: Sendable {
             }
         var elements = [time(note.time, y + 18)]
         var height = 4
-        for line in wrapped(note.text) {
+        let lines = note.text.wrapped(to: columns, ellipsis: "…")
+        for line in lines.isEmpty ? [""] : lines {
             elements.append(
                 "<text class=\"note\(note.isWarning ? " warning" : "")\" x=\"\(x)\" y=\"\(y + height + 14)\" "
                     + "text-anchor=\"\(anchor)\">\(escape(line))</text>")
@@ -142,19 +143,6 @@ public struct SVGRenderer: Sendable {
                 lines[lines.count - 1] = last + " · " + detail
             } else {
                 lines.append(detail)
-            }
-        }
-        return lines
-    }
-
-    private func wrapped(_ text: String) -> [String] {
-        var lines = [""]
-        for word in text.split(separator: " ") {
-            let longer = lines[lines.count - 1].isEmpty ? String(word) : lines[lines.count - 1] + " " + word
-            if longer.displayWidth <= columns || lines[lines.count - 1].isEmpty {
-                lines[lines.count - 1] = longer.truncated(to: columns, ellipsis: "…")
-            } else {
-                lines.append(String(word).truncated(to: columns, ellipsis: "…"))
             }
         }
         return lines

@@ -94,6 +94,11 @@ public struct SequenceDiagram: Hashable, Sendable {
         rows.compactMap { row in if case .arrow(let arrow) = row { arrow } else { nil } }
     }
 
+    /// What is said of arrows that are repeated.
+    static func repetition(_ arrows: Int, _ times: Int) -> String {
+        arrows == 1 ? "\(times) more" : "these \(arrows) \(times) more times"
+    }
+
     /// How a diagram is made.
     public struct Options: Hashable, Sendable {
         /// From how long on the time between two rows is a row of its own, in nanoseconds. Default: one second.
@@ -298,12 +303,8 @@ struct DiagramBuilder {
             return "“" + String(shown).visible() + (isCut || shown.count < text.count ? "…" : "") + "”"
         }
         let shown = payload.prefix(max(options.contentLimit / 3, 1))
-        return shown.map(DiagramBuilder.hexadecimal).joined(separator: " ")
+        return Hexadecimal.text(shown, separator: " ")
             + (isCut || shown.count < payload.count ? " …" : "")
-    }
-
-    private static func hexadecimal(_ byte: UInt8) -> String {
-        (byte < 16 ? "0" : "") + String(byte, radix: 16)
     }
 
     private func pingContent(_ frame: TraceEvent.Frame) -> String {
@@ -312,7 +313,7 @@ struct DiagramBuilder {
         if let text, text.unicodeScalars.allSatisfy({ $0.isASCII && !String.isHidden($0) }) {
             return "“" + text.prefix(options.contentLimit) + "”"
         }
-        return payload.prefix(8).map(DiagramBuilder.hexadecimal).joined() + (payload.count > 8 ? "…" : "")
+        return Hexadecimal.text(payload.prefix(8)) + (payload.count > 8 ? "…" : "")
     }
 
     private func closeContent(_ frame: TraceEvent.Frame) -> String {

@@ -56,7 +56,7 @@ public struct TerminalRenderer: Sendable {
             let text = Duration.nanoseconds(nanoseconds).text(unicode: usesUnicode).centered(in: span)
             return [indent + dots + paint(text, .dim) + dots]
         case .repeats(let arrows, let times, let until):
-            let what = arrows == 1 ? "\(times) more" : "these \(arrows) \(times) more times"
+            let what = SequenceDiagram.repetition(arrows, times)
             let text =
                 "\(usesUnicode ? "⟳" : "~") \(what), until \(Duration.nanoseconds(until).text(unicode: usesUnicode))"
             return [line(paint(text.truncated(to: span, ellipsis: ellipsis).centered(in: span), .dim))]
@@ -93,7 +93,7 @@ public struct TerminalRenderer: Sendable {
     private func lines(_ note: SequenceDiagram.Note) -> [String] {
         let mark = note.isWarning ? "!" : usesUnicode ? "·" : "*"
         var lines: [String] = []
-        for (index, part) in wrapped(safe(note.text), to: span - 4).enumerated() {
+        for (index, part) in safe(note.text).wrapped(to: span - 4, ellipsis: ellipsis).enumerated() {
             let text = (index == 0 ? mark : " ") + " " + part
             let drawn =
                 switch note.side {
@@ -105,22 +105,6 @@ public struct TerminalRenderer: Sendable {
             lines.append(before + lifeline + paint(padded(drawn), note.isWarning ? .red : .dim) + lifeline)
         }
         return lines
-    }
-
-    /// The text in lines that fit, broken at spaces where that is possible.
-    private func wrapped(_ text: String, to room: Int) -> [String] {
-        var lines: [String] = []
-        var line = ""
-        for word in text.split(separator: " ", omittingEmptySubsequences: true) {
-            let longer = line.isEmpty ? String(word) : line + " " + word
-            if longer.displayWidth <= room {
-                line = longer
-            } else {
-                if !line.isEmpty { lines.append(line) }
-                line = String(word).truncated(to: room, ellipsis: ellipsis)
-            }
-        }
-        return lines + (line.isEmpty ? [] : [line])
     }
 
     // MARK: Parts
@@ -166,17 +150,6 @@ public struct TerminalRenderer: Sendable {
 
     // MARK: Colours
 
-    private enum Ink: String {
-        case bold = "1"
-        case dim = "2"
-        case red = "31"
-        case green = "32"
-        case yellow = "33"
-        case blue = "34"
-        case magenta = "35"
-        case cyan = "36"
-    }
-
     private static func ink(_ style: SequenceDiagram.Style) -> Ink {
         switch style {
         case .transport: .dim
@@ -190,6 +163,6 @@ public struct TerminalRenderer: Sendable {
     }
 
     private func paint(_ text: String, _ ink: Ink) -> String {
-        usesColor && !text.isEmpty ? "\u{1B}[\(ink.rawValue)m\(text)\u{1B}[0m" : text
+        usesColor && !text.isEmpty ? Ink.paint(text, [ink]) : text
     }
 }

@@ -273,7 +273,7 @@ extension TraceEvent {
                 .frame(.received, frame(header, bytes, isMasked: observer == .server))
             case .messageSent(let summary): .message(.sent, message(summary))
             case .messageReceived(let summary): .message(.received, message(summary))
-            case .roundTrip(let time): .roundTrip(nanoseconds: time.nanoseconds)
+            case .roundTrip(let time): .roundTrip(nanoseconds: time.wholeNanoseconds)
             case .readingPaused: .paused(.received, pendingBytes: nil)
             case .readingResumed: .resumed(.received)
             case .writingPaused(let pending): .paused(.sent, pendingBytes: pending)
@@ -312,13 +312,5 @@ extension TraceEvent.HTTPHead {
         self.init(
             status: response.status.code, reason: response.status.reasonPhrase,
             fields: response.headerFields.map { Field(name: $0.name.rawName, value: $0.value) })
-    }
-}
-
-extension Duration {
-    /// The duration in nanoseconds.
-    var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
     }
 }

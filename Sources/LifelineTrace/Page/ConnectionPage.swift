@@ -97,14 +97,10 @@ public struct ConnectionPage: Sendable {
         return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 
-    static func query(_ request: HTTPRequest) -> [String: String] {
-        guard let path = request.path, let mark = path.firstIndex(of: "?") else { return [:] }
-        var query: [String: String] = [:]
-        for part in path[path.index(after: mark)...].split(separator: "&") {
-            let halves = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            query[String(halves[0])] = halves.count > 1 ? String(halves[1]) : ""
-        }
-        return query
+    private static func query(_ request: HTTPRequest) -> [String: String] {
+        // Of one that is there twice the last counts.
+        Dictionary(
+            (request.path ?? "").queryParameters.map { ($0.name, $0.value) }, uniquingKeysWith: { _, last in last })
     }
 
     // MARK: Export

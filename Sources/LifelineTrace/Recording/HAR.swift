@@ -161,7 +161,8 @@ public enum HAR {
                 method: request.head.method ?? "GET",
                 url: "\(scheme)://\(request.head.authority ?? "")\(target)", httpVersion: "HTTP/1.1", cookies: [],
                 headers: request.head.fields.map { Field(name: $0.name, value: $0.value) },
-                queryString: query(target), headersSize: -1, bodySize: 0),
+                queryString: target.queryParameters.map { Field(name: $0.name, value: $0.value) }, headersSize: -1,
+                bodySize: 0),
             response: Response(
                 status: response?.head.status ?? 0, statusText: response?.head.reason ?? "",
                 httpVersion: "HTTP/1.1", cookies: [],
@@ -185,14 +186,6 @@ public enum HAR {
     private static func host(_ address: String) -> String {
         guard let colon = address.lastIndex(of: ":") else { return address }
         return String(address[..<colon].filter { $0 != "[" && $0 != "]" })
-    }
-
-    private static func query(_ target: String) -> [Field] {
-        guard let mark = target.firstIndex(of: "?") else { return [] }
-        return target[target.index(after: mark)...].split(separator: "&").map { part in
-            let halves = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            return Field(name: String(halves[0]), value: halves.count > 1 ? String(halves[1]) : "")
-        }
     }
 
     // MARK: Reading

@@ -20,6 +20,22 @@ extension String {
         return width >= ellipsis.displayWidth ? result + ellipsis : ""
     }
 
+    /// The text in lines that fit, broken at spaces, words that do not fit cut; no line where there is nothing but spaces.
+    package func wrapped(to width: Int, ellipsis: String) -> [String] {
+        var lines: [String] = []
+        var line = ""
+        for word in split(separator: " ") {
+            let longer = line.isEmpty ? String(word) : line + " " + word
+            if longer.displayWidth <= width {
+                line = longer
+            } else {
+                if !line.isEmpty { lines.append(line) }
+                line = String(word).truncated(to: width, ellipsis: ellipsis)
+            }
+        }
+        return lines + (line.isEmpty ? [] : [line])
+    }
+
     /// The text in the middle of a line of the given width.
     package func centered(in width: Int) -> String {
         let room = max(width - displayWidth, 0)

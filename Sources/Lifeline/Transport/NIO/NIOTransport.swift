@@ -83,8 +83,8 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case ChannelEvent.inputClosed? = event as? ChannelEvent {
             connection?.inputEnded()
-        } else if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent, connection?.isObserved == true {
-            connection?.secured(LifecycleEvent.TLSSummary(context))
+        } else if case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent {
+            connection?.observe(.secured(LifecycleEvent.TLSSummary(context)))
         }
         context.fireUserInboundEventTriggered(event)
     }

@@ -1,12 +1,12 @@
 /// Bytes as pairs of hexadecimal digits, and back.
-enum Hexadecimal {
+package enum Hexadecimal {
     /// The bytes as digits, with the separator between each two.
-    static func text(_ bytes: some Collection<UInt8>, separator: String = "") -> String {
+    package static func text(_ bytes: some Collection<UInt8>, separator: String = "") -> String {
         bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: separator)
     }
 
     /// The bytes that the digits stand for, or `nil` where they are none. Spaces may stand between pairs.
-    static func bytes(_ text: some Sequence<UInt8>) -> [UInt8]? {
+    package static func bytes(_ text: some Sequence<UInt8>) -> [UInt8]? {
         var result: [UInt8] = []
         var high: UInt8?
         for character in text {

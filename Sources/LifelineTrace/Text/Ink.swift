@@ -1,5 +1,5 @@
 /// The colours of the command, by their numbers in the terminal's own palette, so that they suit light and dark ones.
-enum Ink: String {
+package enum Ink: String {
     case bold = "1"
     case dim = "2"
     case red = "31"
@@ -8,4 +8,9 @@ enum Ink: String {
     case blue = "34"
     case magenta = "35"
     case cyan = "36"
+
+    /// The text in a colour, or several of these at once.
+    package static func paint(_ text: String, _ inks: [Ink]) -> String {
+        "\u{1B}[" + inks.map(\.rawValue).joined(separator: ";") + "m" + text + "\u{1B}[0m"
+    }
 }
