@@ -22,7 +22,8 @@ let package = Package(
         // The load generator: Linux only, in C so that it costs less than any server it measures.
         .executableTarget(
             name: "EchoLoad",
-            cSettings: [.enableWarning("all"), .enableWarning("extra")]
+            cSettings: [.enableWarning("all"), .enableWarning("extra")],
+            linkerSettings: [.linkedLibrary("z")]
         ),
         // The floor of all: system calls and nothing else.
         .executableTarget(

@@ -1,4 +1,4 @@
-// An echo server on Boost.Beast: asynchronous, one thread, without compression.
+// An echo server on Boost.Beast: asynchronous, one thread, without compression unless --deflate is given.
 //
 // A connection to /push is a subscriber: what arrives on one of these goes to each of them.
 
@@ -28,6 +28,7 @@ struct Outgoing {
 
 class Session;
 static std::unordered_set<Session *> subscribers;
+static bool deflates = false;
 
 class Session : public std::enable_shared_from_this<Session> {
 public:
@@ -45,6 +46,11 @@ private:
     void accept() {
         socket_.read_message_max(16 << 20);
         socket_.auto_fragment(false);
+        if (deflates) {
+            websocket::permessage_deflate extension;
+            extension.server_enable = true;
+            socket_.set_option(extension);
+        }
         socket_.async_accept(request_, [self = shared_from_this()](Error error) {
             if (error) return;
             self->buffer_.clear();
@@ -120,8 +126,9 @@ static void accept_next(tcp::acceptor &acceptor) {
 
 int main(int argc, char **argv) {
     int port = 0;
-    for (int i = 1; i + 1 < argc; i++) {
-        if (std::strcmp(argv[i], "--port") == 0) port = std::atoi(argv[i + 1]);
+    for (int i = 1; i < argc; i++) {
+        if (std::strcmp(argv[i], "--port") == 0 && i + 1 < argc) port = std::atoi(argv[i + 1]);
+        if (std::strcmp(argv[i], "--deflate") == 0) deflates = true;
     }
     // One thread runs everything: no locks are needed.
     asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE};

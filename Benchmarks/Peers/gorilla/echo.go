@@ -1,4 +1,4 @@
-// An echo server on Go's gorilla/websocket, without compression; Go sets TCP_NODELAY itself.
+// An echo server on Go's gorilla/websocket, without compression unless --deflate is given; Go sets TCP_NODELAY itself.
 //
 // A connection to /push is a subscriber: what arrives on one of these goes to each of them.
 package main
@@ -77,6 +77,7 @@ func push(writer http.ResponseWriter, request *http.Request) {
 
 func main() {
 	port := flag.Int("port", 0, "0 lets the kernel pick one")
+	flag.BoolVar(&upgrader.EnableCompression, "deflate", false, "with permessage-deflate")
 	flag.Parse()
 	runtime.GOMAXPROCS(1)
 	listener, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", *port))

@@ -1,4 +1,4 @@
-// An echo server on libwebsockets, on its own event loop, without extensions.
+// An echo server on libwebsockets, on its own event loop, without compression unless --deflate is given.
 //
 // A connection to /push is a subscriber: what arrives on one of these goes to each of them. Every message is written in a
 // callback of its own, as the library asks for.
@@ -146,17 +146,22 @@ static int handle(struct lws *socket, enum lws_callback_reasons reason, void *us
 
 int main(int argc, char **argv) {
     int port = 0;
-    for (int i = 1; i + 1 < argc; i++) {
-        if (strcmp(argv[i], "--port") == 0) port = atoi(argv[i + 1]);
+    bool deflates = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--port") == 0 && i + 1 < argc) port = atoi(argv[i + 1]);
+        if (strcmp(argv[i], "--deflate") == 0) deflates = true;
     }
     lws_set_log_level(LLL_ERR, NULL);
     // Read in pieces as large as other servers do.
     static const struct lws_protocols protocols[] = {
         {"echo", handle, sizeof(Session), 64 << 10, 0, NULL, 0}, {NULL, NULL, 0, 0, 0, NULL, 0}};
+    static const struct lws_extension extensions[] = {
+        {"permessage-deflate", lws_extension_callback_pm_deflate, "permessage-deflate"}, {NULL, NULL, NULL}};
     struct lws_context_creation_info info = {
         .port = port,
         .iface = "127.0.0.1",
         .protocols = protocols,
+        .extensions = deflates ? extensions : NULL,
         .pt_serv_buf_size = 64 << 10,
         .options = LWS_SERVER_OPTION_VALIDATE_UTF8 | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
     };

@@ -1,4 +1,4 @@
-// An echo server on Node's ws, without compression; ws sets TCP_NODELAY itself.
+// An echo server on Node's ws, without compression unless --deflate is given; ws sets TCP_NODELAY itself.
 //
 // A connection to /push is a subscriber: what arrives on one of these goes to each of them.
 'use strict';
@@ -10,7 +10,7 @@ const server = new WebSocketServer({
     host: '127.0.0.1',
     port: at > 0 ? Number(process.argv[at + 1]) : 0,
     backlog: 4096,
-    perMessageDeflate: false,
+    perMessageDeflate: process.argv.includes('--deflate'),
     maxPayload: 16 << 20,
 });
 const subscribers = new Set();

@@ -1,4 +1,4 @@
-// An echo server on websocketpp over Boost.Asio: one thread, no locks, without compression.
+// An echo server on websocketpp over Boost.Asio: one thread, no locks, with compression for those who offer it.
 //
 // A connection to /push is a subscriber: what arrives on one of these goes to each of them.
 
@@ -10,6 +10,7 @@
 #include <set>
 #include <websocketpp/concurrency/none.hpp>
 #include <websocketpp/config/asio_no_tls.hpp>
+#include <websocketpp/extensions/permessage_deflate/enabled.hpp>
 #include <websocketpp/logger/stub.hpp>
 #include <websocketpp/server.hpp>
 
@@ -36,6 +37,9 @@ struct Config : public websocketpp::config::asio {
         static bool const enable_multithreading = false;
     };
     typedef websocketpp::transport::asio::endpoint<transport_config> transport_type;
+
+    struct permessage_deflate_config {};
+    typedef websocketpp::extensions::permessage_deflate::enabled<permessage_deflate_config> permessage_deflate_type;
 
     static size_t const max_message_size = 16 << 20;
 };

@@ -1,4 +1,4 @@
-"""An echo server on Python's websockets, without compression; asyncio and uvloop set TCP_NODELAY themselves.
+"""An echo server on Python's websockets, without compression unless --deflate is given; asyncio and uvloop set TCP_NODELAY themselves.
 
 A connection to /push is a subscriber: what arrives on one of these goes to each of them.
 """
@@ -36,9 +36,11 @@ async def handle(connection: ServerConnection) -> None:
 async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--deflate", action="store_true")
     arguments = parser.parse_args()
+    compression = "deflate" if arguments.deflate else None
     async with serve(
-        handle, "127.0.0.1", arguments.port, compression=None, max_size=16 << 20, backlog=4096
+        handle, "127.0.0.1", arguments.port, compression=compression, max_size=16 << 20, backlog=4096
     ) as server:
         print("listening", server.sockets[0].getsockname()[1], flush=True)
         await asyncio.Future()

@@ -71,8 +71,11 @@ size_t write_request(const Options *options, char *head, size_t capacity) {
     int length = snprintf(
         head, capacity,
         "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n\r\n",
-        options->path, options->host, options->port);
+        "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n%s\r\n",
+        options->path, options->host, options->port,
+        options->deflate ? "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+                           "client_no_context_takeover\r\n"
+                         : "");
     if (length < 0 || (size_t)length >= capacity) fail("the path is too long");
     return (size_t)length;
 }
@@ -83,6 +86,9 @@ void check_answer(const Options *options, const char *head) {
         fail("the server answered the handshake with: %.*s", (int)strcspn(head, "\r\n"), head);
     }
     if (!has_field(head, "Sec-WebSocket-Accept", ACCEPT)) fail("the server sent a wrong Sec-WebSocket-Accept");
+    if (has_field(head, "Sec-WebSocket-Extensions", "permessage-deflate") != options->deflate) {
+        fail("the server %s", options->deflate ? "did not agree to permessage-deflate" : "agreed to what was not offered");
+    }
 }
 
 int open_connection(const Options *options) {

@@ -117,7 +117,7 @@ static void receive_echoes(Load *load, Connection *connection) {
 Load open_load(const Options *options) {
     Load load = {
         .options = options,
-        .message = make_message(options->size, options->text, options->in_flight),
+        .message = make_message(options),
         .connections = calloc((size_t)options->connections, sizeof(Connection)),
         .poller = epoll_create1(EPOLL_CLOEXEC),
         .latencies = make_latencies(),

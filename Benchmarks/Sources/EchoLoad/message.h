@@ -1,7 +1,10 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "options.h"
 
 // The one message that is sent over and over, masked once, and what its echo has to be.
 typedef struct {
@@ -10,7 +13,8 @@ typedef struct {
     size_t frame_length;
     uint8_t *payload;
     size_t payload_length;
+    bool deflated;
     uint8_t opcode;
 } Message;
 
-Message make_message(size_t payload_length, int text, int in_flight);
+Message make_message(const Options *options);

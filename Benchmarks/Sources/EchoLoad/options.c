@@ -28,6 +28,8 @@ static const char help[] =
     "  --in-flight K      messages in flight on each connection; with push, on the first (default: 1)\n"
     "  --size BYTES       payload of a message (default: 64)\n"
     "  --text             send text instead of binary messages\n"
+    "  --deflate          offer permessage-deflate without context takeover, which the server has to agree to, and\n"
+    "                     send JSON, compressed once; what comes back may be compressed in another way\n"
     "  --raw              the server sends back the very bytes it gets: count bytes, expect no frames\n"
     "  --verify           compare every echo with what was sent, at some cost\n"
     "  --warmup SECONDS   load before the measured window (default: 1)\n"
@@ -66,7 +68,8 @@ static Mode mode_named(const char *name) {
 }
 
 Options parse_options(int argc, char **argv) {
-    enum { MODE, HOST, PORT, PATH, CONNECTIONS, IN_FLIGHT, SIZE, TEXT, RAW, VERIFY, WARMUP, DURATION, SERVER_PID, HELP };
+    enum { MODE, HOST, PORT, PATH, CONNECTIONS, IN_FLIGHT, SIZE, TEXT, DEFLATE, RAW, VERIFY, WARMUP, DURATION, SERVER_PID,
+           HELP };
     static const struct option known[] = {
         {"mode", required_argument, NULL, MODE},
         {"host", required_argument, NULL, HOST},
@@ -76,6 +79,7 @@ Options parse_options(int argc, char **argv) {
         {"in-flight", required_argument, NULL, IN_FLIGHT},
         {"size", required_argument, NULL, SIZE},
         {"text", no_argument, NULL, TEXT},
+        {"deflate", no_argument, NULL, DEFLATE},
         {"raw", no_argument, NULL, RAW},
         {"verify", no_argument, NULL, VERIFY},
         {"warmup", required_argument, NULL, WARMUP},
@@ -105,6 +109,7 @@ Options parse_options(int argc, char **argv) {
             case IN_FLIGHT: options.in_flight = (int)integer("in-flight", optarg, 1, 1000000); break;
             case SIZE: options.size = (size_t)integer("size", optarg, 0, 1L << 30); break;
             case TEXT: options.text = true; break;
+            case DEFLATE: options.deflate = options.text = true; break;
             case RAW: options.raw = true; break;
             case VERIFY: options.verify = true; break;
             case WARMUP: options.warmup = seconds("warmup", optarg); break;
@@ -116,6 +121,7 @@ Options parse_options(int argc, char **argv) {
     }
     // Memory is all that idle connections are for.
     if (options.mode == IDLE && options.server_pid == 0) refuse("mode", "idle without --server-pid");
+    if (options.deflate && options.raw) refuse("raw", "--deflate");
     if (optind != argc || options.port == 0) {
         fputs(help, stderr);
         exit(64);

@@ -15,6 +15,7 @@ typedef struct {
     int in_flight;
     size_t size;  // bytes of payload
     bool text;
+    bool deflate;
     bool raw;
     bool verify;
     double warmup;  // seconds

@@ -16,6 +16,8 @@ typedef struct {
     bool is_final;
     bool is_control;
     bool in_message;
+    bool is_compressed;       // the message under way
+    uint8_t *compressed;      // what has come of it, where it is to be verified
 } Reply;
 
 // Takes bytes that were read and returns the number of messages they complete. Fails on anything but the echo.
