@@ -36,10 +36,11 @@ extension Endpoint {
     /// - Returns: An event, or `nil` where the frame, or the message, has to go on.
     @inline(__always)
     private mutating func receiveData(_ input: inout ReadBuffer) throws(ProtocolViolation) -> Event? {
-        let payload = reader.readPayload(&input)
-        let endsMessage = reader.isFinal && !reader.isInsideFrame
         let kind = reader.messageKind.unsafelyUnwrapped
-        if kind == .text { try validate(payload, endsMessage: endsMessage) }
+        let payload =
+            kind == .text ? try reader.readText(&input, &validator) : reader.readPayload(&input)
+        let endsMessage = reader.isFinal && !reader.isInsideFrame
+        if kind == .text, endsMessage, !validator.isAtBoundary { throw .invalidUTF8 }
         if endsMessage { reader.endMessage() }
 
         if delivery == .messages, !isInsideChunkedMessage {
@@ -53,17 +54,6 @@ extension Endpoint {
             return .message(kind, UnsafeRawBufferPointer(assembly.bytes))
         }
         return chunk(kind, payload, endsMessage: endsMessage)
-    }
-
-    /// Checks text as far as it has come (§8.1).
-    @inline(__always)
-    private mutating func validate(
-        _ payload: UnsafeRawBufferPointer, endsMessage: Bool
-    ) throws(ProtocolViolation) {
-        guard validator.consume(payload.baseAddress.unsafelyUnwrapped, count: payload.count) else {
-            throw .invalidUTF8
-        }
-        if endsMessage, !validator.isAtBoundary { throw .invalidUTF8 }
     }
 
     /// The part of a message that has just come, or nothing where it is empty and says nothing.

@@ -143,9 +143,9 @@ public struct Endpoint: ~Copyable {
     /// else then; only under ``Event/awaitsAnswer`` are bytes left over.
     public mutating func receive(_ input: inout ReadBuffer, at now: Instant) -> Event {
         if isBetweenMessages {
-            if let (kind, payload) = reader.readWholeMessage(&input) {
+            if let (kind, payload, isValid) = reader.readWholeMessage(&input) {
                 heartbeat.heard(at: now)
-                if kind == .text, !UTF8Validator.isValid(payload) { return fail(.invalidUTF8, at: now) }
+                guard isValid else { return fail(.invalidUTF8, at: now) }
                 return .message(kind, payload)
             }
             if input.isEmpty, !reader.isInsideFrame { return .needsInput }

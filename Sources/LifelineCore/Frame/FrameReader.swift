@@ -84,10 +84,12 @@ struct FrameReader {
 
     /// Reads a message that lies in `input` as one whole frame and breaks no rule: what nearly all messages are.
     ///
-    /// - Returns: The message, unmasked where it lies, or `nil` where one has to look more closely; nothing has been read
-    ///   then.
+    /// - Returns: The message, unmasked where it lies, and whether it is UTF-8 where it is text; or `nil` where one has to
+    ///   look more closely: nothing has been read then.
     @inline(__always)
-    mutating func readWholeMessage(_ input: inout ReadBuffer) -> (kind: MessageKind, payload: UnsafeRawBufferPointer)? {
+    mutating func readWholeMessage(
+        _ input: inout ReadBuffer
+    ) -> (kind: MessageKind, payload: UnsafeRawBufferPointer, isValid: Bool)? {
         guard input.count >= 2, !isInsideFrame, stashCount == 0, messageKind == nil else { return nil }
         let bytes = input.start
         let first = bytes.load(as: UInt8.self)
@@ -108,23 +110,51 @@ struct FrameReader {
             limits.fragments > 0
         else { return nil }
         let payload = bytes + offset
+        let kind: MessageKind = first == 0x81 ? .text : .binary
+        var isValid = true
         if expectsMask {
-            MaskingKey(word: bytes.loadUnaligned(fromByteOffset: keyOffset, as: UInt32.self))
-                .apply(to: payload, count: length)
+            let key = MaskingKey(word: bytes.loadUnaligned(fromByteOffset: keyOffset, as: UInt32.self))
+            if kind == .text {
+                isValid = UTF8Validator.isValid(payload, count: length, maskedWith: key)
+            } else {
+                key.apply(to: payload, count: length)
+            }
+        } else if kind == .text {
+            isValid = UTF8Validator.isValid(UnsafeRawBufferPointer(start: payload, count: length))
         }
         input.skip(offset &+ length)
-        return (first == 0x81 ? .text : .binary, UnsafeRawBufferPointer(start: payload, count: length))
+        return (kind, UnsafeRawBufferPointer(start: payload, count: length), isValid)
     }
 
     /// Takes up to `count` bytes of the payload and unmasks them where they lie.
     @inline(__always)
     mutating func readPayload(_ input: inout ReadBuffer) -> UnsafeRawBufferPointer {
         let count = min(remaining, input.count)
-        let start = input.start
         if expectsMask {
-            maskingKey.apply(to: start, count: count)
+            maskingKey.apply(to: input.start, count: count)
             maskingKey = maskingKey.rotated(by: count)
         }
+        return takePayload(&input, count)
+    }
+
+    /// Takes up to `count` bytes of a text's payload, unmasks them where they lie, and judges them (§8.1).
+    @inline(__always)
+    mutating func readText(
+        _ input: inout ReadBuffer, _ validator: inout UTF8Validator
+    ) throws(ProtocolViolation) -> UnsafeRawBufferPointer {
+        let count = min(remaining, input.count)
+        if expectsMask {
+            guard validator.consume(input.start, count: count, maskedWith: maskingKey) else { throw .invalidUTF8 }
+            maskingKey = maskingKey.rotated(by: count)
+        } else {
+            guard validator.consume(input.start, count: count) else { throw .invalidUTF8 }
+        }
+        return takePayload(&input, count)
+    }
+
+    @inline(__always)
+    private mutating func takePayload(_ input: inout ReadBuffer, _ count: Int) -> UnsafeRawBufferPointer {
+        let start = input.start
         remaining &-= count
         isInsideFrame = remaining > 0
         input.skip(count)

@@ -42,28 +42,50 @@ public struct MaskingKey: Hashable, Sendable {
     /// The two may be the same memory, but must not overlap otherwise.
     @inline(__always)
     package func apply(from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer, count: Int) {
+        _ = combine(from: source, to: target, count: count)
+    }
+
+    /// Unmasks `count` bytes in place and says on the way whether all of them are ASCII then.
+    @inline(__always)
+    func applyToASCII(_ bytes: UnsafeMutableRawPointer, count: Int) -> Bool {
+        combine(from: UnsafeRawPointer(bytes), to: bytes, count: count) & 0x8080_8080_8080_8080 == 0
+    }
+
+    /// Masks, or unmasks.
+    ///
+    /// - Returns: All of the results, one or the other bit by bit; for callers that do not look it costs nothing.
+    @inline(__always)
+    private func combine(from source: UnsafeRawPointer, to target: UnsafeMutableRawPointer, count: Int) -> UInt64 {
         let pair = UInt64(word) << 32 | UInt64(word)
         var offset = 0
+        var either: UInt64 = 0
         if count >= 32 {
             let key = SIMD4<UInt64>(repeating: pair)
+            var blocks = SIMD4<UInt64>.zero
             while offset &+ 32 <= count {
-                let block = source.loadUnaligned(fromByteOffset: offset, as: SIMD4<UInt64>.self)
-                target.storeBytes(of: block ^ key, toByteOffset: offset, as: SIMD4<UInt64>.self)
+                let block = source.loadUnaligned(fromByteOffset: offset, as: SIMD4<UInt64>.self) ^ key
+                target.storeBytes(of: block, toByteOffset: offset, as: SIMD4<UInt64>.self)
+                blocks |= block
                 offset &+= 32
             }
+            let halves = blocks.lowHalf | blocks.highHalf
+            either = halves.x | halves.y
         }
         while offset &+ 8 <= count {
-            let block = source.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-            target.storeBytes(of: block ^ pair, toByteOffset: offset, as: UInt64.self)
+            let block = source.loadUnaligned(fromByteOffset: offset, as: UInt64.self) ^ pair
+            target.storeBytes(of: block, toByteOffset: offset, as: UInt64.self)
+            either |= block
             offset &+= 8
         }
         var rest = self
         while offset < count {
-            let byte = source.load(fromByteOffset: offset, as: UInt8.self)
-            target.storeBytes(of: byte ^ rest.firstByte, toByteOffset: offset, as: UInt8.self)
+            let byte = source.load(fromByteOffset: offset, as: UInt8.self) ^ rest.firstByte
+            target.storeBytes(of: byte, toByteOffset: offset, as: UInt8.self)
+            either |= UInt64(byte)
             rest = rest.rotated(by: 1)
             offset &+= 1
         }
+        return either
     }
 
     @inline(__always)

@@ -37,6 +37,31 @@ struct UTF8Validator {
         return true
     }
 
+    /// Unmasks the next `count` bytes where they lie, and judges them.
+    ///
+    /// ASCII, which most text is, is found out while it is unmasked; anything else is judged while it is in the cache.
+    ///
+    /// - Returns: Whether every one of them may stand where it stands. After `false` the validator is of no more use, and
+    ///   not all of the bytes may have been unmasked.
+    @inline(__always)
+    mutating func consume(_ bytes: UnsafeMutableRawPointer, count: Int, maskedWith key: MaskingKey) -> Bool {
+        var offset = 0
+        repeat {
+            // A multiple of four, so that the key need not be rotated.
+            let part = min(count &- offset, 4096)
+            let isASCII = key.applyToASCII(bytes + offset, count: part)
+            if isASCII, last & 0x80_80_80 == 0 {
+                last = 0
+            } else if part >= 16 {
+                guard consumeLong(bytes + offset, count: part) else { return false }
+            } else {
+                guard consumeShort(bytes + offset, count: part) else { return false }
+            }
+            offset &+= part
+        } while offset < count
+        return true
+    }
+
     /// Whether all bytes are ASCII; at least sixteen are given.
     @inline(__always)
     private static func isASCII(_ bytes: UnsafeRawPointer, count: Int) -> Bool {
@@ -135,6 +160,13 @@ struct UTF8Validator {
         case 0xF4: byte <= 0x8F
         default: true
         }
+    }
+
+    /// Unmasks the bytes where they lie; whether they are UTF-8 from the first to the last.
+    @inline(__always)
+    static func isValid(_ bytes: UnsafeMutableRawPointer, count: Int, maskedWith key: MaskingKey) -> Bool {
+        var validator = UTF8Validator()
+        return validator.consume(bytes, count: count, maskedWith: key) && validator.isAtBoundary
     }
 
     /// Whether the bytes are UTF-8 from the first to the last.
