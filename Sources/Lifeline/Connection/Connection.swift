@@ -49,7 +49,7 @@ final class Connection: @unchecked Sendable {
 
     /// Who receives messages.
     @exclusivity(unchecked) var receiver = Receiver.nobody
-    /// The handler's own task, whose cancellation is watched for as long as it runs, so that its waits need not watch.
+    /// The handler's own task. Whoever cancels it calls ``cancelReceive()`` too, so that its waits need not watch.
     /// Only compared with, never used: it may have ended.
     @exclusivity(unchecked) var handlerTask: UnsafeCurrentTask?
     /// A message that was found for a waiting task and lies in the input until it is taken.

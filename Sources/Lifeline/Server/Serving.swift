@@ -18,8 +18,15 @@ final class Serving: ConnectionOwner {
     }
 
     private struct RunningHandler {
-        var task: Task<Void, Never>
+        let task: Task<Void, Never>
+        let connection: Connection
         var canceller: Task<Void, Never>?
+
+        /// Cancels the task. Nobody else does, so that it need not watch for it while it waits for messages.
+        func cancel() {
+            task.cancel()
+            connection.loop.driver.execute { [connection] in connection.cancelReceive() }
+        }
     }
 
     let configuration: WebSocketServerConfiguration
@@ -91,12 +98,10 @@ final class Serving: ConnectionOwner {
         let gracePeriod = configuration.handlerGracePeriod
         let waiters = state.withLock { state in
             state.connections -= 1
-            if let handler = state.handlers[id] {
-                // Most handlers return at once; one that waits for something else is told to, in time.
-                state.handlers[id]?.canceller = Task {
-                    guard (try? await Task.sleep(for: gracePeriod)) != nil else { return }
-                    handler.task.cancel()
-                }
+            // Most handlers return at once; one that waits for something else is told to, in time.
+            state.handlers[id]?.canceller = Task {
+                guard (try? await Task.sleep(for: gracePeriod)) != nil else { return }
+                self.state.withLock { $0.handlers[id] }?.cancel()
             }
             return takeIdleWaiters(&state)
         }
@@ -212,19 +217,14 @@ final class Serving: ConnectionOwner {
                 // All in one frame, and what is rare in functions: it is kept for as long as the handler waits.
                 let connection = socket.connection
                 do {
-                    // Once for the whole task: a watch for each wait would cost more than the wait.
-                    try await withTaskCancellationHandler {
-                        connection.handlerTask = withUnsafeCurrentTask { $0 }
-                        try await handler(socket)
-                    } onCancel: {
-                        connection.loop.driver.execute { connection.cancelReceive() }
-                    }
+                    connection.handlerTask = withUnsafeCurrentTask { $0 }
+                    try await handler(socket)
                     self.handlerEnded(connection, nil)
                 } catch {
                     self.handlerEnded(connection, error)
                 }
             }
-            state.handlers[id] = RunningHandler(task: task)
+            state.handlers[id] = RunningHandler(task: task, connection: socket.connection)
         }
     }
 
@@ -295,8 +295,8 @@ final class Serving: ConnectionOwner {
 
     /// Cancels the handlers that have not returned.
     func cancelHandlers() {
-        let tasks = state.withLock { $0.handlers.values.map(\.task) }
-        for task in tasks { task.cancel() }
+        let handlers = state.withLock { Array($0.handlers.values) }
+        for handler in handlers { handler.cancel() }
     }
 
     private func takeIdleWaiters(_ state: inout State) -> [UnsafeContinuation<Void, Never>] {

@@ -193,8 +193,17 @@ public struct WebSocket: Sendable {
         // Generic code is a thin shell around what is not, so that clients of the library can specialize it. A message
         // that is there already costs no asynchronous call.
         if let message = readyMessage() { return body(message) }
-        guard let message = try await nextMessage() else { return nil }
-        return body(message)
+        // What is alive across a wait is memory that an idle connection takes, so no message is.
+        var result: Result?
+        while true {
+            switch try takeMessage({ result = body($0) }) {
+            case .isDone: return result
+            case .waits: try await waitForMessage()
+            case .goesElsewhere:
+                try await takeMessageElsewhere { result = body($0) }
+                return result
+            }
+        }
     }
 
     /// A whole message that is there, where it lies; `nil` where one has to wait, or to look more closely.
@@ -207,66 +216,72 @@ public struct WebSocket: Sendable {
         return ReceivedMessage(message)
     }
 
-    /// The next whole message; on the loop where it lies, and valid until the next pull.
-    ///
-    /// Its frame, and those that call it, are what an idle connection's task keeps: the work is in functions that return
-    /// before one waits.
-    @usableFromInline
-    nonisolated(nonsending) func nextMessage() async throws(WebSocketError) -> ReceivedMessage? {
-        while true {
-            switch try nextStep() {
-            case .message(let message): return message
-            case .ended: return nil
-            case .awaitsMessage: await connection.waitForOwnMessage()
-            case .awaitsMessageWatched: try await connection.waitForMessage()
-            case .awaitsRoom: try await waitForRoom()
-            case .goesElsewhere: return try await nextMessageElsewhere()
-            }
-        }
-    }
-
     /// What receives next have to do.
-    private enum ReceiveStep: ~Copyable {
-        case message(ReceivedMessage)
-        case ended
-        /// In the handler's own task, whose cancellation is watched for as long as it runs.
-        case awaitsMessage
-        /// In any other task, whose cancellation is watched for the length of the wait.
-        case awaitsMessageWatched
-        /// Until the transport takes what was enqueued without waiting.
-        case awaitsRoom
+    @usableFromInline
+    enum ReceiveStep {
+        /// There is a message, or none will come.
+        case isDone
+        /// For a message, or until the transport takes what was enqueued without waiting.
+        case waits
         /// An actor's task may not be on the loop, or may have left it.
         case goesElsewhere
     }
 
+    /// Takes the next whole message, where there is one; it lies where it came.
+    @usableFromInline
     @inline(never)
-    private func nextStep() throws(WebSocketError) -> ReceiveStep {
+    func takeMessage(_ body: (borrowing ReceivedMessage) -> Void) throws(WebSocketError) -> ReceiveStep {
         let connection = connection
         guard connection.loop.isOnLoop else { return .goesElsewhere }
-        if connection.unwritten > 0 { return .awaitsRoom }
+        if connection.unwritten > 0 { return .waits }
         while true {
             switch connection.pull() {
             case .borrowed(let message):
-                if message.isFirst, message.isLast { return .message(ReceivedMessage(message)) }
-                if let whole = connection.join(Inbox.Item(message)) { return .message(ReceivedMessage(whole)) }
+                if message.isFirst, message.isLast {
+                    body(ReceivedMessage(message))
+                    return .isDone
+                }
+                guard let whole = connection.join(Inbox.Item(message)) else { continue }
+                body(ReceivedMessage(whole))
+                return .isDone
             case .kept(let item):
-                if let whole = connection.join(item) { return .message(ReceivedMessage(whole)) }
+                guard let whole = connection.join(item) else { continue }
+                body(ReceivedMessage(whole))
+                return .isDone
             case .nothing:
                 try connection.checkCancellation()
                 try connection.checkNobodyReceives()
-                return connection.isInHandlerTask ? .awaitsMessage : .awaitsMessageWatched
+                return .waits
             case .ended:
                 try checkEnd(connection.outcome)
-                return .ended
+                return .isDone
             }
         }
     }
 
+    /// Waits, on the loop, until there may be a message.
+    @usableFromInline
     @inline(never)
-    private nonisolated(nonsending) func nextMessageElsewhere() async throws(WebSocketError) -> ReceivedMessage? {
-        if let item = try await connection.receiveElsewhere(whole: true) { return ReceivedMessage(item) }
+    nonisolated(nonsending) func waitForMessage() async throws(WebSocketError) {
+        // The server wakes a handler's own task where it cancels it.
+        if connection.unwritten == 0, connection.isInHandlerTask { return await connection.waitForOwnMessage() }
+        try await waitForMessageClosely()
+    }
+
+    @inline(never)
+    private nonisolated(nonsending) func waitForMessageClosely() async throws(WebSocketError) {
+        if connection.unwritten > 0 { return try await waitForRoom() }
+        try await connection.waitForMessage()
+    }
+
+    /// Takes the next whole message anywhere but on the loop.
+    @usableFromInline
+    @inline(never)
+    nonisolated(nonsending) func takeMessageElsewhere(
+        _ body: (borrowing ReceivedMessage) -> Void
+    ) async throws(WebSocketError) {
+        if let item = try await connection.receiveElsewhere(whole: true) { return body(ReceivedMessage(item)) }
         try checkEnd(await connection.outcomeElsewhere())
-        return nil
     }
 
     /// Waits for the transport to take what was enqueued without waiting.
