@@ -160,6 +160,50 @@ def bench_counts_what_is_pushed():
 
 
 @test
+def bench_publishes():
+    with serve() as (server, url, port):
+        for more in ((), ("--text",), ("--loops", "2", "--in-flight", "3"), ("--rate", "100", "--in-flight", "10")):
+            status, report, errors = bench("--mode", "publish", *more, url + "/broadcast")
+            equal((status, errors, report["errors"]), (0, "", 0), more)
+            # A message comes on each of the four connections.
+            expect(report["count"] > 20 and report["latencyP50"] > 0, report)
+            equal(report["bytes"], 64 * report["count"])
+            expect(report["latencyCount"] >= report["count"], report)
+        expect(90 <= report["count"] <= 140, report)
+        # A server that does not send on.
+        status, report, errors = bench("--mode", "publish", url + "/echo")
+        equal((status, report["errors"], report["errorsUnanswered"]), (4, 3, 3), report)
+    result = run("bench", "--mode", "publish", "--size", "15", "ws://localhost/")
+    equal(result.returncode, 64)
+    expect(b"--size must be 16 or more with --mode publish" in result.stderr, result.stderr)
+
+
+@test
+def bench_goes_on_publishing_without_those_who_have_left():
+    """A server that sends on to all, until it cuts one of the others off."""
+    streams, lock = [], threading.Lock()
+
+    def broadcast(stream, number):
+        with lock:
+            streams.append((stream, number))
+        count = 0
+        while (found := stream.read()) is not None and found[0] != 8:
+            count += 1
+            with lock:
+                for other, name in list(streams):
+                    if count == 20 and name == 3:
+                        streams.remove((other, name))
+                        other.connection.shutdown(socket.SHUT_RDWR)
+                    else:
+                        other.write(frame(*found))
+        finish_after_close(stream, found[1] if found else b"")
+
+    status, report, errors = bench("--mode", "publish", Listener(broadcast).url)
+    equal((status, report["errors"], report["errorsLost"], report["connectionsLeft"]), (4, 1, 1, 3), (report, errors))
+    expect(report["count"] > 100, report)
+
+
+@test
 def bench_connects_again_and_again():
     with serve() as (server, url, port):
         status, report, errors = bench("--mode", "connect", url + "/echo")

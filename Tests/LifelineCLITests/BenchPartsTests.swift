@@ -174,6 +174,55 @@ struct BenchPartsTests {
         #expect(ProcessFigures.memory(rollup: "") == nil)
     }
 
+    // MARK: Published messages
+
+    @Test(
+        "A message says when it was sent", arguments: [0, 1, 0x0123_4567_89AB_CDEF, .max] as [UInt64], [false, true])
+    func stamp(moment: UInt64, isText: Bool) {
+        let payload = Payload(size: 40, isText: isText)
+        let stamped = payload.stamped(moment)
+        #expect(stamped.count == 40 && Array(stamped[16...]) == Array(payload.bytes[16...]))
+        #expect(UInt64(String(decoding: stamped.prefix(16), as: UTF8.self), radix: 16) == moment)
+    }
+
+    @Test("There is room for another message when the oldest has come everywhere")
+    func publication() {
+        let publication = Publication()
+        for _ in 0..<3 { publication.subscriberOpened() }
+        var messages = PublishedMessages()
+        messages.append(100, until: publication.publish())
+        messages.append(200, until: publication.publish())
+        #expect(publication.outstanding == 6 && publication.audience == 3)
+        publication.setGoal(messages.goal)
+        #expect(!publication.settle() && !publication.settle() && publication.settle())
+        messages.settle(publication.settled)
+        #expect(messages.count == 1 && messages.goal == 6)
+        // A message that is under way has waited since it was sent, once for each delivery that is missing.
+        #expect(!publication.settle() || messages.goal == 6)
+        var missing: [UInt64: Int] = [:]
+        messages.outstanding(after: publication.settled) { missing[$0] = $1 }
+        #expect(missing == [200: 2])
+    }
+
+    @Test("A connection that has ended is waited for no more")
+    func subscriberEnds() {
+        let publication = Publication()
+        for _ in 0..<2 { publication.subscriberOpened() }
+        var messages = PublishedMessages()
+        for moment in [1, 2] as [UInt64] { messages.append(moment, until: publication.publish()) }
+        publication.setGoal(messages.goal)
+        // It had received one of the two, and so had the other.
+        #expect(!publication.settle())
+        #expect(publication.settle())
+        #expect(publication.subscriberClosed(after: 1))
+        #expect(publication.audience == 1 && publication.outstanding == 1)
+        #expect(publication.settle() && publication.outstanding == 0)
+        messages.settle(publication.settled)
+        #expect(messages.count == 0 && messages.goal == nil)
+        publication.setGoal(messages.goal)
+        #expect(!publication.settle(0))
+    }
+
     // MARK: What went wrong
 
     @Test("The worst decides the exit status")

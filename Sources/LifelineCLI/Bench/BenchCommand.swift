@@ -15,6 +15,9 @@ struct BenchCommand: AsyncParsableCommand {
                        leave when they are due, and their time counts from then on,
                        so that a server that stalls cannot hide it
               push     sends nothing, and counts what the server sends
+              publish  one connection sends, and all count what the server sends on
+                       to each of them, the sender among them; a delivery's time
+                       counts from when its message was sent, or with --rate was due
               connect  opens connections and closes them, again and again
               idle     opens connections, and counts those that survive
 
@@ -25,6 +28,7 @@ struct BenchCommand: AsyncParsableCommand {
             EXAMPLES
               lifeline bench ws://127.0.0.1:8080/echo/on-loop
               lifeline bench --rate 10000 --plot echo.svg ws://127.0.0.1:8080/echo
+              lifeline bench --mode publish --connections 2000 ws://127.0.0.1:8080/broadcast
               lifeline bench --mode connect --loops 2 ws://127.0.0.1:8080/echo
               lifeline bench --mode idle --connections 10000 --pid 4711 ws://h/
               lifeline bench --json ws://127.0.0.1:8080/echo | jq .countPerSecond
@@ -32,8 +36,8 @@ struct BenchCommand: AsyncParsableCommand {
             JSON
               One object on a line. Latencies are in microseconds: latencyMean,
               latencyP50, P90, P99, P99_9, P99_99, latencyMax, of latencyCount.
-              count and countPerSecond are messages, or connections in the modes
-              connect and idle; bytes and bytesPerSecond are what was received.
+              count and countPerSecond are messages that were received, or
+              connections in the modes connect and idle; bytes and bytesPerSecond are what was received.
               errors is the sum of errorsConnect, errorsHandshake, errorsClosed,
               errorsLost, errorsWrongEcho and errorsUnanswered. generatorShare is
               that of its loops' cores; serverUserMicroseconds and
@@ -59,7 +63,10 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The number of connections.", valueName: "number"))
     var connections = 100
 
-    @Option(help: ArgumentHelp("The messages on their way at a time, on each connection.", valueName: "number"))
+    @Option(
+        help: ArgumentHelp(
+            "The messages on their way at a time, on each connection; with publish, until all have them.",
+            valueName: "number"))
     var inFlight = 1
 
     @Option(help: ArgumentHelp("The bytes of a message; KiB and MiB are understood.", valueName: "bytes"))
@@ -133,9 +140,15 @@ struct BenchCommand: AsyncParsableCommand {
             guard rate > 0, rate <= 100_000_000 else {
                 throw ValidationError("--rate must be more than 0, and not more than 100000000")
             }
-            guard mode == .echo else { throw ValidationError("--rate is for the mode echo") }
+            guard mode == .echo || mode == .publish else {
+                throw ValidationError("--rate is for the modes echo and publish")
+            }
         }
         if plot != nil, mode == .push { throw ValidationError("--plot: the mode push has no latencies to draw") }
+        if mode == .publish, size.bytes < Payload.stampSize {
+            throw ValidationError(
+                "--size must be \(Payload.stampSize) or more with --mode publish: a message says when it was sent")
+        }
         if let pid, ProcessFigures.time(of: pid) == nil {
             throw ValidationError("--pid: /proc says nothing of a process \(pid)")
         }

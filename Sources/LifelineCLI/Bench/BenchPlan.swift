@@ -9,6 +9,8 @@ struct BenchPlan: Sendable {
         case echo
         /// They receive what the server sends.
         case push
+        /// They receive what one of them sends, and the server passes on to all.
+        case publish
         /// They are opened and closed, again and again.
         case connect
         /// They stay open.
@@ -34,6 +36,8 @@ struct BenchPlan: Sendable {
 
     /// The rate at which a loop is to send.
     func rate(ofLoop index: Int) -> Double? {
+        // One connection sends, and it is the first loop's.
+        if mode == .publish { return index == 0 ? rate : nil }
         let share = (index..<connections).count { loop(of: $0) == index }
         return rate.map { $0 * Double(share) / Double(connections) }
     }

@@ -7,7 +7,7 @@ extension BenchReport {
     func table(_ terminal: Terminal) -> [String] {
         var rows = [("mode", heading(terminal)), ("load", load)]
         switch plan.mode {
-        case .echo, .push:
+        case .echo, .push, .publish:
             rows.append(("messages", amount(Double(tally.count)) + " in all"))
             rows.append(("throughput", terminal.paint(amount(perSecond) + " messages/s", .bold)))
             rows.append(("bytes", "\(amount(Double(tally.bytes))) received, \(Figures.bytes(bytesPerSecond))/s"))
@@ -28,10 +28,12 @@ extension BenchReport {
 
     private func heading(_ terminal: Terminal) -> String {
         let url = terminal.visible("\(plan.url)")
-        guard plan.mode == .echo else { return "\(plan.mode.rawValue), \(url)" }
+        guard plan.mode == .echo || plan.mode == .publish else { return "\(plan.mode.rawValue), \(url)" }
         let kind = plan.payload.text == nil ? "binary" : "text"
         let rate = plan.rate.map { ", \(amount($0)) messages/s asked for" } ?? ""
-        return "echo, \(url), \(plan.payload.bytes.count.counted("byte")) \(kind), \(plan.inFlight) in flight" + rate
+        return
+            "\(plan.mode.rawValue), \(url), \(plan.payload.bytes.count.counted("byte")) \(kind), \(plan.inFlight) in flight"
+            + rate
     }
 
     private var load: String {
@@ -42,7 +44,7 @@ extension BenchReport {
 
     private func latencyRows(_ terminal: Terminal) -> [(String, String)] {
         guard !tally.latencies.isEmpty else { return [] }
-        let what = plan.mode == .echo ? "latency" : "to open"
+        let what = plan.mode == .echo || plan.mode == .publish ? "latency" : "to open"
         func text(_ duration: Duration) -> String { duration.text(unicode: terminal.usesUnicode).aligned(right: 8) }
         return [(what, "mean \(text(tally.latencies.mean))")]
             + Latencies.reported.map { ("  p\(Figures.short($0))", "     " + text(tally.latencies.percentile($0))) }

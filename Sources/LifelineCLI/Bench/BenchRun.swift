@@ -24,7 +24,8 @@ final class BenchRun: Sendable {
         self.plan = plan
         self.progress = progress
         loops = try ClientLoops(plan.client.engine, count: plan.loops, usesTLS: plan.url.isSecure)
-        loads = (0..<plan.loops).map { _ in LoadLoop(plan) }
+        let publication = plan.mode == .publish ? Publication() : nil
+        loads = (0..<plan.loops).map { _ in LoadLoop(plan, publication) }
     }
 
     /// Ends the run early; what has been measured is reported.
@@ -132,7 +133,10 @@ final class BenchRun: Sendable {
         var tickers: [Ticker] = []
         for index in 0..<plan.loops {
             let schedule = plan.rate(ofLoop: index).map { Schedule(start: start, rate: $0) }
-            await on(index) { $0.begin(schedule) }
+            await on(index) { [loops, first = loads[0]] load in
+                load.begin(
+                    schedule, wakePublisher: index == 0 ? nil : { loops.execute(on: 0) { first.publish() } })
+            }
             guard let schedule else { continue }
             let load = loads[index]
             let isWaiting = Flag()
@@ -187,9 +191,11 @@ final class BenchRun: Sendable {
         let capacity = plan.mode == .echo ? plan.inFlight : 1
         let start = System.monotonicTime()
         let isIdle = plan.mode == .idle
+        let publishes = plan.mode == .publish && number == 0
         _ = try await loops.open(plan.url, plan.client, on: index) { _ in
-            LoadConnection(load, capacity: capacity) {
+            LoadConnection(load, capacity: capacity) { connection in
                 if isIdle { load.noteOpened(since: start) }
+                if publishes { load.choosePublisher(connection) }
             }
         }
     }

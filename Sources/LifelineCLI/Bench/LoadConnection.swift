@@ -5,12 +5,14 @@ final class LoadConnection: OnLoopHandler {
     /// It outlives its connections.
     private unowned(unsafe) let load: LoadLoop
     /// Called once it is open.
-    private let whenOpened: (() -> Void)?
+    private let whenOpened: (LoadConnection) -> Void
     /// The connection, while it is open.
     @exclusivity(unchecked) private(set) var socket: OnLoopWebSocket?
     @exclusivity(unchecked) var inFlight: InFlight
+    /// How many published messages have come.
+    @exclusivity(unchecked) var deliveries = 0
 
-    init(_ load: LoadLoop, capacity: Int, whenOpened: (() -> Void)? = nil) {
+    init(_ load: LoadLoop, capacity: Int, whenOpened: @escaping (LoadConnection) -> Void) {
         self.load = load
         self.whenOpened = whenOpened
         inFlight = InFlight(capacity: capacity)
@@ -19,7 +21,7 @@ final class LoadConnection: OnLoopHandler {
     func opened(_ socket: OnLoopWebSocket) {
         self.socket = socket
         load.opened(self)
-        whenOpened?()
+        whenOpened(self)
     }
 
     func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) {

@@ -21,6 +21,13 @@ final class LoadLoop: @unchecked Sendable {
     private let plan: BenchPlan
     private let payload: Payload
     private let expectsEchoes: Bool
+    /// How far published messages have come, over all loops; in the mode publish.
+    private let publication: Publication?
+    /// The connection that publishes, where it is one of this loop's: the first of them.
+    @exclusivity(unchecked) private var publisher: LoadConnection?
+    @exclusivity(unchecked) private var published = PublishedMessages()
+    /// Has the publisher's loop publish; `nil` on that loop.
+    @exclusivity(unchecked) private var wakePublisher: (() -> Void)?
     @exclusivity(unchecked) private var phase = Phase.opening
     @exclusivity(unchecked) private var tally = Tally()
     @exclusivity(unchecked) private var schedule: Schedule?
@@ -30,8 +37,9 @@ final class LoadLoop: @unchecked Sendable {
     /// What went wrong, from the beginning on.
     private(set) var faults = Faults()
 
-    init(_ plan: BenchPlan) {
+    init(_ plan: BenchPlan, _ publication: Publication?) {
         self.plan = plan
+        self.publication = publication
         payload = plan.payload
         expectsEchoes = plan.mode == .echo
     }
@@ -40,18 +48,26 @@ final class LoadLoop: @unchecked Sendable {
     var openConnections: Int { connections.count }
 
     /// The number of messages on their way.
-    var messagesInFlight: Int { connections.values.reduce(0) { $0 + $1.inFlight.count } }
+    var messagesInFlight: Int {
+        connections.values.reduce(publisher == nil ? 0 : publication?.outstanding ?? 0) { $0 + $1.inFlight.count }
+    }
 
     // MARK: What the run asks for
 
     /// Begins the load.
     ///
-    /// - Parameter schedule: When to send; `nil` sends whenever an echo has come.
-    func begin(_ schedule: Schedule?) {
+    /// - Parameters:
+    ///   - schedule: When to send; `nil` sends whenever an echo has come, or a message has come everywhere.
+    ///   - wakePublisher: Has the publisher's loop call ``publish()``; `nil` on that loop itself.
+    func begin(_ schedule: Schedule?, wakePublisher: (() -> Void)?) {
         phase = .loading
         self.schedule = schedule
-        guard plan.mode == .echo else { return }
-        for connection in connections.values { fill(connection) }
+        self.wakePublisher = wakePublisher
+        if plan.mode == .echo {
+            for connection in connections.values { fill(connection) }
+        } else {
+            publish()
+        }
     }
 
     /// Takes what has been counted since the last time.
@@ -63,6 +79,7 @@ final class LoadLoop: @unchecked Sendable {
     /// Sends what is due.
     func tick() {
         guard phase == .loading else { return }
+        if publisher != nil { return publish() }
         let now = System.monotonicTime()
         while let connection = vacancies.first {
             guard let socket = connection.socket else {
@@ -87,8 +104,11 @@ final class LoadLoop: @unchecked Sendable {
             for connection in connections.values {
                 for since in connection.inFlight.moments { tally.latencies.record(now &- since) }
             }
+            if let publication {
+                published.outstanding(after: publication.settled) { tally.latencies.record(now &- $0, count: $1) }
+            }
             schedule.overdue(at: now) { waited, count in
-                tally.latencies.record(waited, count: count)
+                tally.latencies.record(waited, count: count * (publication?.audience ?? 1))
                 overdue += count
             }
         }
@@ -99,7 +119,12 @@ final class LoadLoop: @unchecked Sendable {
     func close() {
         phase = .closing
         let unanswered = messagesInFlight
-        faults.note(.unanswered, "\(unanswered.counted("message")) sent and not echoed", count: unanswered)
+        faults.note(
+            .unanswered,
+            publication == nil
+                ? "\(unanswered.counted("message")) sent and not echoed"
+                : "the server has not sent on to all connections, the sender's among them, what was published",
+            count: unanswered)
         for connection in connections.values {
             // 1000 can always be sent.
             try? connection.socket?.close()
@@ -126,11 +151,18 @@ final class LoadLoop: @unchecked Sendable {
 
     func opened(_ connection: LoadConnection) {
         connections[ObjectIdentifier(connection)] = connection
+        publication?.subscriberOpened()
+    }
+
+    /// Makes a connection the one that publishes.
+    func choosePublisher(_ connection: LoadConnection) {
+        publisher = connection
     }
 
     func closed(_ connection: LoadConnection, _ outcome: CloseOutcome) {
         connections[ObjectIdentifier(connection)] = nil
         if phase != .closing { faults.note(outcome) }
+        if publication?.subscriberClosed(after: connection.deliveries) == true { publishNext() }
     }
 
     /// A message has arrived.
@@ -140,6 +172,8 @@ final class LoadLoop: @unchecked Sendable {
     ) {
         if expectsEchoes {
             echoed(message, on: socket, connection)
+        } else if publication != nil {
+            delivered(message, connection)
         } else {
             tally.count &+= 1
             tally.bytes &+= message.count
@@ -171,6 +205,16 @@ final class LoadLoop: @unchecked Sendable {
         }
     }
 
+    @inline(__always)
+    private func delivered(_ message: borrowing ReceivedMessage, _ connection: LoadConnection) {
+        guard let since = payload.moment(of: message), let publication else { return noteWrongEcho(message) }
+        connection.deliveries &+= 1
+        tally.count &+= 1
+        tally.bytes &+= message.count
+        tally.latencies.record(System.monotonicTime() &- since)
+        if publication.settle() { publishNext() }
+    }
+
     private func noteWrongEcho(_ message: borrowing ReceivedMessage) {
         let (count, kind) = (message.count, message.kind)
         faults.note(
@@ -178,6 +222,30 @@ final class LoadLoop: @unchecked Sendable {
             count != payload.bytes.count
                 ? "\(count.counted("byte")) came back for \(payload.bytes.count)"
                 : "\(kind) came back, with other bytes or of another kind")
+    }
+
+    // MARK: Publishing
+
+    private func publishNext() {
+        if let wakePublisher { wakePublisher() } else { publish() }
+    }
+
+    /// Publishes what there is room for and, with a schedule, is due.
+    func publish() {
+        guard phase == .loading, let publication, let socket = publisher?.socket else { return }
+        while true {
+            published.settle(publication.settled)
+            guard published.count < plan.inFlight else {
+                publication.setGoal(published.goal)
+                // It may have been reached before it was set.
+                guard let goal = published.goal, publication.settled >= goal else { return }
+                continue
+            }
+            let now = System.monotonicTime()
+            guard let moment = schedule == nil ? now : schedule?.take(by: now) else { return }
+            published.append(moment, until: publication.publish())
+            if case .closed = payload.send(payload.stamped(moment), on: socket) { return }
+        }
     }
 
     // MARK: Sending

@@ -156,6 +156,7 @@ struct ServeCommand: AsyncParsableCommand {
         IndexPage.Place(path: "/echo", purpose: "sends every message back"),
         IndexPage.Place(path: "/echo/on-loop", purpose: "the same, handled on the event loop"),
         IndexPage.Place(path: "/push", purpose: "sends an update now and then, unasked"),
+        IndexPage.Place(path: "/broadcast", purpose: "sends every message to all who are there"),
         IndexPage.Place(path: "/lifeline", purpose: "a page that shows every connection as it happens"),
         IndexPage.Place(path: "/", purpose: "a page that says so, over HTTP"),
     ]
@@ -171,11 +172,13 @@ struct ServeCommand: AsyncParsableCommand {
         server.routeOnLoop("/echo/on-loop") { _ in EchoHandler() }
         let feed = PushFeed(interval: interval.duration)
         server.route("/push") { try await feed.run($0) }
+        let broadcast = Broadcast()
+        server.route("/broadcast") { try await broadcast.serve($0) }
         if !noPage {
             var options = ConnectionBoard.Options()
             options.payloadLimit = showPayloads ? 4096 : 0
             var connections = ConnectionPage(board: ConnectionBoard(options: options), token: pageToken)
-            connections.places = ["/echo", "/echo/on-loop", "/push"]
+            connections.places = ["/echo", "/echo/on-loop", "/push", "/broadcast"]
             connections.mount(on: &server)
         }
         let page = IndexPage(scheme: scheme, places: ServeCommand.places)
