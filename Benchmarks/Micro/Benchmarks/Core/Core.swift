@@ -24,6 +24,17 @@ let benchmarks: @Sendable () -> Void = {
             }
         }
     }
+    // JSON, each message compressed by itself.
+    for size in [200, 2_048, 20_480] {
+        Benchmark("read compressed text, \(size) B") { benchmark in
+            let json = [UInt8].json(size)
+            let compressed = try Compressor(json).compressed()
+            try benchmark.measure(Reader(Frames.messages(compressed, opcode: 0x41)))
+        }
+        Benchmark("compress text, \(size) B") { benchmark in
+            try benchmark.measure(Compressor(.json(size)))
+        }
+    }
     for size in [64, 1_024, 1 << 20] {
         Benchmark("write a header for \(size) B") { benchmark in
             try benchmark.measure(Writer(payloadLength: size))

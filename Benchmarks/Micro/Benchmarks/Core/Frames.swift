@@ -30,6 +30,17 @@ extension [UInt8] {
         [UInt8](repeating: 0, count: count)
     }
 
+    /// Records as an interface may send them: the same names, values that differ.
+    static func json(_ count: Int) -> [UInt8] {
+        var text: [UInt8] = []
+        var number: UInt32 = 1
+        while text.count < count {
+            number = number &* 1_664_525 &+ 1_013_904_223
+            text += Array("{\"id\":\(number),\"price\":\(number % 9_973).\(number % 100),\"open\":\(number % 2 == 0)},".utf8)
+        }
+        return Array(text.prefix(count))
+    }
+
     /// The characters again and again, as long as whole ones fit in, and spaces.
     static func repeating(_ characters: String, _ count: Int) -> [UInt8] {
         let unit = Array(characters.utf8)

@@ -12,16 +12,21 @@ extension Endpoint {
         let now = Instant(nanoseconds: 0)
         var configuration = EndpointConfiguration.server
         configuration.maximumFragmentsPerMessage = 1_024
+        // Each message by itself, so that the same bytes can be read over and over.
+        let agreement = PerMessageDeflate(serverNoContextTakeover: true, clientNoContextTakeover: true)
+        configuration.compression?.parameters = agreement
         var endpoint = Endpoint(server: configuration, at: now, random: &random)
         var head = Array(
             ("GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n").utf8)
+                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+                + "Sec-WebSocket-Extensions: \(agreement.offer)\r\n\r\n").utf8)
         try head.withUnsafeMutableBytes { bytes in
             var input = ReadBuffer(bytes)
             guard case .request = endpoint.receive(&input, at: now), let request = endpoint.request else {
                 throw Unexpected(event: "no request")
             }
-            endpoint.accept(try ServerHandshake(request.request).response(), at: now, random: &random)
+            let response = try ServerHandshake(request.request).response(extensions: [agreement.answer])
+            endpoint.accept(response, compression: agreement, at: now, random: &random)
         }
         endpoint.drainOutput(random: &random) { _ in }
         return endpoint
@@ -83,5 +88,35 @@ final class Writer: Steps {
 
     func step() throws {
         blackHole(try self.endpoint.dataFrame(.binary, payloadLength: self.payloadLength, random: &self.random).count)
+    }
+}
+
+/// Compresses the same message a step.
+final class Compressor: Steps {
+    private let message: [UInt8]
+    private var random = RandomPool()
+    private var endpoint: Endpoint
+
+    init(_ message: [UInt8]) throws {
+        self.message = message
+        self.endpoint = try .openServer(&self.random)
+    }
+
+    /// What its compressed bytes are.
+    func compressed() throws -> [UInt8] {
+        try self.compress { Array($0) }
+    }
+
+    func step() throws {
+        try self.compress { blackHole($0.count) }
+    }
+
+    private func compress<Result>(_ body: (UnsafeRawBufferPointer) -> Result) throws -> Result {
+        try self.message.withUnsafeBytes { message in
+            guard let bytes = self.endpoint.compress(message, .only, .always, at: Instant(nanoseconds: 1)) else {
+                throw Unexpected(event: "not compressed")
+            }
+            return bytes.withUnsafeBytes(body)
+        }
     }
 }
