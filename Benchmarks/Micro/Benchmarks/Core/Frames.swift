@@ -36,7 +36,8 @@ extension [UInt8] {
         var number: UInt32 = 1
         while text.count < count {
             number = number &* 1_664_525 &+ 1_013_904_223
-            text += Array("{\"id\":\(number),\"price\":\(number % 9_973).\(number % 100),\"open\":\(number % 2 == 0)},".utf8)
+            text += Array(
+                "{\"id\":\(number),\"price\":\(number % 9_973).\(number % 100),\"open\":\(number % 2 == 0)},".utf8)
         }
         return Array(text.prefix(count))
     }
