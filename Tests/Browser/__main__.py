@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -24,17 +25,22 @@ PATIENCE = 15_000
 
 
 @contextmanager
-def serve(lifeline: str, *options: str):
+def listening(lifeline: str, command: str, *options: str):
+    """A command that listens; yields it, its port, and a function for the next line that it prints."""
     process = subprocess.Popen(
-        [lifeline, "serve", "--color", "never", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        [lifeline, command, "--color", "never", *options], bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def line() -> str:
+        ready, _, _ = select.select([process.stdout], [], [], 30)
+        assert ready, f"{command} says nothing"
+        return process.stdout.readline().decode()
+
     try:
         os.set_blocking(process.stdout.fileno(), True)
-        ready, _, _ = select.select([process.stdout], [], [], 30)
-        assert ready, "the server says nothing"
-        line = process.stdout.readline().decode()
-        match = re.fullmatch(r"listening on wss?://(.*):(\d+)\n", line)
-        assert match, line
-        yield process, int(match[2])
+        first = line()
+        match = re.fullmatch(r"listening on wss?://(.*):(\d+)\n", first)
+        assert match, first
+        yield process, int(match[2]), line
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -42,6 +48,42 @@ def serve(lifeline: str, *options: str):
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
+
+
+@contextmanager
+def serve(lifeline: str, *options: str):
+    with listening(lifeline, "serve", *options) as (process, port, _):
+        yield process, port
+
+
+@contextmanager
+def proxy(lifeline: str, to: int, *options: str, port: int = 0, page: int = 0):
+    """A proxy; yields its port and that of its page."""
+    with listening(
+        lifeline, "proxy", "--quiet", "--listen", str(port), "--to", f"ws://127.0.0.1:{to}", "--page", str(page), *options
+    ) as (_, port, line):
+        second = line()
+        match = re.match(r"  http://127\.0\.0\.1:(\d+)/lifeline(\?token=…)?  shows ", second)
+        assert match, second
+        yield port, int(match[1])
+
+
+@contextmanager
+def client(lifeline: str, url: str):
+    """A client that stays; yields a function that sends a line."""
+    process = subprocess.Popen(
+        [lifeline, "connect", "--wait", "forever", url], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+
+    def send(text: str) -> None:
+        process.stdin.write(text.encode() + b"\n")
+        process.stdin.flush()
+
+    try:
+        yield send
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(15)
 
 
 def arrows(page: Page) -> list[tuple[str, str, str]]:
@@ -190,6 +232,62 @@ def test_many(page: Page, lifeline: str, screenshot) -> None:
             load.communicate()
 
 
+def test_proxy(page: Page, lifeline: str, screenshot) -> None:
+    """What passes lifeline proxy is on its page as it passes, and the page survives another proxy in its place."""
+    live = "() => document.querySelector('#status').textContent === 'live'"
+    with serve(lifeline, "--port", "0", "--ping-interval", "250ms", "--no-page") as (_, server):
+        with proxy(lifeline, server, "--show-payloads") as (port, page_port):
+            page.goto(f"http://127.0.0.1:{page_port}/lifeline")
+            page.wait_for_function(live, timeout=PATIENCE)
+            page.wait_for_function(
+                "text => document.querySelector('#subject').textContent === text",
+                arg=f"ws://127.0.0.1:{port} → ws://127.0.0.1:{server}", timeout=PATIENCE)
+            assert page.locator("#attempt").is_hidden(), "there is nothing to try at the page's port"
+            assert page.inner_text("#diagram-hint") == "Choose a connection."
+            assert page.locator(".connection").count() == 0, "the page's own connection is not relayed"
+            with client(lifeline, f"ws://127.0.0.1:{port}/echo") as send:
+                page.click(".connection[data-route='/echo'][data-state='open']", timeout=PATIENCE)
+                send('hello {"world":1}')
+                page.wait_for_selector("#rows li[data-label='Pong']", timeout=PATIENCE)
+                page.wait_for_selector(".connection .sparkline", timeout=PATIENCE)
+                count = len(arrows(page))
+                send("again")
+                wait_for_arrows(page, count + 2)
+                page.wait_for_function(
+                    "() => document.querySelectorAll(\"#rows li[data-style='text']\").length == 4", timeout=PATIENCE)
+                page.click("#rows li[data-style='text'] >> nth=0 >> button")
+                assert page.inner_text("#inspector-content") == 'hello {"world":1}'
+                # What is new appears slowly.
+                page.wait_for_timeout(400)
+                screenshot("proxy")
+                page.emulate_media(color_scheme="dark")
+                screenshot("proxy-dark")
+                page.emulate_media(color_scheme="light")
+            page.wait_for_selector(".connection[data-route='/echo'][data-state='closed']", timeout=PATIENCE)
+            page.wait_for_selector("#rows li[data-label='Close'][data-from='server']", timeout=PATIENCE)
+            seen = [tuple(arrow) for arrow in arrows(page) if arrow[1] != "heartbeat"]
+            assert seen == [
+                ("client", "handshake", "GET /echo"), ("server", "handshake", "101 Switching Protocols"),
+                ("client", "text", "text"), ("server", "text", "text"),
+                ("client", "text", "text"), ("server", "text", "text"),
+                ("client", "close", "Close"), ("server", "close", "Close"),
+            ], seen
+            heartbeat = [tuple(arrow) for arrow in arrows(page) if arrow[1] == "heartbeat"]
+            assert ("server", "heartbeat", "Ping") in heartbeat and ("client", "heartbeat", "Pong") in heartbeat
+            for kind, text in (("svg", "GET /echo"), ("har", "_webSocketMessages"), ("jsonl", '"lifelineRecording":1')):
+                address = page.get_attribute(f"#export a[data-format='{kind}']", "href")
+                with urllib.request.urlopen(f"http://127.0.0.1:{page_port}{address}") as answer:
+                    assert text in answer.read().decode(), kind
+        page.wait_for_function("() => document.querySelector('#status').className === 'bad'", timeout=PATIENCE)
+        with proxy(lifeline, server, port=port, page=page_port):
+            page.wait_for_function(live, timeout=PATIENCE)
+            page.wait_for_function("() => document.querySelectorAll('.connection').length === 0", timeout=PATIENCE)
+            with client(lifeline, f"ws://127.0.0.1:{port}/push"):
+                page.click(".connection[data-route='/push'][data-state='open']", timeout=PATIENCE)
+                page.click("#rows li[data-style='text'] >> nth=0 >> button", timeout=PATIENCE)
+                assert "not kept" in page.inner_text("#inspector-content")
+
+
 def test_access(lifeline: str) -> None:
     def status(port: int, path: str, host: str | None = None) -> int:
         request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Host": host} if host else {})
@@ -211,6 +309,14 @@ def test_access(lifeline: str) -> None:
         assert status(port, "/lifeline?token=s3cret", "some.name") == 200
     with serve(lifeline, "--port", "0", "--no-page") as (_, port):
         assert status(port, "/lifeline") == 404
+        with proxy(lifeline, port, "--page-token", "s3cret") as (relay, page):
+            assert status(page, "/lifeline") == 403
+            assert status(page, "/lifeline?token=s3cret", "some.name") == 200
+            assert status(page, "/lifeline/try?token=s3cret") == 404
+            assert status(relay, "/lifeline?token=s3cret") == 404, "what comes to the proxy is the server's"
+        with proxy(lifeline, port) as (_, page):
+            assert status(page, "/lifeline") == 200
+            assert status(page, "/lifeline", f"evil.example:{page}") == 403
 
 
 def main() -> int:
@@ -233,7 +339,8 @@ def main() -> int:
             print(f"ok   {name} ({time.monotonic() - start:.1f} s)", flush=True)
         except Exception as error:
             failed += 1
-            print(f"FAIL {name}: {type(error).__name__}: {error}", flush=True)
+            line = traceback.extract_tb(error.__traceback__)[-1].line
+            print(f"FAIL {name}: {type(error).__name__}: {error} ({line})", flush=True)
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
@@ -254,6 +361,7 @@ def main() -> int:
         attempt("a server that is started again", test_restart, page, arguments.lifeline, port, screenshot)
         page.emulate_media(color_scheme="light")
         attempt("a thousand connections", test_many, page, arguments.lifeline, screenshot)
+        attempt("what passes a proxy", test_proxy, page, arguments.lifeline, screenshot)
         attempt("access", test_access, arguments.lifeline)
 
         def no_problems() -> None:

@@ -12,6 +12,8 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
 
 from command import process, run, serve
 from framework import TIMEOUT, equal, expect, test
@@ -303,6 +305,48 @@ def proxy_without_a_server():
 
 
 @test
+def proxy_shows_a_page():
+    def get(url):
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+            return answer.read().decode()
+
+    def page_of(relay):
+        match = re.fullmatch(r"  (http://127\.0\.0\.1:(\d+)/lifeline)(\?token=…)?  shows .*", relay.line())
+        expect(match, relay.errors)
+        return match[1], int(match[2])
+
+    with serve("--no-page") as (server, url, _):
+        with proxy(url, "--quiet", "--page", "0", "--show-payloads") as (relay, to, _):
+            page, port = page_of(relay)
+            expect("<title>Lifeline</title>" in get(page))
+            equal(run("connect", "--wait", "0.1", to + "/echo", input="hello\n").stdout, b"hello\n")
+            relay.wait_for_error("#1 closed 1000")
+            drawn = get(page + "/export?connection=1&format=jsonl")
+            expect('"text":"hello"' in drawn and '"target":"/echo"' in drawn, drawn)
+            # Taken where it is asked for is an error, and a free one by default.
+            result = run("proxy", "--listen", "0", "--to", url, "--page", str(port))
+            expect(result.returncode == 2 and b"in use" in result.stderr, result)
+            with proxy(url) as (one, _, _), proxy(url) as (other, _, _):
+                expect(page_of(one)[1] != page_of(other)[1])
+            relay.signal(signal.SIGINT)
+            equal(relay.end(5), 0)
+        with proxy(url, "--quiet", "--page", "0", "--page-token", "s3cret") as (relay, _, _):
+            page, _ = page_of(relay)
+            expect("<title>" in get(page + "?token=s3cret"))
+            try:
+                get(page)
+                raise AssertionError("without the token")
+            except urllib.error.HTTPError as error:
+                equal(error.code, 403)
+        with proxy(url, "--no-page") as (relay, to, _):
+            run("connect", "--wait", "0.1", to + "/echo", input="")
+            relay.wait_for_error("closed 1000")
+            relay.signal(signal.SIGINT)
+            equal(relay.end(5), 0)
+            expect("/lifeline" not in relay.process.stdout.read().decode())
+
+
+@test
 def proxy_ends_open_connections():
     with serve() as (server, url, _), proxy(url) as (relay, to, port):
         with process("connect", "--wait", "forever", to + "/push") as one:
@@ -322,6 +366,8 @@ def proxy_command_line():
         (("--listen", "a:b", "--to", "ws://h"), "--listen"),
         (("--listen", "0", "--to", "ws://h", "--cut", "soon"), "--cut"),
         (("--listen", "0", "--to", "ws://h", "--tls-cert", "x"), "belong together"),
+        (("--listen", "0", "--to", "ws://h", "--page", "0", "--no-page"), "exclude one another"),
+        (("--listen", "0", "--to", "ws://h", "--page", "http://h"), "--page"),
     ):
         result = run("proxy", *arguments)
         expect(result.returncode == 64 and text in result.stderr.decode(), result.stderr)
@@ -332,5 +378,8 @@ def proxy_command_line():
     result = run("proxy", "--listen", "0", "--to", "ws://h", "--record", "/nowhere/x")
     equal(result.returncode, 65)
     text = run("proxy", "--help").stdout.decode()
-    for option in ("--listen", "--to", "--latency", "--drop-after", "--cut", "--reset", "--record", "--insecure"):
+    for option in (
+        "--listen", "--to", "--latency", "--drop-after", "--cut", "--reset", "--record", "--insecure", "--page",
+        "--no-page", "--page-token", "--show-payloads",
+    ):
         expect(option in text, option)

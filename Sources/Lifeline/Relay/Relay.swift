@@ -47,6 +47,7 @@ package final class Relay: Sendable {
     let targetContext: NIOSSLContext?
     private let observer: @Sendable (RelayEvent) -> Void
     private let connections = Mutex<[UInt64: NIOLoopBound<RelayedConnection>]>([:])
+    private let lastConnection = Atomic<UInt64>(0)
     private let listener = Mutex<(any Channel)?>(nil)
 
     /// A relay.
@@ -111,6 +112,9 @@ package final class Relay: Sendable {
     }
 
     // MARK: From connections
+
+    /// A number for the next connection, from 1 on.
+    func nextConnectionID() -> UInt64 { lastConnection.wrappingAdd(1, ordering: .relaxed).newValue }
 
     func tell(_ connection: UInt64, _ kind: RelayEvent.Kind) {
         let now = Instant(nanoseconds: Int64(clamping: NIODeadline.now().uptimeNanoseconds))

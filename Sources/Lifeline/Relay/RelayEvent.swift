@@ -58,7 +58,7 @@ package struct RelayEvent: Sendable {
         case ended
     }
 
-    /// The connection's number within the process.
+    /// The connection's number at the relay, from 1 on.
     package let connection: UInt64
     /// When it happened.
     package let instant: Instant

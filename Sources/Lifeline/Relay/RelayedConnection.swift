@@ -22,7 +22,7 @@ final class RelayedConnection {
         var hasToldPause = false
     }
 
-    let id = Engines.nextConnectionID()
+    let id: UInt64
     let eventLoop: any EventLoop
     private let relay: Relay
     private let latency: TimeAmount
@@ -49,6 +49,7 @@ final class RelayedConnection {
 
     init(_ relay: Relay, _ eventLoop: any EventLoop) {
         self.relay = relay
+        id = relay.nextConnectionID()
         self.eventLoop = eventLoop
         latency = TimeAmount(relay.configuration.latency)
         for (fault, after) in relay.configuration.faults {

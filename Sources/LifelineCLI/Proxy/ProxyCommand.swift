@@ -13,7 +13,8 @@ struct ProxyCommand: AsyncParsableCommand {
             so the server sees the Host and the Origin that the client has written, and the client's path.
 
             Standard output has the diagrams, standard error a line for each connection that is opened, and one for its \
-            end. The first line of standard output says where the proxy listens.
+            end. The first line of standard output says where the proxy listens, the second where the page is that shows \
+            every connection as it happens: on a port of its own, since all that comes to the proxy's is passed on.
 
             Faults test what stands behind. --drop-after, --cut and --reset take a time with its unit (5s, 250ms, 2m), \
             counted from when the connection to the server stands, or a number of bytes (1000, 64k, 1M) of both \
@@ -57,6 +58,7 @@ struct ProxyCommand: AsyncParsableCommand {
     @Flag(help: "Draw nothing.")
     var quiet = false
 
+    @OptionGroup(title: "Page") var page: ProxyPageArguments
     @OptionGroup(title: "Faults") var faults: FaultArguments
     @OptionGroup(title: "Recording") var recording: RecordingArguments
     @OptionGroup var outputOptions: OutputOptions
@@ -81,8 +83,10 @@ struct ProxyCommand: AsyncParsableCommand {
         let log = ConnectionLog(terminal: errors)
         let logging = Task { await log.write() }
         let queue = ProxyQueue()
+        let board = page.board()
         let reader = ProxyReader(
-            output: quiet ? nil : output, errors: errors, log: log, recorder: recorder, server: to.authority)
+            output: quiet ? nil : output, errors: errors, log: log, recorder: recorder, board: board,
+            server: to.authority)
         let reading = Task { await queue.read(reader) }
         let ticking = Task {
             while true {
@@ -90,7 +94,7 @@ struct ProxyCommand: AsyncParsableCommand {
                 queue.tick()
             }
         }
-        let status = await relay(queue, log, output)
+        let status = await relay(queue, board, log, output)
         ticking.cancel()
         queue.finish()
         let patience = Task {
@@ -113,23 +117,39 @@ struct ProxyCommand: AsyncParsableCommand {
     }
 
     /// Relays until it is to end.
-    private func relay(_ queue: ProxyQueue, _ log: ConnectionLog, _ output: Terminal) async -> ExitCode {
+    private func relay(
+        _ queue: ProxyQueue, _ board: ConnectionBoard?, _ log: ConnectionLog, _ output: Terminal
+    ) async -> ExitCode {
         let (stops, stop) = AsyncStream.makeStream(of: Void.self)
         let interruption = Interruption { stop.yield() }
         defer { withExtendedLifetime(interruption) {} }
-        do throws(WebSocketError) {
+        do {
             let relay = try Relay(configuration) { queue.add($0) }
             let address = try await relay.listen()
             let url = (tlsCert == nil ? "ws://" : "wss://") + "\(address)"
-            output.print("listening on " + output.paint(url, .bold))
-            if to.path != "/" { log.note("the path in --to means nothing: requests are passed on as they are") }
-            for await _ in stops { break }
-            log.note("stopping, with \(relay.openConnections.counted("open connection"))")
-            await relay.shutDown()
+            let work: @Sendable (String?) async -> Void = { page in
+                output.print("listening on " + output.paint(url, .bold))
+                if let page { output.print("  " + page + output.paint("  shows every connection as it happens", .dim)) }
+                if to.path != "/" { log.note("the path in --to means nothing: requests are passed on as they are") }
+                for await _ in stops { break }
+                log.note("stopping, with \(relay.openConnections.counted("open connection"))")
+                await relay.shutDown()
+            }
+            if let board {
+                let page = ProxyPage(
+                    board: board, arguments: page, subject: "\(url) → \(to.isSecure ? "wss" : "ws")://\(to.authority)",
+                    tls: configuration.tls, log: log)
+                try await page.serve(work)
+            } else {
+                await work(nil)
+            }
             return ExitStatus.success
-        } catch {
+        } catch let error as WebSocketError {
             log.note("lifeline proxy: " + error.message.visible())
             return ExitStatus.of(error)
+        } catch {
+            log.note("lifeline proxy: " + "\(error)".visible())
+            return ExitStatus.networkFailure
         }
     }
 

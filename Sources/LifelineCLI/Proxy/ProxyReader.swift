@@ -29,6 +29,7 @@ actor ProxyReader {
     private let errors: Terminal
     private let log: ConnectionLog
     private let recorder: Recorder?
+    private let board: ConnectionBoard?
     private let payloadLimit: Int
     private let server: String
     private var conversations: [UInt64: Conversation] = [:]
@@ -40,15 +41,21 @@ actor ProxyReader {
 
     /// - Parameters:
     ///   - output: Where to draw; `nil` for nowhere.
+    ///   - board: What a page shows; `nil` where there is none.
     ///   - server: What the server is called.
-    init(output: Terminal?, errors: Terminal, log: ConnectionLog, recorder: Recorder?, server: String) {
+    init(
+        output: Terminal?, errors: Terminal, log: ConnectionLog, recorder: Recorder?, board: ConnectionBoard?,
+        server: String
+    ) {
         self.output = output
         isDrawing = output != nil
         self.errors = errors
         self.log = log
         self.recorder = recorder
+        self.board = board
         self.server = server
-        payloadLimit = max(LifecycleEvent.defaultPayloadLimit, recorder?.payloadLimit ?? 0)
+        payloadLimit = max(
+            LifecycleEvent.defaultPayloadLimit, recorder?.payloadLimit ?? 0, board?.payloadLimit ?? 0)
     }
 
     /// Reads what has happened.
@@ -139,7 +146,9 @@ actor ProxyReader {
 
     private func show(_ events: [TraceEvent], _ conversation: inout Conversation) {
         for event in events {
-            recorder?.record(event, at: Instant(nanoseconds: event.time))
+            let instant = Instant(nanoseconds: event.time)
+            recorder?.record(event, at: instant)
+            board?.record(event, at: instant)
             guard isDrawing else { continue }
             conversation.isSettled = false
             conversation.events += 1

@@ -59,7 +59,8 @@ public struct TraceEvent: Hashable, Sendable {
         case frame(Direction, Frame)
         /// A message, after its last frame.
         case message(Direction, Message)
-        /// A Pong answered a Ping of the observer's after so many nanoseconds.
+        /// A Pong answered a Ping of the observer's after so many nanoseconds; where the observer stands between client and
+        /// server, a Ping of either, and the time is that from there to who has answered, and back.
         case roundTrip(nanoseconds: Int64)
         /// The observer stops taking, or giving, because the application, or the peer, is behind.
         case paused(Direction, pendingBytes: Int?)

@@ -3,7 +3,8 @@ import Synchronization
 
 /// What a server's connections are, and were until a moment ago: the page's memory.
 ///
-/// It is an observer: give it to a server, or have ``ConnectionPage`` do so.
+/// It is an observer: give it to a server, or have ``ConnectionPage`` do so. What others see is told it by
+/// ``record(_:at:)``.
 public final class ConnectionBoard: LifecycleObserver {
     /// What is kept.
     public struct Options: Sendable {
@@ -47,6 +48,8 @@ public final class ConnectionBoard: LifecycleObserver {
         var pending = 0
         /// Whether the application is behind.
         var isPaused = false
+        /// Whether the peer is, and takes no more.
+        var isWaiting = false
     }
 
     private struct Entry {
@@ -79,21 +82,34 @@ public final class ConnectionBoard: LifecycleObserver {
     public var payloadLimit: Int { options.payloadLimit }
 
     public func observe(_ event: LifecycleEvent) {
+        record(
+            TraceEvent(event, since: event.instant, keepsPayloads: options.payloadLimit > 0), at: event.instant)
+    }
+
+    /// Shows an event that this library's connections have not told of: one of a relay's, say.
+    ///
+    /// Its payload is cut to ``Options/payloadLimit``. The event ``TraceEvent/Kind/tcpEnded`` is taken for a connection's last.
+    ///
+    /// - Parameters:
+    ///   - event: The event; its time is not looked at.
+    ///   - instant: When it happened.
+    public func record(_ event: TraceEvent, at instant: Instant) {
+        var event = options.redaction(
+            event.keepingPayloads(upTo: options.payloadLimit > 0 ? options.payloadLimit : nil))
         state.withLock { state in
-            let beginning = state.beginning ?? event.instant
+            let beginning = state.beginning ?? instant
             state.beginning = beginning
-            let traced = options.redaction(
-                TraceEvent(event, since: beginning, keepsPayloads: options.payloadLimit > 0))
-            state.now = max(state.now, traced.time)
+            event.time = instant.nanoseconds - beginning.nanoseconds
+            state.now = max(state.now, event.time)
             state.version += 1
             var entry =
-                state.entries.removeValue(forKey: event.connectionID)
-                ?? Entry(summary: Summary(id: event.connectionID, began: traced.time), version: 0)
+                state.entries.removeValue(forKey: event.connection)
+                ?? Entry(summary: Summary(id: event.connection, began: event.time), version: 0)
             entry.version = state.version
-            note(traced, &entry.summary)
-            keep(traced, &entry)
-            state.entries[event.connectionID] = entry
-            if case .tcpEnded = traced.kind { forget(event.connectionID, &state) }
+            note(event, &entry.summary)
+            keep(event, &entry)
+            state.entries[event.connection] = entry
+            if case .tcpEnded = event.kind { forget(event.connection, &state) }
         }
     }
 
@@ -122,6 +138,8 @@ public final class ConnectionBoard: LifecycleObserver {
         case .request(_, let head): summary.route = head.target ?? ""
         case .response(_, let head):
             let status = head.status ?? 0
+            // Another answer follows (RFC 9110 §15.2).
+            if (100..<200).contains(status), status != 101 { break }
             summary.state = status == 101 ? "open" : (200..<400).contains(status) ? "http" : "refused"
             if status != 101 { summary.ending = "\(status) \(head.reason ?? "")".trimmed }
             summary.compression = head["Sec-WebSocket-Extensions"]
@@ -140,8 +158,12 @@ public final class ConnectionBoard: LifecycleObserver {
             if summary.roundTrips.count > 32 { summary.roundTrips.removeFirst() }
         case .paused(.received, _): summary.isPaused = true
         case .resumed(.received): summary.isPaused = false
-        case .paused(.sent, let pending): summary.pending = pending ?? 0
-        case .resumed(.sent): summary.pending = 0
+        case .paused(.sent, let pending):
+            summary.isWaiting = true
+            summary.pending = pending ?? 0
+        case .resumed(.sent):
+            summary.isWaiting = false
+            summary.pending = 0
         case .ended(let ending):
             summary.isClean = ending.isClean
             if summary.state != "refused", summary.state != "http" {

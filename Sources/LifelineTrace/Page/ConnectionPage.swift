@@ -20,8 +20,10 @@ public struct ConnectionPage: Sendable {
     public let board: ConnectionBoard
     /// What must stand in the page's address for it to be shown; `nil`, the default, shows it to this machine alone.
     public var token: String?
-    /// The paths that a visitor is offered to try. Default: the page's own, which shows all nine steps.
+    /// The paths that a visitor is offered to try, besides the page's own, which shows all nine steps. Default: none.
     public var places: [String] = []
+    /// Whose connections are shown, in a line at the page's top. Default: empty, which says nothing.
+    public var subject = ""
 
     /// A page.
     public init(board: ConnectionBoard = ConnectionBoard(), token: String? = nil) {
@@ -34,8 +36,11 @@ public struct ConnectionPage: Sendable {
     /// - Parameters:
     ///   - server: The server, before it runs.
     ///   - path: Where the page is, without a slash at its end. Default: `/lifeline`.
-    public func mount(on server: inout WebSocketServer, at path: String = "/lifeline") {
-        server.observers.append(board)
+    ///   - observes: Whether the server's own connections are shown. Default: `true`. Without, the page shows what the
+    ///     board is told of by others (``ConnectionBoard/record(_:at:)``), and has no path of its own to try; where there are no
+    ///     ``places`` either, nothing is offered to be tried.
+    public func mount(on server: inout WebSocketServer, at path: String = "/lifeline", observes: Bool = true) {
+        if observes { server.observers.append(board) }
         let page = self
         for file in PageFile.all {
             server.page(file.name.isEmpty ? path : path + "/" + file.name) { request, remoteAddress in
@@ -45,15 +50,17 @@ public struct ConnectionPage: Sendable {
         server.page(path + "/export") { request, remoteAddress in
             page.allows(request, remoteAddress) ? page.export(request) : PageFile.forbidden
         }
-        let places = [path + "/try"] + places
+        let places = (observes ? [path + "/try"] : []) + places
         server.route(path + "/socket") { socket in
             guard page.allows(socket.handshake.request, socket.handshake.remoteAddress) else {
                 _ = try await socket.close(code: .policyViolation, reason: "only from this machine, or with the token")
                 return
             }
-            try await PageConversation(board: page.board, places: places, socket: socket).run()
+            try await PageConversation(
+                board: page.board, subject: page.subject, places: places, socket: socket, isShown: observes
+            ).run()
         }
-        server.route(path + "/try") { try await ConnectionPage.try($0) }
+        if observes { server.route(path + "/try") { try await ConnectionPage.try($0) } }
     }
 
     /// All that there is to see, upon the first message: an answer, a Ping and an update that nobody asked for.

@@ -10,6 +10,9 @@ import Foundation
 /// What the page's script and the server say to each other: `docs/page.md` describes it.
 final class PageConversation: Sendable {
     private let board: ConnectionBoard
+    private let subject: String
+    /// The number of the page's own connection; `nil` where that is not among those shown.
+    private let own: UInt64?
     private let places: [String]
     private let socket: WebSocket
     /// The connection whose diagram is open.
@@ -22,8 +25,10 @@ final class PageConversation: Sendable {
     /// The most rows of a diagram; then it begins again with what follows.
     private static let maximumRows = 4000
 
-    init(board: ConnectionBoard, places: [String], socket: WebSocket) {
+    init(board: ConnectionBoard, subject: String, places: [String], socket: WebSocket, isShown: Bool) {
         self.board = board
+        own = isShown ? socket.id : nil
+        self.subject = subject
         self.places = places
         self.socket = socket
     }
@@ -38,10 +43,12 @@ final class PageConversation: Sendable {
 
     private struct Hello: Codable {
         var type = "hello"
+        /// Whose connections are shown; may be empty.
+        var subject: String
         var places: [String]
         var payloads: Bool
-        /// The number of the page's own connection.
-        var own: UInt64
+        /// The number of the page's own connection; `null` where that is not among those shown.
+        var own: UInt64?
     }
 
     private struct List: Codable {
@@ -78,7 +85,7 @@ final class PageConversation: Sendable {
     // MARK: The conversation
 
     func run() async throws {
-        try await say(Hello(places: places, payloads: board.payloadLimit > 0, own: socket.id))
+        try await say(Hello(subject: subject, places: places, payloads: board.payloadLimit > 0, own: own))
         try await withThrowingTaskGroup { group in
             group.addTask { try await self.listen() }
             group.addTask { try await self.tellList() }
@@ -113,7 +120,7 @@ final class PageConversation: Sendable {
             let (changed, ids, next, now) = board.changes(since: version)
             if next != version || ids.count != count && !ids.isEmpty {
                 // What the page is told makes the page's own connection change, and is no news.
-                let news = changed.filter { $0.id != socket.id || count < 0 }
+                let news = changed.filter { $0.id != own || count < 0 }
                 if !news.isEmpty || ids.count != count {
                     try await say(List(now: now, changed: news, ids: ids))
                 }
@@ -130,7 +137,7 @@ final class PageConversation: Sendable {
             let wish = watched.withLock { $0 }
             if wish != drawn?.connection { drawn = nil }
             // The page's own connection would tell of what it tells.
-            if let wish, wish != socket.id {
+            if let wish, wish != own {
                 let from = drawn?.next ?? 0
                 if let (events, next) = board.events(of: wish, from: from), let first = events.first {
                     var builder =

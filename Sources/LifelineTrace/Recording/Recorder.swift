@@ -172,20 +172,9 @@ private final class RecordingQueue: Sendable {
         switch entry {
         case .observed(let event):
             return TraceEvent(event, since: beginning, keepsPayloads: options.payloads != .none)
-        case .made(var event):
+        case .made(let event):
+            var event = event.keepingPayloads(upTo: options.payloads == .none ? nil : options.payloadLimit)
             event.time = instant.nanoseconds - beginning.nanoseconds
-            func kept(_ payload: [UInt8]?) -> [UInt8]? {
-                options.payloads == .none ? nil : payload.map { Array($0.prefix(options.payloadLimit)) }
-            }
-            switch event.kind {
-            case .frame(let direction, var frame) where !frame.meaning.isControl:
-                frame.payload = kept(frame.payload)
-                event.kind = .frame(direction, frame)
-            case .message(let direction, var message):
-                message.payload = kept(message.payload)
-                event.kind = .message(direction, message)
-            default: break
-            }
             return event
         }
     }

@@ -28,6 +28,8 @@ package struct ConversationDecoder {
         var frames: FrameFollower?
         var closing: TraceEvent.Frame?
         var hasFinished = false
+        /// Its Pings that have not been answered: what they carry, and when they passed.
+        var pings: [(payload: [UInt8], time: Int64)] = []
     }
 
     private let connection: UInt64
@@ -40,8 +42,6 @@ package struct ConversationDecoder {
     private var firstToClose: TraceEvent.Observer?
     private var firstToFinish: TraceEvent.Observer?
     private var failure: String?
-    /// The server's Pings that have not been answered: what they carry, and when they passed.
-    private var pings: [(payload: [UInt8], time: Int64)] = []
     private var time: Int64 = 0
     private var events: [TraceEvent] = []
 
@@ -227,17 +227,22 @@ package struct ConversationDecoder {
             case .close:
                 firstToClose = firstToClose ?? sender
                 self[sender].closing = self[sender].closing ?? frame
-            case .ping where sender == .server:
-                if pings.count == ConversationDecoder.maximumPings { pings.removeFirst() }
-                pings.append((frame.payload ?? [], time))
-            case .pong where sender == .client:
-                guard let index = pings.lastIndex(where: { $0.payload == frame.payload ?? [] }) else { continue }
-                tell(.roundTrip(nanoseconds: time - pings[index].time))
-                // Older ones are answered with it (RFC 6455 §5.5.3).
-                pings.removeFirst(index + 1)
+            case .ping:
+                if self[sender].pings.count == ConversationDecoder.maximumPings { self[sender].pings.removeFirst() }
+                self[sender].pings.append((frame.payload ?? [], time))
+            case .pong: answered(frame, sender.peer)
             default: break
             }
         }
+    }
+
+    /// A Pong has passed, to who may have sent its Ping.
+    private mutating func answered(_ pong: TraceEvent.Frame, _ asker: TraceEvent.Observer) {
+        let pings = self[asker].pings
+        guard let index = pings.lastIndex(where: { $0.payload == pong.payload ?? [] }) else { return }
+        tell(.roundTrip(nanoseconds: time - pings[index].time))
+        // Older ones are answered with it (RFC 6455 §5.5.3).
+        self[asker].pings.removeFirst(index + 1)
     }
 
     // MARK: HTTP

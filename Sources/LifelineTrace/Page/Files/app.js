@@ -15,6 +15,7 @@ const query = (values) => {
 const address = (path) => location.origin.replace(/^http/, "ws") + path
 
 const status = document.getElementById("status")
+const subject = document.getElementById("subject")
 const inspector = new Inspector()
 const diagram = new Diagram({
   inspect: (row) => inspector.show(row),
@@ -61,7 +62,9 @@ function connect() {
 function take(message) {
   switch (message.type) {
     case "hello":
+      subject.textContent = message.subject
       attempt.offer(message.places)
+      diagram.canTry = message.places.length > 0
       diagram.payloads = message.payloads
       // The server may be another one than before: its numbers are, and its memory.
       list.clear(message.own)

@@ -4,6 +4,7 @@ export class Attempt {
     this.address = address
     this.opened = opened
     this.path = null
+    this.element = document.getElementById("attempt")
     this.select = document.getElementById("attempt-path")
     this.text = document.getElementById("attempt-text")
     this.openButton = document.getElementById("attempt-open")
@@ -21,8 +22,9 @@ export class Attempt {
     this.closeButton.addEventListener("click", () => this.socket?.close(1000, "bye"))
   }
 
-  // Sets the paths that may be tried.
+  // Sets the paths that may be tried; where there is none, nothing is offered.
   offer(places) {
+    this.element.hidden = places.length === 0
     const before = this.select.value
     this.select.replaceChildren(...places.map((place) => new Option(place, place)))
     if (places.includes(before)) this.select.value = before

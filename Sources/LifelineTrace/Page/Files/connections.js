@@ -129,7 +129,7 @@ export class ConnectionList {
     const isStale = since > 2000 || summary.ended != null
     set(cells.in, isStale ? "" : rateText(summary.rates?.in))
     set(cells.out, isStale ? "" : rateText(summary.rates?.out))
-    set(cells.queue, summary.isPaused ? "behind" : summary.pending ? bytesText(summary.pending) : "")
+    set(cells.queue, summary.isPaused ? "behind" : summary.pending ? bytesText(summary.pending) : summary.isWaiting ? "waits" : "")
   }
 
   key(event) {

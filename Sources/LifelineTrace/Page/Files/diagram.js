@@ -13,6 +13,8 @@ export class Diagram {
     this.omitted = document.getElementById("omitted")
     this.filter = { kind: "", from: "", text: "" }
     this.payloads = false
+    // Whether the page can make connections itself.
+    this.canTry = true
     this.open(null)
     for (const [id, name, type] of [
       ["filter-kind", "kind", "change"], ["filter-from", "from", "change"], ["filter-text", "text", "input"],
@@ -28,10 +30,13 @@ export class Diagram {
     this.connection = id
     this.rows = []
     this.waiting = null
+    // How many of the rows have been drawn before; what follows is new, and may be shown to be.
+    this.known = 0
     this.list.replaceChildren()
     this.omitted.textContent = ""
     this.tools.hidden = this.lifelines.hidden = id === null
     this.hint.hidden = id !== null
+    this.hint.textContent = this.canTry ? "Choose a connection, or make one with Try it." : "Choose a connection."
     this.title.textContent = id === null ? "Diagram" : `Diagram of #${id}`
     for (const link of document.querySelectorAll("#export a")) {
       if (id !== null) link.href = this.exportAddress(id, link.dataset.format)
@@ -42,6 +47,7 @@ export class Diagram {
   take({ from, rows, isNew }) {
     if (isNew) {
       this.rows = []
+      this.known = 0
       from = 0
     }
     this.rows.length = Math.min(this.rows.length, from)
@@ -65,7 +71,6 @@ export class Diagram {
   drawFrom(start) {
     const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 40
     while (this.list.lastChild && Number(this.list.lastChild.dataset.index) >= start) this.list.lastChild.remove()
-    const known = this.list.childElementCount
     const fragment = document.createDocumentFragment()
     let lastTime = null
     for (let index = start - 1; index >= 0 && lastTime === null; index--) lastTime = this.rows[index].time ?? null
@@ -78,9 +83,10 @@ export class Diagram {
         }
         lastTime = row.time
       }
-      if (this.fits(row)) fragment.append(this.draw(row, index, known > 0))
+      if (this.fits(row)) fragment.append(this.draw(row, index, this.known > 0 && index >= this.known))
     }
     this.list.append(fragment)
+    this.known = Math.max(this.known, this.rows.length)
     while (this.list.childElementCount > maximumShown) this.list.firstChild.remove()
     this.omitted.textContent =
       this.rows.length > maximumShown ? `The last ${maximumShown} of ${this.rows.length} steps are shown.` : ""

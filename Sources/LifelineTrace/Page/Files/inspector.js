@@ -26,7 +26,7 @@ export class Inspector {
     this.bytes = row.base64 ? Uint8Array.from(atob(row.base64), (digit) => digit.charCodeAt(0)) : null
     this.reason = row.payloads
       ? "This step has no payload that is kept."
-      : "Payloads are not kept here; the server has to be told to (lifeline serve --show-payloads)."
+      : "Payloads are not kept here; whoever shows this page has to be told to (--show-payloads)."
     this.draw()
   }
 
