@@ -132,6 +132,42 @@ def proxy_changes_no_byte():
 
 
 @test
+def proxy_rewrites_the_host():
+    head = (
+        "GET /chat HTTP/1.1\r\nhost: {}\r\nUpgrade: websocket\r\nOrigin: http://127.0.0.1:9\r\n"
+        "X-Host: 127.0.0.1\r\n\r\n"
+    )
+    data = b"Host: not one\r\n\r\nGET / HTTP/1.1\r\nHost: nor this\r\n\r\n" + random.randbytes(300_000)
+    with raw_server(echo) as url:
+        authority = url.removeprefix("ws://")
+        expected = head.format(authority).encode() + data
+        for size in (1, 7, 1_000_000):
+            with proxy(url, "--rewrite-host", "--quiet") as (relay, to, port), connect(port) as connection:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                begin = head.format("127.0.0.1:" + str(port)).encode()
+
+                def send():
+                    for start in range(0, len(begin), size):
+                        connection.sendall(begin[start : start + size])
+                        time.sleep(0.001)
+                    connection.sendall(data)
+                    connection.shutdown(socket.SHUT_WR)
+
+                thread = threading.Thread(target=send)
+                thread.start()
+                expect(read_all(connection) == expected, "the bytes are not as they should be")
+                thread.join()
+    # Without it nothing is replaced, and with it the drawing has what is passed on.
+    with serve() as (_, url, server_port):
+        for options, host in ((("--rewrite-host",), server_port), ((), None)):
+            with proxy(url, *options) as (relay, to, port):
+                equal(run("connect", "--wait", "0.1", to + "/echo", input="hello\n").stdout, b"hello\n")
+                relay.wait_for_error("closed 1000")
+                with urllib.request.urlopen(to.replace("ws", "http") + "/", timeout=TIMEOUT) as answer:
+                    expect(f"ws://127.0.0.1:{host or port}/echo" in answer.read().decode(), options)
+
+
+@test
 def proxy_waits_for_who_does_not_read():
     """Memory is bounded where the server reads nothing, and nothing is lost."""
     go = threading.Event()
@@ -380,6 +416,6 @@ def proxy_command_line():
     text = run("proxy", "--help").stdout.decode()
     for option in (
         "--listen", "--to", "--latency", "--drop-after", "--cut", "--reset", "--record", "--insecure", "--page",
-        "--no-page", "--page-token", "--show-payloads",
+        "--no-page", "--page-token", "--show-payloads", "--rewrite-host",
     ):
         expect(option in text, option)

@@ -4,7 +4,8 @@ import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// Passes the bytes of connections on, between whoever connects and one server, without changing any.
+/// Passes the bytes of connections on, between whoever connects and one server, without changing any but those of `Host`, where
+/// that is asked for.
 ///
 /// Neither side is read while the other does not take. An end is passed on as an end, and a reset as a reset.
 package final class Relay: Sendable {
@@ -20,6 +21,8 @@ package final class Relay: Sendable {
         package var targetTLS: ClientTLS
         /// How long a connection to the server, or a TLS handshake with a side, may take.
         package var connectTimeout: Duration = .seconds(10)
+        /// Whether `Host` in the clients' requests is replaced by the target's authority; nothing else is ever changed.
+        package var rewritesHost = false
         /// By how much each direction is delayed.
         package var latency: Duration = .zero
         /// What is done to each connection.

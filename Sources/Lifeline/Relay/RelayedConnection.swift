@@ -40,6 +40,8 @@ final class RelayedConnection {
     /// Whether both ends are being closed.
     private var isOver = false
     private var count = 0
+    /// Replaces `Host` in what the client sends, where that is asked for.
+    private var rewriter: HostRewriter?
     private var byteFaults: [(fault: RelayFault, after: Int)] = []
 
     /// From how long on a side that is not read is worth a word.
@@ -56,6 +58,9 @@ final class RelayedConnection {
             if case .bytes(let count) = after { byteFaults.append((fault, count)) }
         }
         byteFaults.sort { $0.after < $1.after }
+        if relay.configuration.rewritesHost {
+            rewriter = HostRewriter(authority: relay.configuration.target.authority)
+        }
     }
 
     private func tell(_ kind: RelayEvent.Kind) {
@@ -159,7 +164,8 @@ final class RelayedConnection {
     // MARK: What passes
 
     func received(_ bytes: ByteBuffer, from side: RelaySide) {
-        var rest = bytes
+        // What counts, and is told of, is what is passed on.
+        var rest = side == .client ? rewriter?.rewrite(bytes) ?? bytes : bytes
         while let (fault, after) = byteFaults.first, count + rest.readableBytes >= after {
             let part = rest.readSlice(length: after - count)
             byteFaults.removeFirst()

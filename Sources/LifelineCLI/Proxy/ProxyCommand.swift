@@ -10,7 +10,8 @@ struct ProxyCommand: AsyncParsableCommand {
         discussion: """
             Every byte is passed on as it is, whether it is understood or not. TLS ends at the proxy on either side: it is \
             spoken with clients where there is a certificate, and with the server where --to is wss://. Nothing is changed, \
-            so the server sees the Host and the Origin that the client has written, and the client's path.
+            so the server sees the Host and the Origin that the client has written, and the client's path. A server that is \
+            one of several behind an address knows itself by Host: --rewrite-host has it see its own name there.
 
             Standard output has the diagrams, standard error a line for each connection that is opened, and one for its \
             end. The first line of standard output says where the proxy listens, the second where the page is that shows \
@@ -24,7 +25,7 @@ struct ProxyCommand: AsyncParsableCommand {
 
             EXAMPLES
               lifeline proxy --listen 9000 --to ws://127.0.0.1:8080
-              lifeline proxy --listen 9000 --to wss://example.org --record passed.jsonl
+              lifeline proxy --listen 9000 --to wss://example.org --rewrite-host --record passed.jsonl
               lifeline proxy --listen 9000 --to ws://127.0.0.1:8080 --latency 200ms --drop-after 30s
             """)
 
@@ -49,6 +50,9 @@ struct ProxyCommand: AsyncParsableCommand {
 
     @Flag(help: "Do not check the server's certificate.")
     var insecure = false
+
+    @Flag(help: "Replace Host in the clients' requests by the server's name, as --to has it. Origin stays as it is.")
+    var rewriteHost = false
 
     @Option(
         help: ArgumentHelp(
@@ -161,6 +165,7 @@ struct ProxyCommand: AsyncParsableCommand {
             configuration.tls = ServerTLS(certificateChain: .file(tlsCert), privateKey: .file(tlsKey))
         }
         configuration.connectTimeout = connectTimeout.duration
+        configuration.rewritesHost = rewriteHost
         configuration.latency = faults.latency.duration
         configuration.faults = faults.list
         return configuration
