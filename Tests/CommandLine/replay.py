@@ -1,16 +1,18 @@
 """lifeline replay."""
 
+import base64
 import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import time
 
 from command import process, run, serve
 from framework import equal, expect, test
-from peers import client, frame
+from peers import client, close_frame, finish, frame, peer
 
 HEADER = '{"lifelineRecording":1}'
 
@@ -57,7 +59,11 @@ def replay_of_what_was_recorded():
         for file in (traced, passed):
             for pace in ("0", "1", "5"):
                 result = run("replay", file, "--to", url + "/echo", "--pace", pace)
-                equal((result.returncode, result.stdout), (0, b"2 messages as recorded\n"), result.stderr)
+                wanted = (
+                    b"2 messages as recorded\n"
+                    b"the end as recorded: closed by the client, answered with 1000 (normal closure)\n"
+                )
+                equal((result.returncode, result.stdout), (0, wanted), result.stderr)
 
 
 @test
@@ -100,17 +106,121 @@ def replay_keeps_the_pace():
 
 
 @test
-def replay_as_server():
-    @contextlib.contextmanager
-    def server(*arguments):
-        with process("replay", *arguments, "--as-server", stdin=subprocess.DEVNULL) as running:
-            match = re.fullmatch(r"listening on ws://.*:(\d+)", running.line())
-            expect(match, running.errors)
-            yield running, int(match[1])
+def replay_plays_fragments():
+    """As the frames that were recorded, each at its place among the Pings."""
+    def fragment(opcode, fin, length, **members):
+        return line("frame", direction="sent", opcode=opcode, fin=fin, masked=True, length=length, **members)
 
+    ping = line("frame", direction="sent", opcode=9, fin=True, masked=True, length=1, base64="AA==")
+
+    def whole(frames, text, **members):
+        return line("message", direction="sent", kind="text", frames=frames, size=len(text), text=text, **members)
+
+    def first_eight(stream, frames):
+        stream.accept()
+        while len(frames) < 8:
+            first, second = stream.file.read(2)
+            key, payload = stream.file.read(4), stream.file.read(second & 0x7F)
+            payload = bytes(byte ^ key[index % 4] for index, byte in enumerate(payload))
+            frames.append((first, b"" if first == 0x89 else payload))
+        stream.write(close_frame(1000))
+        finish(stream)
+
+    text = "h\u00e4llo"
+    events = [
+        # Of lengths that are told, and with parts that are; the second ends within a character.
+        fragment(1, False, 1), ping, fragment(0, False, 1), fragment(0, False, 0), ping,
+        fragment(0, True, 4), whole(4, text, wire=6).replace('"size": 5', '"size": 6'),
+        fragment(1, False, 9, rsv1=True, text="on"), fragment(0, True, 7, text="e"),
+        whole(2, "one", wire=16, compressed=True),
+    ]
+    for pace in ("0", "1"):
+        with peer(first_eight) as (url, frames), recording(*events) as file:
+            result = run("replay", file, "--to", url, "--pace", pace, "--no-compression")
+            equal(result.returncode, 0, result.stdout, result.stderr)
+            equal(frames, [
+                (0x01, b"h"), (0x89, b""), (0x00, b"\xc3"), (0x00, b""), (0x89, b""), (0x80, b"\xa4llo"),
+                (0x01, b"on"), (0x80, b"e"),
+            ])
+
+
+@test
+def replay_compares_the_end():
+    """Who closes, with which code and reason, or nobody does."""
+    def closes(code, reason=""):
+        def conversation(stream, notes):
+            stream.accept()
+            stream.write(close_frame(code, reason))
+            stream.read()
+            stream.file.read()
+        return conversation
+
+    def answers(code):
+        def conversation(stream, notes):
+            stream.accept()
+            while stream.read()[0] != 8:
+                pass
+            stream.write(close_frame(code))
+        return conversation
+
+    def ends(stream, notes):
+        stream.accept()
+
+    def is_cut(stream, notes):
+        stream.accept()
+        with contextlib.suppress(ConnectionResetError):
+            stream.read()
+
+    def ended(code=1006, initiator="peer", clean=False):
+        return line("ended", code=code, initiator=initiator, clean=clean, reason="")
+
+    bye = base64.b64encode(b"\x0f\xa0bye").decode()
+    by_server = line("frame", direction="received", opcode=8, fin=True, masked=False, length=5, base64=bye)
+    answered = [close("sent"), close("received"), ended(1000, "local", True)]
+    crossed = [close("sent"), close("received"), ended(1000, "both", True)]
+    by_server_text = b'closed by the server with 4000 "bye"'
+    ended_text = b"ended by the server without a Close frame"
+    for events, conversation, status, text in (
+        ([by_server, ended()], closes(4000, "bye"), 0, b"the end as recorded: " + by_server_text),
+        ([by_server, ended()], closes(4000), 1, b"closed by the server with 4000; recorded: " + by_server_text),
+        ([by_server, ended()], closes(1001, "bye"), 1, b"1001 (going away)"),
+        ([by_server, ended()], ends, 1, ended_text),
+        ([by_server, ended()], answers(1000), 1, b"closed by the client, answered with 1000"),
+        ([ended()], ends, 0, b"the end as recorded: " + ended_text),
+        ([ended()], closes(1000), 1, b"closed by the server with 1000 (normal closure); recorded: " + ended_text),
+        ([ended(initiator="local")], is_cut, 0, b"ended by the client without a Close frame"),
+        (answered, answers(1000), 0, b"closed by the client, answered with 1000"),
+        # An answer with a code of its own is no answer.
+        (answered, answers(1002), 1, b"by the server with 1002"),
+        (answered, is_cut, 1, b"the end differs: closed by the client, and not answered"),
+        ([close("sent"), ended(initiator="local")], is_cut, 0, b"and not answered"),
+        (crossed, answers(1000), 0, b"closed by both at once"),
+        (crossed, closes(1000), 0, b"closed by both at once"),
+        ([message("sent", "a")], answers(1000), 0, b"the recording does not tell how the connection ended"),
+    ):
+        with peer(conversation) as (url, notes), recording(*events) as file:
+            result = run("replay", file, "--to", url, "--pace", "0", "--wait", "400ms")
+            expect(result.returncode == status and text in result.stdout, text, conversation.__qualname__, result)
+
+
+@contextlib.contextmanager
+def replay_server(*arguments):
+    with process("replay", *arguments, "--as-server", stdin=subprocess.DEVNULL) as running:
+        match = re.fullmatch(r"listening on ws://.*:(\d+)", running.line())
+        expect(match, running.errors)
+        yield running, int(match[1])
+
+
+@test
+def replay_as_server():
     with recording(*ECHO) as file:
         for second, status in ((b"b", 0), (b"x", 1)):
-            with server(file, "--pace", "0") as (running, port):
+            with replay_server(file, "--pace", "0") as (running, port):
+                expect(running.line().startswith("  /  "))
+                # Somebody else, who is refused, and stays.
+                stray = client(port, "/elsewhere")
+                expect("404" in stray.read_head())
+                running.wait_for_error("refused GET /elsewhere")
                 stream = client(port, "/")
                 stream.read_head()
                 for text, answer in ((b"a", b"a"), (second, b"b")):
@@ -118,9 +228,37 @@ def replay_as_server():
                     equal(stream.read(), (1, answer))
                 stream.write(frame(8, b"\x03\xe8", masked=True))
                 equal(stream.read()[0], 8)
-                stream.file.close()
-                stream.connection.close()
-                equal(running.end(), status)
+                # Who leaves TCP open is not waited for.
+                begin = time.monotonic()
+                equal(running.end(), status, running.errors)
+                expect(time.monotonic() - begin < 4, time.monotonic() - begin)
+                stray.connection.close()
+
+
+@test
+def replay_as_server_ends():
+    """A client that does not close, one that breaks off, and none."""
+    with recording(*ECHO) as file:
+        with replay_server(file, "--pace", "0", "--wait", "300ms") as (running, port):
+            stream = client(port, "/")
+            stream.read_head()
+            begin = time.monotonic()
+            equal(running.end(), 1)
+            expect(time.monotonic() - begin < 4, time.monotonic() - begin)
+            output = running.process.stdout.read()
+            expect(b"message 1: it is missing" in output and b"the end differs" in output, output)
+        with replay_server(file, "--pace", "0") as (running, port):
+            stream = client(port, "/")
+            stream.read_head()
+            stream.file.close()
+            stream.connection.close()
+            equal(running.end(), 1)
+            expect(b"ended by the client without a Close frame" in running.process.stdout.read())
+        with replay_server(file) as (running, port):
+            result = run("replay", file, "--as-server", "--port", str(port))
+            expect(result.returncode == 2 and b"in use" in result.stderr, result)
+            running.signal(signal.SIGINT)
+            equal(running.end(5), 130)
 
 
 @test

@@ -1,5 +1,6 @@
 import Lifeline
 import LifelineTrace
+import NIOCore
 
 /// What one side of a recorded connection did, and what the other side answered.
 struct Replay: Sendable {
@@ -7,8 +8,12 @@ struct Replay: Sendable {
     struct Step: Sendable {
         enum Kind: Sendable {
             case send(Message)
+            /// A frame of a message in fragments.
+            case fragment(MessageKind, FragmentPosition, ByteBuffer)
             case ping
-            case close(CloseCode, String)
+            case close(CloseFrame)
+            /// The end of TCP without a Close frame.
+            case cut
         }
 
         var kind: Kind
@@ -23,16 +28,27 @@ struct Replay: Sendable {
         let description: String
     }
 
+    /// The side that is played.
+    let side: TraceEvent.Observer
     /// What the played side did.
     private(set) var steps: [Step] = []
     /// The messages of the other side.
     private(set) var answers: [Message] = []
-    /// When the last of them came, in nanoseconds since the connection was open.
+    /// How it ended; `nil` where the recording does not say so.
+    private(set) var ending: ReplayEnding?
+    /// When the last of it all came, in nanoseconds since the connection was open.
     private(set) var end: Int64 = 0
     /// The target of the request.
     private(set) var path = "/"
     /// The subprotocol that was agreed on.
     private(set) var subprotocol: String?
+
+    /// Who has sent the first Close frame.
+    private var firstToClose: ReplayEnding.Initiator?
+    /// The other side's Close frame.
+    private var received: CloseFrame?
+    /// The frames of the message that the played side is in the middle of.
+    private var frames: [(frame: TraceEvent.Frame, time: Int64, answers: Int, step: Int)] = []
 
     /// Takes a connection from a recording.
     ///
@@ -40,6 +56,7 @@ struct Replay: Sendable {
     ///   - connection: Its number; `nil` for the first that became a WebSocket.
     ///   - side: The side to play.
     init(_ recording: Recording, connection: UInt64?, side: TraceEvent.Observer) throws(Unplayable) {
+        self.side = side
         let opened = recording.events.first { event in
             if case .response(_, let head) = event.kind {
                 head.status == 101 && (connection.map { $0 == event.connection } ?? true)
@@ -52,33 +69,47 @@ struct Replay: Sendable {
                 description: connection.map { "there is no WebSocket with the number \($0)" } ?? "there is no WebSocket"
             )
         }
-        var isClosing = false
+        let events = recording.events.filter {
+            $0.connection == opened.connection && $0.observer == opened.observer
+        }
+        for event in events { try add(event, opened) }
+        addBrokenOff()
+        addEnding(events, opened)
+        guard !steps.isEmpty || !answers.isEmpty || ending != nil else {
+            throw Unplayable(
+                description: "the WebSocket with the number \(opened.connection) has no messages and no end")
+        }
+    }
+
+    private mutating func add(_ event: TraceEvent, _ opened: TraceEvent) throws(Unplayable) {
+        let time = max(0, event.time - opened.time)
         let played: TraceEvent.Direction = opened.observer == side ? .sent : .received
-        for event in recording.events
-        where event.connection == opened.connection && event.observer == opened.observer {
-            let time = max(0, event.time - opened.time)
-            switch event.kind {
-            case .request(_, let head): path = String((head.target ?? "/").prefix { $0 != "?" })
-            case .response(_, let head): subprotocol = head["Sec-WebSocket-Protocol"]
-            case .message(let direction, let recorded):
-                let message = try Replay.message(recorded)
-                if direction == played {
-                    add(.send(message), time)
-                } else {
-                    answers.append(message)
-                    end = time
-                }
-            case .frame(let direction, let frame) where frame.meaning == .close:
+        switch event.kind {
+        case .request(_, let head): path = String((head.target ?? "/").prefix { $0 != "?" })
+        case .response(_, let head): subprotocol = head["Sec-WebSocket-Protocol"]
+        case .message(played, let message): try addMessage(message, time)
+        // Whoever has closed takes no more messages.
+        case .message(_, let message) where firstToClose != .played:
+            answers.append(try Replay.message(message, message.payload))
+            end = time
+        case .frame(let direction, let frame) where frame.meaning == .close:
+            let close = Replay.close(frame)
+            if direction != played {
+                received = received ?? close
+            } else if firstToClose == nil {
                 // An answer to a Close frame is given by itself.
-                if direction == played, !isClosing { add(Replay.close(frame), time) }
-                isClosing = true
-            case .frame(let direction, let frame) where frame.meaning == .ping:
-                if direction == played { add(.ping, time) }
+                add(.close(close), time)
+            }
+            firstToClose = firstToClose ?? (direction == played ? .played : .other)
+        case .frame(played, let frame):
+            switch frame.meaning {
+            case .ping: add(.ping, time)
+            case .text, .binary, .continuation:
+                if frame.meaning != .continuation { frames = [] }
+                frames.append((frame, time, answers.count, steps.count))
             default: break
             }
-        }
-        guard !steps.isEmpty || !answers.isEmpty else {
-            throw Unplayable(description: "the WebSocket with the number \(opened.connection) has no messages")
+        default: break
         }
     }
 
@@ -87,21 +118,108 @@ struct Replay: Sendable {
         end = max(end, time)
     }
 
-    private static func message(_ message: TraceEvent.Message) throws(Unplayable) -> Message {
-        guard message.isWhole else {
+    // MARK: Messages and their fragments
+
+    private mutating func addMessage(_ message: TraceEvent.Message, _ time: Int64) throws(Unplayable) {
+        defer { frames = [] }
+        guard frames.count > 1 else {
+            add(.send(try Replay.message(message, message.payload ?? frames.first?.frame.payload)), time)
+            return
+        }
+        // What is sent in parts may be recorded with its frames alone.
+        let joined = frames.reduce(into: [UInt8]()) { $0 += $1.frame.payload ?? [] }
+        let payload = message.isWhole ? message.payload : joined
+        let whole = try Replay.message(message, payload)
+        guard let parts = fragments(of: payload ?? [], joined: joined) else {
+            // Compressed, and not recorded in parts.
+            add(.send(whole), time)
+            return
+        }
+        insertFragments(parts, message.isText ? .text : .binary, isComplete: true)
+    }
+
+    /// The payload as its frames carried it; `nil` where that cannot be told.
+    private func fragments(of payload: [UInt8], joined: [UInt8]) -> [[UInt8]]? {
+        let lengths: [Int]
+        if frames.reduce(0, { $0 + $1.frame.length }) == payload.count, frames[0].frame.rsv1 == false {
+            lengths = frames.map(\.frame.length)
+        } else if joined == payload {
+            lengths = frames.map { $0.frame.payload?.count ?? 0 }
+        } else {
+            return nil
+        }
+        var rest = payload[...]
+        return lengths.map { length in
+            defer { rest = rest.dropFirst(length) }
+            return Array(rest.prefix(length))
+        }
+    }
+
+    /// Puts fragments where they were among the played side's other steps.
+    private mutating func insertFragments(_ parts: [[UInt8]], _ kind: MessageKind, isComplete: Bool) {
+        for (index, (entry, part)) in zip(frames, parts).enumerated().reversed() {
+            let isLast = isComplete && index == parts.count - 1
+            let position: FragmentPosition = index == 0 ? .first : isLast ? .last : .middle
+            steps.insert(
+                Step(
+                    kind: .fragment(kind, position, ByteBuffer(bytes: part)), time: entry.time, answers: entry.answers),
+                at: entry.step)
+            end = max(end, entry.time)
+        }
+    }
+
+    /// Adds the fragments of a message that was never ended, where they are recorded.
+    private mutating func addBrokenOff() {
+        guard let first = frames.first, first.frame.meaning != .continuation,
+            frames.allSatisfy({ !$0.frame.isFinal && $0.frame.payload?.count == $0.frame.length })
+        else { return }
+        insertFragments(
+            frames.map { $0.frame.payload ?? [] }, first.frame.meaning == .text ? .text : .binary, isComplete: false)
+        frames = []
+    }
+
+    private static func message(
+        _ message: TraceEvent.Message, _ payload: [UInt8]?
+    ) throws(Unplayable) -> Message {
+        guard (payload ?? []).count == message.size else {
             throw Unplayable(
                 description: "payloads are not recorded to their end; record with --record-payloads whole, and without "
                     + "--redact")
         }
-        let payload = message.payload ?? []
-        return message.isText ? .text(String(decoding: payload, as: UTF8.self)) : .binary(payload)
+        return message.isText ? .text(String(decoding: payload ?? [], as: UTF8.self)) : .binary(payload ?? [])
     }
 
-    private static func close(_ frame: TraceEvent.Frame) -> Step.Kind {
-        guard let payload = frame.payload, payload.count >= 2 else { return .close(.normalClosure, "") }
+    // MARK: The end
+
+    private mutating func addEnding(_ events: [TraceEvent], _ opened: TraceEvent) {
+        let isOver = events.first { event in
+            switch event.kind {
+            case .ended, .finished, .failed, .tcpEnded: true
+            default: false
+            }
+        }
+        guard received != nil || isOver != nil else { return }
+        var initiator = firstToClose
+        for case .ended(let ending) in events.map(\.kind) {
+            if ending.initiator == "both" {
+                initiator = .both
+            } else if initiator == nil {
+                initiator = (ending.initiator == "local") == (opened.observer == side) ? .played : .other
+            }
+        }
+        let ending = ReplayEnding(
+            initiator: initiator ?? .other, received: received, hasClosed: firstToClose == .played, failure: nil)
+        self.ending = ending
+        let time = max(0, (isOver?.time ?? 0) - opened.time)
+        end = max(end, time)
+        if ending.initiator == .played, firstToClose == nil { add(.cut, time) }
+    }
+
+    private static func close(_ frame: TraceEvent.Frame) -> CloseFrame {
+        guard let payload = frame.payload, payload.count >= 2 else { return .empty }
         let code = CloseCode(rawValue: UInt16(payload[0]) << 8 | UInt16(payload[1]))
+        let reason = String(decoding: payload.dropFirst(2), as: UTF8.self)
         // What was not allowed then is not now either.
-        guard (try? CloseFrame(code: code)) != nil else { return .close(.normalClosure, "") }
-        return .close(code, String(decoding: payload.dropFirst(2), as: UTF8.self))
+        return (try? CloseFrame(code: code, reason: reason)) ?? .empty
     }
 }

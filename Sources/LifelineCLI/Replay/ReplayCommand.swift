@@ -1,6 +1,7 @@
 import ArgumentParser
 import Lifeline
 import LifelineTrace
+import Logging
 import Synchronization
 
 /// `lifeline replay`: a recorded connection, once more.
@@ -11,7 +12,8 @@ struct ReplayCommand: AsyncParsableCommand {
         discussion: """
             Plays the client's messages, Pings and Close frame to a server, or with --as-server the server's to the first \
             client that connects, and compares what is answered with what was recorded, message by message: its kind, its \
-            size and its content. The first difference is shown.
+            size and its content. The first difference is shown. Then the end is compared: who began it, the other side's \
+            code and reason, or that there was no Close frame.
 
             The recording must have its payloads whole: --record-payloads whole.
 
@@ -22,8 +24,9 @@ struct ReplayCommand: AsyncParsableCommand {
               lifeline replay day.jsonl --as-server --port 9000
 
             EXIT STATUS
-              0 where all answers are as recorded, 1 where one differs, is missing, or was not recorded; otherwise as of \
-            lifeline connect, and 65 where the recording cannot be played.
+              0 where all answers and the end are as recorded, 1 where one differs, is missing, or was not recorded; \
+            otherwise as of lifeline connect: 2 where there is no connection, or no port to listen at, 3 where the opening \
+            handshake is refused, 130 after Ctrl-C; and 65 where the recording cannot be played.
             """)
 
     @Argument(help: ArgumentHelp("The recording; - for standard input.", valueName: "file"))
@@ -56,7 +59,9 @@ struct ReplayCommand: AsyncParsableCommand {
             "A member of JSON messages whose value may differ; repeatable.", valueName: "name"))
     var ignoreMember: [String] = []
 
-    @Option(help: ArgumentHelp("How much longer than recorded an answer may take.", valueName: "duration"))
+    @Option(
+        help: ArgumentHelp(
+            "How much longer than recorded an answer may take, that to a Close frame too.", valueName: "duration"))
     var wait = TimeSpan(.seconds(5))
 
     @OptionGroup(title: "Connection") var client: ClientOptions
@@ -78,12 +83,12 @@ struct ReplayCommand: AsyncParsableCommand {
             errors.print("lifeline replay: " + errors.visible("\(file): \(reason)"))
             throw ExitStatus.inputRefused
         }
-        let comparison = ReplayComparison(replay.answers, ignoring: ignoreMember)
+        let comparison = ReplayComparison(replay, ignoring: ignoreMember)
         let player = ReplayPlayer(replay: replay, comparison: comparison, pace: pace, patience: wait.duration)
         let interruption = Interruption { System.exitNow(Interruption.status) }
         defer { withExtendedLifetime(interruption) {} }
         do {
-            if let to { try await play(player, to: to) } else { try await serve(player, output) }
+            if let to { try await play(player, to: to) } else { try await serve(player, output, errors) }
         } catch let error as WebSocketError {
             errors.print("lifeline replay: " + errors.visible(error.message))
             throw ExitStatus.of(error)
@@ -114,10 +119,16 @@ struct ReplayCommand: AsyncParsableCommand {
         try await WebSocketClient.connect(to: "\(url)", configuration: configuration) { await player.play($0) }
     }
 
-    private func serve(_ player: ReplayPlayer, _ output: Terminal) async throws {
+    private func serve(_ player: ReplayPlayer, _ output: Terminal, _ errors: Terminal) async throws {
         let (ends, end) = AsyncStream.makeStream(of: Void.self)
+        let log = ConnectionLog(terminal: errors)
+        let logging = Task { await log.write() }
         var configuration = WebSocketServerConfiguration()
         configuration.originPolicy = .any
+        configuration.observers = [log]
+        // For other clients than the one that was played to.
+        configuration.shutdownTimeout = .milliseconds(500)
+        configuration.logger = Logger(label: "lifeline.replay") { _ in WarningLog(log: log) }
         configuration.endpoint.maximumMessageSize = client.maxMessageSize.bytes
         configuration.endpoint.maximumFrameSize = client.maxMessageSize.bytes
         var server = WebSocketServer(address: .hostname("127.0.0.1", port: port), configuration: configuration)
@@ -132,8 +143,12 @@ struct ReplayCommand: AsyncParsableCommand {
         }
         try await server.withServer { address in
             output.print("listening on " + output.paint("ws://\(address)", .bold))
+            output.print(
+                "  " + output.visible(player.replay.path) + output.paint("  is where a client is waited for", .dim))
             for await _ in ends { break }
         }
+        log.finish()
+        await logging.value
     }
 }
 

@@ -3,20 +3,25 @@ import LifelineTrace
 import NIOCore
 import Synchronization
 
-/// Holds what comes to what was recorded, message by message.
+/// Holds what comes to what was recorded, message by message, and then the end.
 final class ReplayComparison: Sendable {
     private struct State {
         var count = 0
         var differing = 0
         var firstDifference: String?
+        var ending: ReplayEnding?
     }
 
     private let recorded: [Message]
+    private let recordedEnding: ReplayEnding?
+    private let side: TraceEvent.Observer
     private let ignoredMembers: Set<String>
     private let state = Mutex(State())
 
-    init(_ recorded: [Message], ignoring members: [String]) {
-        self.recorded = recorded
+    init(_ replay: Replay, ignoring members: [String]) {
+        recorded = replay.answers
+        recordedEnding = replay.ending
+        side = replay.side
         ignoredMembers = Set(members)
     }
 
@@ -41,8 +46,28 @@ final class ReplayComparison: Sendable {
         }
     }
 
+    /// Compares the end.
+    func end(_ ending: ReplayEnding) {
+        state.withLock { $0.ending = ending }
+    }
+
     /// What came of it: whether all was the same, and lines that say so.
     func report() -> (isSame: Bool, lines: [String]) {
+        let (messages, ending) = (reportMessages(), reportEnding())
+        return (messages.isSame && ending.isSame, messages.lines + [ending.line])
+    }
+
+    private func reportEnding() -> (isSame: Bool, line: String) {
+        guard let recordedEnding else { return (true, "the recording does not tell how the connection ended") }
+        let recorded = recordedEnding.text(played: side)
+        guard let ending = state.withLock({ $0.ending }) else { return (false, "the end is missing: \(recorded)") }
+        guard ending.isSame(as: recordedEnding) else {
+            return (false, "the end differs: \(ending.text(played: side)); recorded: \(recorded)")
+        }
+        return (true, "the end as recorded: \(recorded)")
+    }
+
+    private func reportMessages() -> (isSame: Bool, lines: [String]) {
         state.withLock { state in
             let missing = max(0, recorded.count - state.count)
             if state.differing == 0, missing == 0 {
