@@ -111,6 +111,13 @@ def proxy_draws_and_records():
         equal(sorted(texts), sorted((way, text) for way in ("received", "sent") for text in ("hello", "x" * 3000)))
         again = run("draw", file)
         expect(again.returncode == 0 and "“hello”" in again.stdout.decode(), again)
+        for form in ("terminal", "mermaid", "svg", "har"):
+            both = run("draw", "--format", form, file).stdout.decode()
+            heading = r"connection 2, \S+ m?s after connection 1 (began|ended)"
+            expect(re.search(heading, both) and "/echo" in both and "/nowhere" in both, form, both)
+            equal(both.count("sequenceDiagram") + both.count("<svg "), int(form in ("mermaid", "svg")))
+            one = run("draw", "--format", form, "--connection", "2", file).stdout.decode()
+            expect("after connection" not in one and "/echo" not in one, form, one)
 
 
 @test

@@ -7,7 +7,7 @@ import Testing
 /// `LIFELINE_UPDATE_GOLDEN=1 swift test --filter Golden` writes them anew; then look at what has changed.
 @Suite("Golden drawings") struct GoldenTests {
     static let directory = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden")
-    static let names = ["abnormal", "compressed", "conversation", "fragments", "repeats"]
+    static let names = ["abnormal", "compressed", "conversation", "fragments", "reconnect", "repeats"]
 
     private func recording(_ name: String) throws -> Recording {
         try Recording(String(contentsOf: Self.directory.appending(path: name + ".jsonl"), encoding: .utf8))
@@ -25,29 +25,29 @@ import Testing
     @Test(arguments: names)
     func terminal(_ name: String) throws {
         let recording = try recording(name)
-        let diagram = SequenceDiagram(recording.connections[0], of: recording)
+        let diagrams = SequenceDiagram.all(of: recording)
         for (columns, suffix) in [(80, ""), (44, ".narrow"), (120, ".wide")] {
-            let text = TerminalRenderer(columns: columns).render(diagram)
+            let text = TerminalRenderer(columns: columns).render(diagrams)
             try check(text, "\(name)\(suffix).txt")
             #expect(!text.contains("\u{1B}"))
         }
-        let ascii = TerminalRenderer(columns: 80, usesUnicode: false).render(diagram)
+        let ascii = TerminalRenderer(columns: 80, usesUnicode: false).render(diagrams)
         try check(ascii, "\(name).ascii.txt")
         #expect(ascii.utf8.allSatisfy { $0 == 0x0A || (0x20...0x7E).contains($0) })
-        let coloured = TerminalRenderer(columns: 80, usesColor: true).render(diagram)
-        #expect(coloured.replacing(/\u{1B}\[\d+m/, with: "") == TerminalRenderer(columns: 80).render(diagram))
+        let coloured = TerminalRenderer(columns: 80, usesColor: true).render(diagrams)
+        #expect(coloured.replacing(/\u{1B}\[\d+m/, with: "") == TerminalRenderer(columns: 80).render(diagrams))
     }
 
     @Test(arguments: names)
     func mermaid(_ name: String) throws {
         let recording = try recording(name)
-        try check(MermaidRenderer().render(SequenceDiagram(recording.connections[0], of: recording)), name + ".mmd")
+        try check(MermaidRenderer().render(SequenceDiagram.all(of: recording)), name + ".mmd")
     }
 
     @Test(arguments: names)
     func svg(_ name: String) throws {
         let recording = try recording(name)
-        try check(SVGRenderer().render(SequenceDiagram(recording.connections[0], of: recording)), name + ".svg")
+        try check(SVGRenderer().render(SequenceDiagram.all(of: recording)), name + ".svg")
     }
 
     @Test(arguments: names)
@@ -76,11 +76,12 @@ import Testing
     @Test("Every row is as wide as the others, in every width", arguments: names)
     func widths(_ name: String) throws {
         let recording = try recording(name)
-        let diagram = SequenceDiagram(recording.connections[0], of: recording)
-        for columns in TerminalRenderer.minimumColumns...100 {
-            let rows = TerminalRenderer(columns: columns, usesUnicode: false).render(diagram).split(separator: "\n")
-            for row in rows.dropFirst(2) where row.count != columns {
-                Issue.record("\(columns) columns: \(row)")
+        for diagram in SequenceDiagram.all(of: recording) {
+            for columns in TerminalRenderer.minimumColumns...100 {
+                let rows = TerminalRenderer(columns: columns, usesUnicode: false).render(diagram).split(separator: "\n")
+                for row in rows.dropFirst(2) where row.count != columns {
+                    Issue.record("\(columns) columns: \(row)")
+                }
             }
         }
     }
@@ -91,11 +92,11 @@ import Testing
         var options = SequenceDiagram.Options()
         options.collapses = nil
         let renderer = TerminalRenderer(columns: 80)
-        let whole = renderer.render(SequenceDiagram(recording.connections[0], of: recording, options: options))
-        for settles in [false, true] {
+        for (connection, settles) in recording.connections.flatMap({ [($0, false), ($0, true)] }) {
+            let whole = renderer.render(SequenceDiagram(connection, of: recording, options: options))
             var diagram = LiveDiagram(observer: .client, renderer: renderer)
             var lines: [String] = []
-            for event in recording.events {
+            for event in recording.events where event.connection == connection {
                 lines += diagram.add(event)
                 if settles, case .message = event.kind { lines += diagram.settle() }
             }

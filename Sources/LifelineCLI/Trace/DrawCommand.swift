@@ -31,7 +31,7 @@ struct DrawCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The number of the connection to draw; all of them by default, and the first as SVG.", valueName: "number"))
+            "The number of the connection to draw; all of them by default, one below the other.", valueName: "number"))
     var connection: UInt64?
 
     @Flag(help: "Draw every arrow, and not only how often a few are repeated.")
@@ -98,16 +98,14 @@ struct DrawCommand: AsyncParsableCommand {
     private func text(_ recording: Recording, _ output: Terminal) -> String {
         var options = SequenceDiagram.Options()
         if all { options.collapses = nil }
-        let diagrams = recording.connections.map { SequenceDiagram($0, of: recording, options: options) }
+        let diagrams = SequenceDiagram.all(of: recording, options: options)
         switch format {
         case .terminal:
             let renderer = TerminalRenderer(
                 columns: width ?? output.columns, usesColor: output.usesColor, usesUnicode: output.usesUnicode)
-            return diagrams.map { diagram in
-                (diagrams.count > 1 ? "#\(diagram.connection)\n" : "") + renderer.render(diagram)
-            }.joined(separator: "\n")
-        case .mermaid: return diagrams.map { MermaidRenderer().render($0) }.joined(separator: "\n")
-        case .svg: return SVGRenderer(width: width ?? 840).render(diagrams[0])
+            return renderer.render(diagrams)
+        case .mermaid: return MermaidRenderer().render(diagrams)
+        case .svg: return SVGRenderer(width: width ?? 840).render(diagrams)
         case .har: return HAR.write(recording, software: LifelineCommand.version)
         case .json: return recording.text
         }

@@ -4,10 +4,24 @@ public struct MermaidRenderer: Sendable {
     public init() {}
 
     /// The diagram's source.
-    public func render(_ diagram: SequenceDiagram) -> String {
+    public func render(_ diagram: SequenceDiagram) -> String { render([diagram]) }
+
+    /// The source of one diagram that shows several, one below the other. Where there is more than one, notes say where each
+    /// begins, and what it follows.
+    public func render(_ diagrams: [SequenceDiagram]) -> String {
         var lines = ["sequenceDiagram"]
-        lines.append("    %% \(Self.escape(diagram.title))")
+        if let first = diagrams.first { lines.append("    %% \(Self.escape(first.title))") }
         lines += ["    participant client as Client", "    participant server as Server"]
+        for (index, diagram) in diagrams.enumerated() {
+            if index > 0, diagram.title != diagrams[0].title { lines.append("    %% \(Self.escape(diagram.title))") }
+            if diagrams.count > 1 { lines.append("    Note over client,server: \(Self.escape(diagram.heading))") }
+            lines += self.lines(diagram)
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func lines(_ diagram: SequenceDiagram) -> [String] {
+        var lines: [String] = []
         for row in diagram.rows {
             switch row {
             case .phase(let phase):
@@ -32,7 +46,7 @@ public struct MermaidRenderer: Sendable {
                 lines.append("    Note over client,server: and \(SequenceDiagram.repetition(arrows, times))")
             }
         }
-        return lines.joined(separator: "\n") + "\n"
+        return lines
     }
 
     /// Text that Mermaid takes for text: what its grammar has a meaning for is written as an entity.

@@ -12,6 +12,7 @@ public struct SVGRenderer: Sendable {
     private let timeColumn = 84
     private let rowHeight = 30
     private let detailHeight = 16
+    private let headingHeight = 34
     /// About what a column of the font takes.
     private let columnWidth = 7.3
 
@@ -20,29 +21,45 @@ public struct SVGRenderer: Sendable {
     private var columns: Int { Int(Double(right - left - 40) / columnWidth) }
 
     /// The picture.
-    public func render(_ diagram: SequenceDiagram) -> String {
+    public func render(_ diagram: SequenceDiagram) -> String { render([diagram]) }
+
+    /// One picture of several diagrams, one below the other. Where there is more than one, each has a heading that says what
+    /// it follows, and its own lifelines.
+    public func render(_ diagrams: [SequenceDiagram]) -> String {
         var body: [String] = []
+        var lifelines: [String] = []
         var y = 96
-        for row in diagram.rows {
-            let (elements, height) = draw(row, at: y)
-            body += elements
-            y += height
+        for (index, diagram) in diagrams.enumerated() {
+            var start = 76
+            if diagrams.count > 1 {
+                if index > 0 { y += 20 }
+                body.append(text("heading", (left + right) / 2, y + 8, heading(diagram, in: diagrams)))
+                y += headingHeight
+                if index > 0 { start = y - 16 }
+            }
+            for row in diagram.rows {
+                let (elements, height) = draw(row, at: y)
+                body += elements
+                y += height
+            }
+            y += 8
+            for x in [left, right] { lifelines.append("<line x1=\"\(x)\" y1=\"\(start)\" x2=\"\(x)\" y2=\"\(y)\"/>") }
         }
-        let height = y + 28
-        let title = escape(diagram.title.truncated(to: Int(Double(width - 2 * margin) / 8.4), ellipsis: "…"))
+        let height = y + 20
+        let title = diagrams.first?.title ?? ""
+        let shown = escape(title.truncated(to: Int(Double(width - 2 * margin) / 8.4), ellipsis: "…"))
         return """
             <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(height)" viewBox="0 0 \(width) \(height)" \
             role="img" aria-labelledby="title description">
-            <title id="title">\(escape(diagram.title))</title>
-            <desc id="description">\(escape(description(diagram)))</desc>
+            <title id="title">\(escape(title))</title>
+            <desc id="description">\(escape(diagrams.map { description($0, in: diagrams) }.joined(separator: "; ")))</desc>
             <style>
             \(SVGRenderer.style)
             </style>
             <rect class="paper" width="\(width)" height="\(height)"/>
-            <text class="title" x="\(margin)" y="32">\(title)</text>
+            <text class="title" x="\(margin)" y="32">\(shown)</text>
             <g class="lifelines">
-            <line x1="\(left)" y1="76" x2="\(left)" y2="\(height - 20)"/>
-            <line x1="\(right)" y1="76" x2="\(right)" y2="\(height - 20)"/>
+            \(lifelines.joined(separator: "\n"))
             </g>
             <g class="names">
             <rect x="\(left - 40)" y="50" width="80" height="26" rx="5"/><text x="\(left)" y="67">Client</text>
@@ -54,12 +71,19 @@ public struct SVGRenderer: Sendable {
             """
     }
 
+    /// Which of several a diagram is, with its title where that is another one than the first's.
+    private func heading(_ diagram: SequenceDiagram, in diagrams: [SequenceDiagram]) -> String {
+        let title = diagram.title == diagrams[0].title ? "" : ": " + diagram.title
+        return (diagram.heading + title).truncated(to: columns, ellipsis: "…")
+    }
+
     /// What the picture shows, for those who do not see it.
-    private func description(_ diagram: SequenceDiagram) -> String {
-        diagram.arrows.map { arrow in
+    private func description(_ diagram: SequenceDiagram, in diagrams: [SequenceDiagram]) -> String {
+        let arrows = diagram.arrows.map { arrow in
             "\(arrow.from.rawValue) to \(arrow.from.peer.rawValue): \(arrow.label)"
                 + (arrow.content.isEmpty ? "" : " \(arrow.content)")
-        }.joined(separator: "; ")
+        }
+        return ((diagrams.count > 1 ? [diagram.heading] : []) + arrows).joined(separator: "; ")
     }
 
     // MARK: Rows
@@ -177,7 +201,7 @@ public struct SVGRenderer: Sendable {
         """
         svg{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
         .title{font-size:14px;font-weight:600}.lifelines line{stroke-width:1.5}
-        .names text,.phase,.pause,.repeats{text-anchor:middle}.names text{font-weight:600}
+        .names text,.phase,.pause,.repeats,.heading{text-anchor:middle}.names text,.heading{font-weight:600}
         line.phase{stroke-dasharray:2 4}.time{text-anchor:end;font-size:11px}.detail{font-size:11px}
         .number{font-weight:600}.content{unicode-bidi:isolate}.arrow line{stroke-width:1.5}
         .transport line{stroke-dasharray:5 3}

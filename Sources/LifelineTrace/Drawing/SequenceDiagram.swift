@@ -82,6 +82,9 @@ public struct SequenceDiagram: Hashable, Sendable {
 
     /// The connection's number in its recording.
     public var connection: UInt64
+    /// What came before it in its recording; `nil` for the first connection, and where that was not looked for
+    /// (``all(of:options:)`` does). Renderers of several diagrams say so.
+    public var predecessor: Predecessor?
     /// What it is, in a line: the target and the host.
     public var title: String
     /// Who saw it.

@@ -25,6 +25,15 @@ public struct TerminalRenderer: Sendable {
         return lines.map { $0 + "\n" }.joined()
     }
 
+    /// Several diagrams, one below the other, each with a heading that says what it follows; one as it is.
+    public func render(_ diagrams: [SequenceDiagram]) -> String {
+        guard diagrams.count > 1 else { return diagrams.map { render($0) }.joined() }
+        return diagrams.map { diagram in
+            let heading = safe(diagram.heading).wrapped(to: width, ellipsis: ellipsis)
+            return heading.map { paint($0, .bold) + "\n" }.joined() + render(diagram)
+        }.joined(separator: "\n")
+    }
+
     /// The lines before the first row: the title, and the lifelines' names.
     public func header(_ diagram: SequenceDiagram) -> [String] {
         let title = safe(diagram.title).truncated(to: width, ellipsis: ellipsis)

@@ -49,6 +49,7 @@ public enum HAR {
         var timings: Timings?
         var serverIPAddress: String?
         var connection: String?
+        var comment: String?
         var _resourceType: String?
         var _webSocketMessages: [Message]?
     }
@@ -108,15 +109,21 @@ public enum HAR {
 
     // MARK: Writing
 
-    /// The archive of a recording: an entry for each connection that sent, or received, a request.
+    /// The archive of a recording: an entry for each connection that sent, or received, a request. Where there are several,
+    /// the entries' comments say what each follows.
     ///
     /// - Parameters:
     ///   - recording: The recording.
     ///   - software: The version of the program that writes it.
     public static func write(_ recording: Recording, software: String) -> String {
         let began = recording.began.flatMap(date) ?? Date(timeIntervalSince1970: 0)
+        let events = Dictionary(grouping: recording.events, by: \.connection)
+        let predecessors = ConnectionOrder.predecessors(of: recording)
         let entries = recording.connections.compactMap { connection in
-            entry(recording.events.filter { $0.connection == connection }, began: began)
+            entry(
+                events[connection] ?? [], began: began,
+                comment: events.count > 1
+                    ? SequenceDiagram.heading(connection, predecessors[connection]) : nil)
         }
         let archive = Archive(
             log: Log(
@@ -128,7 +135,7 @@ public enum HAR {
         return String(decoding: data, as: UTF8.self) + "\n"
     }
 
-    private static func entry(_ events: [TraceEvent], began: Date) -> Entry? {
+    private static func entry(_ events: [TraceEvent], began: Date, comment: String?) -> Entry? {
         guard let observer = events.first?.observer else { return nil }
         var request: (time: Int64, head: TraceEvent.HTTPHead)?
         var response: (time: Int64, head: TraceEvent.HTTPHead)?
@@ -173,7 +180,7 @@ public enum HAR {
                 blocked: -1, dns: -1, connect: connected.map { Double($0 - first) / 1e6 } ?? -1, ssl: -1, send: 0,
                 wait: response.map { Double($0.time - request.time) / 1e6 } ?? 0, receive: 0),
             serverIPAddress: observer == .client ? peer.map(host) : nil, connection: "\(events[0].connection)",
-            _resourceType: "websocket", _webSocketMessages: messages)
+            comment: comment, _resourceType: "websocket", _webSocketMessages: messages)
     }
 
     /// A message's payload as far as it was recorded.
