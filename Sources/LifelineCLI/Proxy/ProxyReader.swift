@@ -10,7 +10,6 @@ actor ProxyReader {
         let connection: UInt64
         var decoder: ConversationDecoder
         var diagram: LiveDiagram
-        var events = 0
         var isSettled = true
         var peer: String
         var place = ""
@@ -19,8 +18,6 @@ actor ProxyReader {
         var sent = (messages: 0, bytes: 0)
     }
 
-    /// From how many events on a diagram is begun anew, since it keeps its rows.
-    private static let maximumEvents = 50_000
     /// The columns that a connection's number takes.
     private static let numberColumns = 5
 
@@ -151,12 +148,6 @@ actor ProxyReader {
             board?.record(event, at: instant)
             guard isDrawing else { continue }
             conversation.isSettled = false
-            conversation.events += 1
-            if conversation.events > ProxyReader.maximumEvents {
-                draw(conversation.diagram.end() + ["… begun anew"], conversation.connection)
-                conversation.diagram = makeDiagram()
-                conversation.events = 0
-            }
             draw(conversation.diagram.add(event), conversation.connection)
         }
     }

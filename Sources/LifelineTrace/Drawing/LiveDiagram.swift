@@ -1,9 +1,10 @@
 /// A diagram that is drawn while it happens: each event gives the lines that are certain by then.
+///
+/// What has been given out is not kept: a connection may last for ever.
 public struct LiveDiagram: Sendable {
     private var builder: DiagramBuilder
     private let options: SequenceDiagram.Options
     private let renderer: TerminalRenderer
-    private var drawn = 0
     private var hasHeader = false
     private var lastTime: Int64?
 
@@ -28,12 +29,12 @@ public struct LiveDiagram: Sendable {
     ///   it out.
     public mutating func add(_ event: TraceEvent) -> [String] {
         builder.add(event)
-        return lines(upTo: builder.rows.count - 1)
+        return lines(of: builder.rows.count - 1)
     }
 
     /// The lines of all that has been added.
     public mutating func settle() -> [String] {
-        lines(upTo: builder.rows.count)
+        lines(of: builder.rows.count)
     }
 
     /// The lines behind the last row.
@@ -41,17 +42,20 @@ public struct LiveDiagram: Sendable {
         settle() + (hasHeader ? renderer.footer() : [])
     }
 
-    private mutating func lines(upTo end: Int) -> [String] {
+    /// The number of rows that are kept, and not given out yet.
+    var keptRows: Int { builder.rows.count }
+
+    /// The lines of the first rows that are kept.
+    private mutating func lines(of count: Int) -> [String] {
+        guard count > 0 else { return [] }
         var lines: [String] = []
-        while drawn < end {
-            let row = builder.rows[drawn]
-            drawn += 1
+        for (index, row) in builder.rows.prefix(count).enumerated() {
             if !hasHeader {
                 hasHeader = true
                 lines += renderer.header(SequenceDiagram(title: "", rows: []))
             }
             // A phase begins when its first row does.
-            let next = drawn < builder.rows.count ? builder.rows[drawn].time : nil
+            let next = index + 1 < builder.rows.count ? builder.rows[index + 1].time : nil
             if let time = row.time ?? next {
                 if let lastTime, time - lastTime >= options.pause {
                     lines += renderer.lines(.pause(nanoseconds: time - lastTime))
@@ -60,6 +64,7 @@ public struct LiveDiagram: Sendable {
             }
             lines += renderer.lines(row)
         }
+        builder.remove(count)
         return lines
     }
 }

@@ -137,19 +137,30 @@ public struct SequenceDiagram: Hashable, Sendable {
 struct DiagramBuilder {
     let options: SequenceDiagram.Options
     let observer: TraceEvent.Observer
+    /// The rows that are kept.
     private(set) var rows: [SequenceDiagram.Row] = []
+    /// The number of rows before them that were taken away; what follows says no more about those.
+    private(set) var removed = 0
     private(set) var title = ""
     private var beginning: Int64?
     private var number = 0
     private var phase: SequenceDiagram.Phase?
     /// Which kind of message is in fragments, and how many have been drawn, by direction.
     private var fragments: [TraceEvent.Direction: (style: SequenceDiagram.Style, count: Int)] = [:]
-    /// The last arrow of a message's, by direction: what the message was is told behind it.
+    /// The last arrow of a message's, by direction: what the message was is told behind it. Its place is counted with the
+    /// rows that were taken away, as that of the last Pong's.
     private var lastData: [TraceEvent.Direction: Int] = [:]
+    private var lastPong: Int?
 
     init(options: SequenceDiagram.Options, observer: TraceEvent.Observer) {
         self.options = options
         self.observer = observer
+    }
+
+    /// Takes rows away from the beginning, which nobody will look at again.
+    mutating func remove(_ count: Int) {
+        rows.removeFirst(count)
+        removed += count
     }
 
     mutating func add(_ event: TraceEvent) {
@@ -196,7 +207,8 @@ struct DiagramBuilder {
         case .message(let direction, let message):
             add(message, direction, from(direction), time)
         case .roundTrip(let nanoseconds):
-            detail(of: lastPong, "round trip " + Duration.nanoseconds(nanoseconds).text())
+            guard let index = lastPong else { break }
+            change(index) { $0.details.append("round trip " + Duration.nanoseconds(nanoseconds).text()) }
         case .paused(.received, _):
             note(time, here, "reads no more for now: the application is behind", isWarning: true)
         case .paused(.sent, let pending):
@@ -231,6 +243,7 @@ struct DiagramBuilder {
         case .ping, .pong:
             enter(.messages)
             arrow(time, side, .heartbeat, frame.meaning == .ping ? "Ping" : "Pong", pingContent(frame))
+            if frame.meaning == .pong { lastPong = lastRow }
         case .close:
             enter(.closing)
             arrow(time, side, .close, "Close", closeContent(frame))
@@ -266,7 +279,7 @@ struct DiagramBuilder {
         // What a fragment holds is told with its message, where it is.
         let content = frame.isFinal ? frame.payload.map { self.content($0, style) } ?? "" : ""
         arrow(time, side, style, label, content, details)
-        lastData[direction] = rows.count - 1
+        lastData[direction] = lastRow
     }
 
     private mutating func add(
@@ -277,21 +290,21 @@ struct DiagramBuilder {
         if lastData[direction] == nil {
             enter(.messages)
             arrow(time, side, style, style.rawValue, "")
-            lastData[direction] = rows.count - 1
+            lastData[direction] = lastRow
         }
-        guard let index = lastData.removeValue(forKey: direction), case .arrow(var arrow) = rows[index] else { return }
-        if let payload = message.payload {
-            arrow.content = content(payload, style, size: message.size)
-            arrow.payload = payload
-        }
+        guard let index = lastData.removeValue(forKey: direction) else { return }
         var details = [message.size.counted("byte")]
         if message.frames > 1 { details.append("\(message.frames) frames") }
         if message.isCompressed {
             let ratio = message.wireSize > 0 ? Double(message.size) / Double(message.wireSize) : 0
             details.append("\(message.wireSize) compressed" + (ratio >= 1 ? ", \(ratio.oneDecimal)×" : ""))
         }
-        arrow.details = details
-        rows[index] = .arrow(arrow)
+        let content = message.payload.map { self.content($0, style, size: message.size) }
+        change(index) { arrow in
+            arrow.content = content ?? arrow.content
+            arrow.payload = message.payload ?? arrow.payload
+            arrow.details = details
+        }
     }
 
     // MARK: Words
@@ -379,17 +392,14 @@ struct DiagramBuilder {
         rows.append(.note(SequenceDiagram.Note(time: time, side: side, text: text.visible(), isWarning: isWarning)))
     }
 
-    /// The last Pong's row.
-    private var lastPong: Int? {
-        rows.lastIndex { row in
-            if case .arrow(let arrow) = row { arrow.label == "Pong" } else { false }
-        }
-    }
+    /// The place of the last row.
+    private var lastRow: Int { removed + rows.count - 1 }
 
-    private mutating func detail(of index: Int?, _ text: String) {
-        guard let index, case .arrow(var arrow) = rows[index] else { return }
-        arrow.details.append(text)
-        rows[index] = .arrow(arrow)
+    /// Says more about an arrow, where it is still kept.
+    private mutating func change(_ index: Int, _ body: (inout SequenceDiagram.Arrow) -> Void) {
+        guard index >= removed, case .arrow(var arrow) = rows[index - removed] else { return }
+        body(&arrow)
+        rows[index - removed] = .arrow(arrow)
     }
 }
 
