@@ -83,9 +83,12 @@ def main() -> None:
     for name in names:
         archive = HarParser(json.loads((golden / f"{name}.har").read_text()))
         entries = archive.har_data["entries"]
-        check(archive.har_data["version"] == "1.2" and len(entries) == 1, f"{name}.har is an archive")
-        check(entries[0]["response"]["status"] == 101, f"{name}.har has the handshake")
-        check(len(entries[0]["_webSocketMessages"]) > 0, f"{name}.har has messages")
+        connections = {json.loads(line)["c"] for line in (golden / f"{name}.jsonl").read_text().splitlines()[1:]}
+        check(archive.har_data["version"] == "1.2" and len(entries) == len(connections), f"{name}.har is an archive")
+        for entry in entries:
+            check(entry["response"]["status"] == 101, f"{name}.har has the handshake")
+            check(len(entry["_webSocketMessages"]) > 0, f"{name}.har has messages")
+            check(("comment" in entry) == (len(entries) > 1), f"{name}.har says what follows which")
     print(f"{len(names)} recordings, {checks} checks passed")
 
 

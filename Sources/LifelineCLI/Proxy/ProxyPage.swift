@@ -56,7 +56,14 @@ struct ProxyPage: Sendable {
     ///   was to be had. The log says so then.
     /// - Throws: ``WebSocketError`` where the port that was asked for is not to be had.
     func serve(_ body: @Sendable (String?) async -> Void) async throws {
-        if let asked = arguments.page { return try await serve(at: asked.address, body) }
+        if let asked = arguments.page {
+            do {
+                return try await serve(at: asked.address, body)
+            } catch let error as WebSocketError where error.code == .listenFailed {
+                log.note("there is no page: --page must name an address and a port that are free")
+                throw error
+            }
+        }
         for port in [ProxyPageArguments.defaultPort, 0] {
             do {
                 return try await serve(at: .hostname("127.0.0.1", port: port), body)
