@@ -1,21 +1,29 @@
 /// Draws as Mermaid's `sequenceDiagram`, which GitHub, GitLab and many editors show as a picture.
 public struct MermaidRenderer: Sendable {
+    private static let noteColumns = 44
+
     /// The renderer.
     public init() {}
 
     /// The diagram's source.
     public func render(_ diagram: SequenceDiagram) -> String { render([diagram]) }
 
-    /// The source of one diagram that shows several, one below the other. Where there is more than one, notes say where each
-    /// begins, and what it follows.
+    /// The source of one diagram that shows several, one below the other. Where there is more than one, each has a background
+    /// of its own, and a note that says what it follows.
     public func render(_ diagrams: [SequenceDiagram]) -> String {
         var lines = ["sequenceDiagram"]
         if let first = diagrams.first { lines.append("    %% \(Self.escape(first.title))") }
         lines += ["    participant client as Client", "    participant server as Server"]
         for (index, diagram) in diagrams.enumerated() {
             if index > 0, diagram.title != diagrams[0].title { lines.append("    %% \(Self.escape(diagram.title))") }
-            if diagrams.count > 1 { lines.append("    Note over client,server: \(Self.escape(diagram.heading))") }
-            lines += self.lines(diagram)
+            guard diagrams.count > 1 else {
+                lines += self.lines(diagram)
+                continue
+            }
+            // A colour that is there on light and on dark.
+            lines.append("    rect rgba(128, 128, 128, 0.1)")
+            lines.append("    Note over client,server: \(Self.escape(diagram.heading))")
+            lines += self.lines(diagram) + ["    end"]
         }
         return lines.joined(separator: "\n") + "\n"
     }
@@ -39,7 +47,9 @@ public struct MermaidRenderer: Sendable {
             case .note(let note):
                 let place =
                     note.side.map { $0 == .client ? "left of client" : "right of server" } ?? "over client,server"
-                lines.append("    Note \(place): \(Self.escape(note.text))")
+                // Mermaid makes room for no line that is longer than the arrows.
+                let text = note.text.wrapped(to: MermaidRenderer.noteColumns, ellipsis: "…").map(Self.escape)
+                lines.append("    Note \(place): \(text.isEmpty ? "#8203;" : text.joined(separator: "<br/>"))")
             case .pause(let nanoseconds):
                 lines.append("    Note over client,server: \(Duration.nanoseconds(nanoseconds).text()) later")
             case .repeats(let arrows, let times, _):
