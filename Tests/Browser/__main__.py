@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import re
@@ -176,6 +177,34 @@ def test_push_and_keyboard(page: Page, port: int, screenshot) -> None:
     assert page.get_attribute("#list", "aria-activedescendant")
     page.click("#attempt-close")
     page.wait_for_selector(".connection[data-route='/push'][data-state='closed']", timeout=PATIENCE)
+
+
+def test_accessibility(page: Page, port: int, screenshot) -> None:
+    """axe finds nothing, in light or dark, and a screen reader is told the steps in words."""
+    page.select_option("#attempt-path", "/lifeline/try")
+    page.click("#attempt-open")
+    page.wait_for_selector(".connection.chosen[data-route='/lifeline/try'][data-state='open']", timeout=PATIENCE)
+    page.fill("#attempt-text", "read this to me")
+    page.click("#attempt-send")
+    wait_for_arrows(page, 7)
+    page.click("#rows li[data-number='3'] button")
+    axe = Path(importlib.util.find_spec("axe_playwright_python").origin).parent / "axe.min.js"
+    page.evaluate(axe.read_text())
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found = page.evaluate("() => axe.run(document)")
+        assert len(found["passes"]) > 30, "axe has looked at the page"
+        faults = [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found["violations"]]
+        assert not faults, faults
+    page.emulate_media(color_scheme="light")
+    # Directions are colours and arrows to the eye, and words to the ear.
+    for name in ("2 server to client: 101 Switching Protocols", "3 client to server: text “read this to me”"):
+        assert page.get_by_role("button", name=name).count() == 1, name
+    assert page.get_by_role("listbox").get_by_role("option", selected=True).count() == 1
+    for name in ("Try it", "Connections", "Diagram of"):
+        assert page.get_by_role("region", name=name).count() == 1, name
+    page.click("#attempt-close")
+    page.wait_for_selector(".connection.chosen[data-route='/lifeline/try'][data-state='closed']", timeout=PATIENCE)
 
 
 def test_restart(page: Page, lifeline: str, port: int, screenshot) -> None:
@@ -356,6 +385,7 @@ def main() -> int:
             attempt("nine arrows", test_nine_arrows, page, port, screenshot)
             attempt("payloads, filters, exports", test_payloads_filters_and_exports, page, port, screenshot)
             attempt("push, keyboard", test_push_and_keyboard, page, port, screenshot)
+            attempt("accessibility", test_accessibility, page, port, screenshot)
             page.emulate_media(color_scheme="dark")
             screenshot("dark")
         attempt("a server that is started again", test_restart, page, arguments.lifeline, port, screenshot)
