@@ -207,6 +207,37 @@ def test_accessibility(page: Page, port: int, screenshot) -> None:
     page.wait_for_selector(".connection.chosen[data-route='/lifeline/try'][data-state='closed']", timeout=PATIENCE)
 
 
+def test_following(page: Page, lifeline: str) -> None:
+    """The end of a diagram that grows stays in sight, unless one scrolls up."""
+    distance = "() => (rows => rows.scrollHeight - rows.scrollTop - rows.clientHeight)(document.querySelector('#rows'))"
+    at_end = f"() => ({distance})() < 40"
+
+    def grow() -> None:
+        wait_for_arrows(page, len(arrows(page)) + 20)
+
+    with serve(lifeline, "--port", "0", "--interval", "50ms") as (_, port):
+        page.goto(f"http://127.0.0.1:{port}/lifeline")
+        with client(lifeline, f"ws://127.0.0.1:{port}/push"):
+            page.click(".connection[data-route='/push']", timeout=PATIENCE)
+            # Chosen again once there is more than is in sight: what is out of sight is not laid out, and was not measured.
+            wait_for_arrows(page, 60)
+            page.click(".connection[data-route^='/lifeline']")
+            page.wait_for_function("() => document.querySelectorAll('#rows li').length === 0", timeout=PATIENCE)
+            page.click(".connection[data-route='/push']")
+            for _ in range(3):
+                grow()
+                page.wait_for_function(at_end, timeout=PATIENCE)
+            page.hover("#rows")
+            page.mouse.wheel(0, -400)
+            page.wait_for_function(f"() => ({distance})() > 200", timeout=PATIENCE)
+            grow()
+            assert page.evaluate(distance) > 600, "whoever scrolls up stays there"
+            page.evaluate("() => (rows => rows.scrollTop = rows.scrollHeight)(document.querySelector('#rows'))")
+            for _ in range(2):
+                grow()
+                page.wait_for_function(at_end, timeout=PATIENCE)
+
+
 def test_restart(page: Page, lifeline: str, port: int, screenshot) -> None:
     page.wait_for_function("() => document.querySelector('#status').className === 'bad'", timeout=PATIENCE)
     with serve(lifeline, "--port", str(port)):
@@ -391,6 +422,7 @@ def main() -> int:
         attempt("a server that is started again", test_restart, page, arguments.lifeline, port, screenshot)
         page.emulate_media(color_scheme="light")
         attempt("a thousand connections", test_many, page, arguments.lifeline, screenshot)
+        attempt("a diagram that grows", test_following, page, arguments.lifeline)
         attempt("what passes a proxy", test_proxy, page, arguments.lifeline, screenshot)
         attempt("access", test_access, arguments.lifeline)
 

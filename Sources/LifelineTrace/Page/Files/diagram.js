@@ -16,6 +16,13 @@ export class Diagram {
     // Whether the page can make connections itself.
     this.canTry = true
     this.open(null)
+    // Whoever scrolls up stays there; whoever comes to the end stays at the end.
+    this.list.addEventListener("scroll", () => {
+      const { scrollTop, scrollHeight, clientHeight } = this.list
+      if (scrollHeight - scrollTop - clientHeight < 40) this.follows = true
+      else if (scrollTop < this.lastTop) this.follows = false
+      this.lastTop = scrollTop
+    })
     for (const [id, name, type] of [
       ["filter-kind", "kind", "change"], ["filter-from", "from", "change"], ["filter-text", "text", "input"],
     ]) {
@@ -32,6 +39,9 @@ export class Diagram {
     this.waiting = null
     // How many of the rows have been drawn before; what follows is new, and may be shown to be.
     this.known = 0
+    // Whether the end stays in sight, and how far the list was scrolled last.
+    this.follows = true
+    this.lastTop = 0
     this.list.replaceChildren()
     this.omitted.textContent = ""
     this.tools.hidden = this.lifelines.hidden = id === null
@@ -50,6 +60,12 @@ export class Diagram {
       this.known = 0
       from = 0
     }
+    // Most of what is told again is as it was, and stays in the document.
+    const known = this.rows.slice(from)
+    let same = 0
+    while (same < Math.min(rows.length, known.length) && JSON.stringify(rows[same]) === JSON.stringify(known[same])) same++
+    from += same
+    rows = rows.slice(same)
     this.rows.length = Math.min(this.rows.length, from)
     this.rows.push(...rows)
     const isDue = this.waiting !== null
@@ -64,12 +80,12 @@ export class Diagram {
   }
 
   drawAll() {
+    this.follows = true
     this.list.replaceChildren()
     this.drawFrom(0)
   }
 
   drawFrom(start) {
-    const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 40
     while (this.list.lastChild && Number(this.list.lastChild.dataset.index) >= start) this.list.lastChild.remove()
     const fragment = document.createDocumentFragment()
     let lastTime = null
@@ -90,7 +106,18 @@ export class Diagram {
     while (this.list.childElementCount > maximumShown) this.list.firstChild.remove()
     this.omitted.textContent =
       this.rows.length > maximumShown ? `The last ${maximumShown} of ${this.rows.length} steps are shown.` : ""
-    if (atEnd) this.list.scrollTop = this.list.scrollHeight
+    this.showEnd()
+  }
+
+  showEnd() {
+    if (!this.follows) return
+    const height = this.list.scrollHeight
+    this.list.scrollTop = height
+    this.lastTop = this.list.scrollTop
+    // Rows are laid out once they are in sight, and are then higher than was assumed.
+    requestAnimationFrame(() => {
+      if (this.list.scrollHeight !== height) this.showEnd()
+    })
   }
 
   get isFiltered() {
