@@ -67,6 +67,25 @@ def replay_of_what_was_recorded():
 
 
 @test
+def replay_of_an_archive():
+    with recording(line("request", direction="sent", method="GET", target="/echo", authority="h", fields=[]), *ECHO) as file, \
+            serve() as (server, url, port), tempfile.TemporaryDirectory() as folder:
+        archive = os.path.join(folder, "a.har")
+        with open(archive, "wb") as handle:
+            handle.write(run("draw", "--format", "har", file).stdout)
+        result = run("replay", archive, "--to", url + "/echo")
+        equal(result.returncode, 0, result.stderr)
+        equal(result.stdout, b"2 messages as recorded\nthe recording does not tell how the connection ended\n")
+        result = run("replay", archive, "--to", url + "/push", "--wait", "0.1")
+        equal(result.returncode, 1, result.stderr)
+        with open(archive, "wb") as handle:
+            handle.write(b'{"log":{"version":"1.2","entries":[]}}')
+        result = run("replay", archive, "--to", url)
+        equal(result.returncode, 65)
+        expect(b"without a WebSocket" in result.stderr, result.stderr)
+
+
+@test
 def replay_shows_differences():
     with serve() as (server, url, port):
         for answers, text in (

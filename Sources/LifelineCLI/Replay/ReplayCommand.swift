@@ -15,7 +15,8 @@ struct ReplayCommand: AsyncParsableCommand {
             size and its content. The first difference is shown. Then the end is compared: who began it, the other side's \
             code and reason, or that there was no Close frame.
 
-            The recording must have its payloads whole: --record-payloads whole.
+            The recording must have its payloads whole: --record-payloads whole. An HTTP Archive with WebSockets, as browsers \
+            export it (HAR), is played too: its messages, since it has neither control frames nor an end.
 
             EXAMPLES
               lifeline proxy --listen 9000 --to ws://127.0.0.1:8080 --record day.jsonl --record-payloads whole
@@ -29,7 +30,7 @@ struct ReplayCommand: AsyncParsableCommand {
             handshake is refused, 130 after Ctrl-C; and 65 where the recording cannot be played.
             """)
 
-    @Argument(help: ArgumentHelp("The recording; - for standard input.", valueName: "file"))
+    @Argument(help: ArgumentHelp("The recording, or an archive; - for standard input.", valueName: "file"))
     var file: String
 
     @Option(
@@ -99,15 +100,11 @@ struct ReplayCommand: AsyncParsableCommand {
     }
 
     private func read() -> Result<Replay, Replay.Unplayable> {
-        switch System.readFile(file) {
-        case .failure(let error): return .failure(Replay.Unplayable(description: error.reason))
-        case .success(let bytes):
-            do {
-                let recording = try Recording(String(decoding: bytes, as: UTF8.self))
-                return .success(try Replay(recording, connection: connection, side: asServer ? .server : .client))
-            } catch {
-                return .failure(Replay.Unplayable(description: "\(error)"))
-            }
+        do {
+            let recording = try Recording.read(file)
+            return .success(try Replay(recording, connection: connection, side: asServer ? .server : .client))
+        } catch {
+            return .failure(Replay.Unplayable(description: "\(error)"))
         }
     }
 

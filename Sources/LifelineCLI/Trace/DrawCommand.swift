@@ -65,18 +65,8 @@ struct DrawCommand: AsyncParsableCommand {
     }
 
     private func read() throws(Failure) -> Recording {
-        let bytes: [UInt8]
-        switch System.readFile(file) {
-        case .success(let read): bytes = read
-        case .failure(let error): throw Failure(description: "\(file): \(error.reason)")
-        }
-        let text = String(decoding: bytes, as: UTF8.self)
-        // A recording's first line is an object of its own; an archive is one object in all.
-        let firstLine = text.prefix { $0 != "\n" }
         do {
-            if firstLine.contains("\"lifelineRecording\"") { return try Recording(text) }
-            if text.contains("\"log\"") { return try HAR.read(text) }
-            return try Recording(text)
+            return try Recording.read(file)
         } catch {
             throw Failure(description: "\(file): \(error)")
         }
