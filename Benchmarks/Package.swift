@@ -61,6 +61,14 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        // One message to and fro, with the library's client.
+        .executableTarget(
+            name: "LifelinePingPong",
+            dependencies: [
+                .product(name: "Lifeline", package: "lifeline"), .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
         // zlib in a loop of C, and what the library makes of it.
         .target(
             name: "CPlainZlib",

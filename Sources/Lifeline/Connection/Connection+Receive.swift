@@ -184,6 +184,8 @@ extension Connection {
     }
 
     func checkNobodyReceives() throws(WebSocketError) {
+        // An actor's task that has left the loop looks again there, before it waits.
+        guard loop.isOnLoop else { return }
         guard case .nobody = receiver else { throw .concurrentReceive }
     }
 
@@ -196,10 +198,20 @@ extension Connection {
     /// Resumes when ``pull()`` has something, or ``cancelReceive()`` is called.
     @inline(never)
     func wait(_ continuation: UnsafeContinuation<Void, Never>) {
-        if Task.isCancelled {
-            continuation.resume()
-        } else {
+        guard loop.isOnLoop else {
+            // It lives for as long as it waits.
+            nonisolated(unsafe) let task = withUnsafeCurrentTask { $0 }
+            return loop.driver.execute { self.wait(continuation, isCancelled: task?.isCancelled ?? false) }
+        }
+        wait(continuation, isCancelled: Task.isCancelled)
+    }
+
+    /// The task of an actor may have been back at it since it found nothing; what has come meanwhile must not be missed.
+    private func wait(_ continuation: UnsafeContinuation<Void, Never>, isCancelled: Bool) {
+        if case .nobody = receiver, inbox.isEmpty, !endpoint.pointee.hasOutcome, !isCancelled {
             receiver = .task(continuation)
+        } else {
+            continuation.resume()
         }
     }
 

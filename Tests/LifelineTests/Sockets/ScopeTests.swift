@@ -34,6 +34,28 @@ struct ScopeTests {
         }
     }
 
+    /// The handler goes between its actor and the loop, and what arrives on the way must not be missed.
+    @MainActor
+    @Test(arguments: [false, true])
+    func anActorsHandler(onLoop: Bool) async throws {
+        let outcomes = Collected<CloseOutcome>()
+        try await Self.server(outcomes).withServer { address in
+            var configuration = WebSocketClientConfiguration()
+            configuration.handlesOnLoop = onLoop
+            let echoes = try await WebSocketClient.connect(to: "ws://\(address)/", configuration: configuration) {
+                @MainActor socket in
+                var echoes = 0
+                for number in 0..<1_000 {
+                    try await socket.send("\(number)")
+                    if try await socket.receive({ $0.text }) == "\(number)" { echoes += 1 }
+                }
+                return echoes
+            }
+            #expect(echoes == 1_000)
+            #expect(try await outcomes.values(1).map(\.code.rawValue) == [1000])
+        }
+    }
+
     @Test func theConnectionHasEndedWhenTheScopeIsLeft() async throws {
         let outcomes = Collected<CloseOutcome>()
         try await Self.server(outcomes).withServer { address in
