@@ -3,12 +3,12 @@ import LifelineCore
 import Synchronization
 
 /// A client's attempt to connect, from the name's lookup to the server's answer.
-final class ConnectionAttempt: ConnectionOwner {
+final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
     private typealias Outcome = Result<WebSocket, WebSocketError>
 
     private struct State {
         var continuation: UnsafeContinuation<Outcome, Never>?
-        var connection: Connection?
+        var handle: ConnectionHandle?
         var outcome: Outcome?
         var isCancelled = false
     }
@@ -20,16 +20,22 @@ final class ConnectionAttempt: ConnectionOwner {
     let id = Engines.nextConnectionID()
     /// What the connection is made with.
     let settings: ConnectionSettings
-    private let request: HTTPRequest
+    private let handshake: ClientHandshake
+    private let endpointConfiguration: EndpointConfiguration
     private let makeHandler: MakeHandler?
     private let clock: any LoopDriver
     private let state = Mutex(State())
 
+    /// What is asked of the server.
+    private var request: HTTPRequest { handshake.request }
+
     init(
-        _ request: HTTPRequest, _ settings: ConnectionSettings, clock: any LoopDriver, makeHandler: MakeHandler? = nil
+        _ handshake: ClientHandshake, _ configuration: WebSocketClientConfiguration, clock: any LoopDriver,
+        makeHandler: MakeHandler? = nil
     ) {
-        self.request = request
-        self.settings = settings
+        self.handshake = handshake
+        endpointConfiguration = configuration.endpoint
+        settings = ConnectionSettings(configuration.buffers, configuration.observers)
         self.clock = clock
         self.makeHandler = makeHandler
     }
@@ -64,7 +70,20 @@ final class ConnectionAttempt: ConnectionOwner {
         return try outcome.get()
     }
 
-    /// No TCP connection came about.
+    // MARK: ConnectionRequester
+
+    func resolved(_ addresses: [String]) {
+        observe(.resolved(addresses: addresses))
+    }
+
+    func makeConnection(on loop: Loop, over transport: any Transport, remoteAddress: String) -> Connection {
+        Connection(
+            loop: loop, id: id, transport: transport, remoteAddress: remoteAddress, owner: self, settings: settings,
+            endpoint: Endpoint(
+                client: handshake, configuration: endpointConfiguration, at: loop.driver.now(), random: &loop.random,
+                memory: loop.memory))
+    }
+
     func connectFailed(_ error: any Error) {
         let message = "no connection to \(request.authority ?? ""): \(NetworkErrorText.describe(error))"
         observe(.connectFailed(message))
@@ -72,12 +91,12 @@ final class ConnectionAttempt: ConnectionOwner {
     }
 
     private func cancel() {
-        let connection = state.withLock { state in
+        let handle = state.withLock { state in
             state.isCancelled = true
-            return state.connection
+            return state.handle
         }
         finish(.failure(.cancelled))
-        if let connection { connection.loop.execute { connection.abort("the task was cancelled") } }
+        handle?.abort("the task was cancelled")
     }
 
     /// Decides how the attempt ends.
@@ -97,8 +116,9 @@ final class ConnectionAttempt: ConnectionOwner {
     // MARK: ConnectionOwner
 
     func connectionEstablished(_ connection: Connection) {
+        let handle = connection.handle
         let isCancelled = state.withLock { state in
-            state.connection = connection
+            state.handle = handle
             return state.isCancelled
         }
         if isCancelled { return connection.abort("the task was cancelled") }
@@ -113,8 +133,8 @@ final class ConnectionAttempt: ConnectionOwner {
         let handshake = WebSocketHandshake(
             request: request, response: opening.response, agreement: opening.agreement,
             remoteAddress: connection.remoteAddress)
-        state.withLock { $0.connection = nil }
-        guard finish(.success(WebSocket(connection: connection, handshake: handshake))) else {
+        state.withLock { $0.handle = nil }
+        guard finish(.success(WebSocket(handle: connection.handle, handshake: handshake))) else {
             return connection.abort("the task was cancelled")
         }
         if let makeHandler { connection.handle(with: makeHandler(handshake), handshake) }
@@ -125,7 +145,7 @@ final class ConnectionAttempt: ConnectionOwner {
     }
 
     func connectionTerminated(_ connection: Connection) {
-        state.withLock { $0.connection = nil }
+        state.withLock { $0.handle = nil }
     }
 
     /// Why no connection came about.

@@ -30,7 +30,7 @@ extension WebSocketClient {
         return await withTaskCancellationHandler {
             await socket.end
         } onCancel: {
-            socket.connection.loop.execute { socket.connection.close(CloseFrame(.goingAway, "")) }
+            socket.handle.close(CloseFrame(.goingAway, ""))
         }
     }
 }
@@ -39,7 +39,7 @@ extension WebSocket {
     /// How the connection ended, once TCP has ended too.
     fileprivate var end: CloseOutcome {
         get async {
-            await connection.waitForTermination()
+            await handle.waitForTermination()
             guard let outcome = await outcome else { preconditionFailure("TCP has ended, and the WebSocket has not") }
             return outcome
         }

@@ -74,15 +74,14 @@ public enum WebSocketClient {
         } catch {
             throw WebSocketError(.invalidRequest, error.message, handshakeFailure: error)
         }
-        let attempt = ConnectionAttempt(
-            handshake.request, ConnectionSettings(configuration.buffers, configuration.observers), clock: loop.driver,
-            makeHandler: makeHandler)
+        let attempt = ConnectionAttempt(handshake, configuration, clock: loop.driver, makeHandler: makeHandler)
         attempt.observe(.connecting(host: url.host, port: url.port))
         return try await attempt.run { attempt in
             engine.connect(
-                ConnectRequest(
-                    url: url, configuration: configuration, handshake: handshake, tls: tls, attempt: attempt),
-                on: loop)
+                to: ConnectTarget(
+                    host: url.host, port: url.port, tls: tls, timeout: configuration.connectTimeout,
+                    outboundMarks: configuration.buffers.outbound),
+                on: loop, for: attempt)
         }
     }
 }

@@ -6,9 +6,7 @@ extension Connection {
     // MARK: Pings
 
     /// Sends a Ping and resumes with the round trip's time; on the loop.
-    func ping(
-        _ wait: Wait, _ continuation: UnsafeContinuation<Result<Duration, WebSocketError>, Never>
-    ) {
+    func ping(_ wait: Wait, _ continuation: PingContinuation) {
         guard !wait.isCancelled else { return continuation.resume(returning: .failure(.cancelled)) }
         loop.beginTurn()
         now = loop.driver.now()
@@ -75,18 +73,5 @@ extension Connection {
         endpoint.pointee.abort(reason)
         settle()
         loop.endTurn()
-    }
-
-    /// Waits until TCP has ended. Each step on the way has its deadline, so this wait needs none, and cannot be cancelled.
-    nonisolated(nonsending) func waitForTermination() async {
-        await withUnsafeContinuation { continuation in
-            loop.execute {
-                if self.isTerminated {
-                    continuation.resume()
-                } else {
-                    self.terminationWaiters.append(continuation)
-                }
-            }
-        }
     }
 }

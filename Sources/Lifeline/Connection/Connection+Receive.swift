@@ -56,7 +56,7 @@ extension Connection {
                 receiver = .nobody
                 continuation.resume()
             }
-        case .elsewhere, .nobody:
+        case .offLoop, .nobody:
             break
         }
     }
@@ -92,7 +92,7 @@ extension Connection {
             keep(message)
             receiver = .nobody
             continuation.resume()
-        case .elsewhere(_, let whole, let continuation):
+        case .offLoop(_, let whole, let continuation):
             guard let item = whole ? join(Inbox.Item(message)) : Inbox.Item(message) else { return }
             receiver = .nobody
             continuation.resume(returning: .success(item))
@@ -183,31 +183,16 @@ extension Connection {
         return withUnsafeCurrentTask { $0 == handlerTask }
     }
 
-    func checkNobodyReceives() throws(WebSocketError) {
-        // An actor's task that has left the loop looks again there, before it waits.
-        guard loop.isOnLoop else { return }
-        guard case .nobody = receiver else { throw .concurrentReceive }
-    }
-
-    /// Throws where the task has been cancelled and nothing has been found for it.
-    func checkCancellation() throws(WebSocketError) {
-        // What was found is ours alone to take, and only on the loop.
-        if Task.isCancelled, !loop.isOnLoop || borrowed == nil { throw .cancelled }
+    /// Whether somebody waits for messages.
+    var hasReceiver: Bool {
+        if case .nobody = receiver { false } else { true }
     }
 
     /// Resumes when ``pull()`` has something, or ``cancelReceive()`` is called.
-    @inline(never)
-    func wait(_ continuation: UnsafeContinuation<Void, Never>) {
-        guard loop.isOnLoop else {
-            // It lives for as long as it waits.
-            nonisolated(unsafe) let task = withUnsafeCurrentTask { $0 }
-            return loop.driver.execute { self.wait(continuation, isCancelled: task?.isCancelled ?? false) }
-        }
-        wait(continuation, isCancelled: Task.isCancelled)
-    }
-
+    ///
     /// The task of an actor may have been back at it since it found nothing; what has come meanwhile must not be missed.
-    private func wait(_ continuation: UnsafeContinuation<Void, Never>, isCancelled: Bool) {
+    func wait(_ continuation: UnsafeContinuation<Void, Never>, isCancelled: Bool) {
+        loop.assertOnLoop()
         if case .nobody = receiver, inbox.isEmpty, !endpoint.pointee.hasOutcome, !isCancelled {
             receiver = .task(continuation)
         } else {
@@ -219,26 +204,14 @@ extension Connection {
     @inline(never)
     func pullClosely() -> Pulled { pull() }
 
-    /// Waits in the handler's own task, on the loop, until ``pull()`` has something, or the task is cancelled.
-    @inline(__always)
-    nonisolated(nonsending) func waitForOwnMessage() async {
-        await withUnsafeContinuation { wait($0) }
-    }
-
-    /// Waits, on the loop, until ``pull()`` has something, or the task is cancelled.
-    @inline(never)
-    nonisolated(nonsending) func waitForMessage() async throws(WebSocketError) {
-        try checkNobodyReceives()
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { wait($0) }
-        } onCancel: {
-            loop.driver.execute { self.cancelReceive() }
-        }
-        try checkCancellation()
-    }
-
     /// Puts the parts of a message together that streaming left behind, and skips those of one whose beginning it took.
     func join(_ item: Inbox.Item) -> Inbox.Item? {
+        if item.isFirst, item.isLast { return item }
+        return Connection.join(item, &partial)
+    }
+
+    /// The same with the parts so far.
+    static func join(_ item: Inbox.Item, _ partial: inout Inbox.Item?) -> Inbox.Item? {
         var whole = item
         if !item.isFirst {
             guard var before = partial.take() else { return nil }
@@ -273,21 +246,8 @@ extension Connection {
         continuation.resume()
     }
 
-    /// The next message, or part of one, for a task that does not run on the loop; `nil` after the last.
-    func receiveElsewhere(whole: Bool) async throws(WebSocketError) -> Inbox.Item? {
-        let wait = Wait()
-        let result = await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                loop.driver.execute { self.receive(wait, whole: whole, continuation) }
-            }
-        } onCancel: {
-            wait.cancel()
-            loop.driver.execute { self.cancelReceive(wait) }
-        }
-        return try result.get()
-    }
-
-    private func receive(_ wait: Wait, whole: Bool, _ continuation: ElsewhereContinuation) {
+    /// Resumes with the next message, or part of one, for a task that does not run on the loop; with `nil` after the last.
+    func receive(_ wait: Wait, whole: Bool, _ continuation: OffLoopContinuation) {
         guard case .nobody = receiver else { return continuation.resume(returning: .failure(.concurrentReceive)) }
         guard !wait.isCancelled else { return continuation.resume(returning: .failure(.cancelled)) }
         while let item = inbox.popFirst() {
@@ -298,13 +258,13 @@ extension Connection {
         if outcome != nil {
             continuation.resume(returning: .success(nil))
         } else {
-            receiver = .elsewhere(wait, whole: whole, continuation)
+            receiver = .offLoop(wait, whole: whole, continuation)
         }
     }
 
     /// Wakes the task with this wait, if it still waits. Nothing has been taken for it.
-    private func cancelReceive(_ wait: Wait) {
-        guard case .elsewhere(wait, _, let continuation) = receiver else { return }
+    func cancelReceive(_ wait: Wait) {
+        guard case .offLoop(wait, _, let continuation) = receiver else { return }
         receiver = .nobody
         continuation.resume(returning: .failure(.cancelled))
     }

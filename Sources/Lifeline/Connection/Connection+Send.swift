@@ -243,6 +243,27 @@ extension Connection {
         return false
     }
 
+    /// Writes a message now, and says whether it goes out; `false` where the connection is closing.
+    @inline(__always)
+    func canEnqueue(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) -> Bool {
+        do throws(SendError) {
+            _ = try enqueue(kind, payload)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// The same with a message that goes to many.
+    func canEnqueue(_ message: PreparedMessage) -> Bool {
+        do throws(SendError) {
+            _ = try enqueue(message)
+            return true
+        } catch {
+            return false
+        }
+    }
+
     /// Whether a message has to wait for the end of the fragmented one that is being sent.
     @inline(__always)
     private var mustWaitForFragments: Bool { endpoint.pointee.isSendingFragments || outbox.unawaitedSize > 0 }
@@ -268,39 +289,8 @@ extension Connection {
 
     // MARK: Senders that wait
 
-    /// Sends a frame once the transport takes more; on the loop.
-    nonisolated(nonsending) func sendWhenWritable(_ frame: OutboundFrame?) async throws(WebSocketError) {
-        let wait = Wait()
-        let result = await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                submit(frame, wait, continuation)
-            }
-        } onCancel: {
-            wait.cancel()
-            loop.driver.execute { self.cancelSend(wait) }
-        }
-        try result.get()
-    }
-
-    /// Sends a frame on behalf of a task that does not run on the loop.
-    func sendElsewhere(_ frame: OutboundFrame?) async throws(WebSocketError) {
-        let wait = Wait()
-        let result = await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                loop.driver.execute {
-                    self.loop.beginTurn()
-                    self.submit(frame, wait, continuation)
-                    self.loop.endTurn()
-                }
-            }
-        } onCancel: {
-            wait.cancel()
-            loop.driver.execute { self.cancelSend(wait) }
-        }
-        try result.get()
-    }
-
-    private func submit(_ frame: OutboundFrame?, _ wait: Wait, _ completion: Outbox.Completion) {
+    /// Sends a frame once the transport takes more, or resumes once it does where there is no frame; on the loop.
+    func submit(_ frame: OutboundFrame?, _ wait: Wait, _ completion: Outbox.Completion) {
         if wait.isCancelled { return completion.resume(returning: .failure(.cancelled)) }
         outbox.append(Outbox.Item(frame: frame, waiter: Outbox.Waiter(wait: wait, completion: completion)))
         let unawaited = outbox.unawaitedSize
@@ -334,7 +324,7 @@ extension Connection {
         unwritten = 0
     }
 
-    private func cancelSend(_ wait: Wait) {
+    func cancelSend(_ wait: Wait) {
         outbox.remove(wait)?.waiter?.completion.resume(returning: .failure(.cancelled))
     }
 }

@@ -3,10 +3,9 @@ import NIOCore
 
 /// Drives one `Endpoint` over one ``Transport``, whatever engine is behind it.
 ///
-/// `@unchecked Sendable`: a connection is confined to its loop. The engine calls it there; the faces ask
-/// `loop.isOnLoop` first, and go through `loop.driver.execute` otherwise. What other threads may read without asking
-/// (`loop`, `id`) is immutable and Sendable.
-final class Connection: @unchecked Sendable {
+/// A connection belongs to its loop, which alone refers to it, calls it, and frees it. It is not Sendable, so that the
+/// compiler keeps it there; everybody else holds its ``handle``.
+final class Connection {
     let loop: Loop
     let id: UInt64
     let settings: ConnectionSettings
@@ -46,6 +45,9 @@ final class Connection: @unchecked Sendable {
     @exclusivity(unchecked) private var isBusy = false
     /// Whether the loop comes by at the end of the turn.
     @exclusivity(unchecked) private var isQueued = false
+
+    /// What others than the loop hold of the connection, where somebody does.
+    @exclusivity(unchecked) private var existingHandle: ConnectionHandle?
 
     /// Who receives messages.
     @exclusivity(unchecked) var receiver = Receiver.nobody
@@ -118,12 +120,15 @@ final class Connection: @unchecked Sendable {
         case handler(OnLoopReceiver)
         /// A task that will pull from the input on the loop.
         case task(UnsafeContinuation<Void, Never>)
-        /// A task elsewhere, which gets a copy.
-        case elsewhere(Wait, whole: Bool, ElsewhereContinuation)
+        /// A task that does not run on the loop, which gets a copy.
+        case offLoop(Wait, whole: Bool, OffLoopContinuation)
     }
 
-    /// What a task elsewhere gets: a message, or `nil` after the last.
-    typealias ElsewhereContinuation = UnsafeContinuation<Result<Inbox.Item?, WebSocketError>, Never>
+    /// What a task that does not run on the loop gets: a message, or `nil` after the last.
+    typealias OffLoopContinuation = UnsafeContinuation<Result<Inbox.Item?, WebSocketError>, Never>
+
+    /// What a task that waits for a Pong gets: the round trip's time.
+    typealias PingContinuation = UnsafeContinuation<Result<Duration, WebSocketError>, Never>
 
     /// A task that waits for a Pong.
     struct PingWaiter {
@@ -132,7 +137,7 @@ final class Connection: @unchecked Sendable {
         var sentAt: Instant
         /// When the wait is given up.
         var deadline: Instant
-        var continuation: UnsafeContinuation<Result<Duration, WebSocketError>, Never>
+        var continuation: PingContinuation
     }
 
     init(
@@ -154,6 +159,7 @@ final class Connection: @unchecked Sendable {
     }
 
     deinit {
+        loop.assertOnLoop()
         if isDirty { output.deallocate() }
         endpoint.deinitialize(count: 1)
         endpoint.deallocate()
@@ -161,6 +167,18 @@ final class Connection: @unchecked Sendable {
 
     /// How the connection ended; `nil` until it is decided.
     var outcome: CloseOutcome? { endpoint.pointee.outcome }
+
+    /// What compression has saved so far.
+    var compressionStatistics: CompressionStatistics { endpoint.pointee.compressionStatistics }
+
+    /// What others than the loop hold of the connection.
+    var handle: ConnectionHandle {
+        if let existingHandle { return existingHandle }
+        assert(!isTerminated, "a connection that has ended without a handle needs none")
+        let made = ConnectionHandle(self)
+        existingHandle = made
+        return made
+    }
 
     // MARK: From the engine
 
@@ -260,6 +278,7 @@ final class Connection: @unchecked Sendable {
         self.owner = nil
         if let block = takeOutput() { loop.recycle(block) }
         owner?.connectionTerminated(self)
+        existingHandle?.end(EndedConnection(self))
         for waiter in terminationWaiters { waiter.resume() }
         terminationWaiters = []
         loop.endTurn()
@@ -399,7 +418,7 @@ final class Connection: @unchecked Sendable {
         case .task(let continuation):
             receiver = .nobody
             continuation.resume()
-        case .elsewhere(_, _, let continuation):
+        case .offLoop(_, _, let continuation):
             receiver = .nobody
             continuation.resume(returning: .success(nil))
         }

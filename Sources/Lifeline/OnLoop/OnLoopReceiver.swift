@@ -31,7 +31,7 @@ final class OnLoopReceiver {
 extension Connection {
     /// Has a handler on the loop receive from here on.
     func handle(with handler: any OnLoopHandler, _ handshake: WebSocketHandshake) {
-        let receiver = OnLoopReceiver(handler, OnLoopWebSocket(connection: self, handshake: handshake))
+        let receiver = OnLoopReceiver(handler, OnLoopWebSocket(handle: handle, handshake: handshake))
         self.receiver = .handler(receiver)
         receiver.opened()
     }

@@ -4,7 +4,7 @@ public import LifelineCore
 ///
 /// ``webSocket`` is the same connection for use elsewhere.
 public struct OnLoopWebSocket {
-    let connection: Connection
+    let handle: ConnectionHandle
     /// What was asked and agreed in the opening handshake.
     public let handshake: WebSocketHandshake
 
@@ -19,7 +19,7 @@ public struct OnLoopWebSocket {
     }
 
     /// The connection as a Sendable value, for tasks and other threads.
-    public var webSocket: WebSocket { WebSocket(connection: connection, handshake: handshake) }
+    public var webSocket: WebSocket { WebSocket(handle: handle, handshake: handshake) }
 
     /// Sends a received message back, or on, as it is.
     @discardableResult
@@ -46,32 +46,47 @@ public struct OnLoopWebSocket {
     /// Sends a message that goes to many connections, and is compressed once for all of them.
     @discardableResult
     public func send(_ message: PreparedMessage) -> SendResult {
-        do throws(SendError) {
-            return try connection.enqueue(message) ? .sent : .sentButFull
-        } catch {
-            return .closed
-        }
+        handle.withConnection { $0.send(message) } ?? .closed
     }
 
     /// What compression has saved on the connection so far.
-    public var compressionStatistics: CompressionStatistics { connection.endpoint.pointee.compressionStatistics }
+    public var compressionStatistics: CompressionStatistics { handle.compressionStatistics }
 
     /// Whether the transport takes more.
-    public var isWritable: Bool { connection.isWritable }
+    public var isWritable: Bool { handle.withConnection { $0.isWritable } ?? false }
 
     /// Begins the closing handshake.
     ///
     /// - Throws: `CloseFrameError` where the code or the reason cannot be sent.
     public func close(code: CloseCode = .normalClosure, reason: String = "") throws(CloseFrameError) {
-        connection.close(try CloseFrame(code: code, reason: reason))
+        let frame = try CloseFrame(code: code, reason: reason)
+        _ = handle.withConnection { $0.close(frame) }
     }
 
     @inline(__always)
     private func send(
         _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ compress: MessageCompression
     ) -> SendResult {
+        handle.withConnection { $0.send(kind, payload, compress) } ?? .closed
+    }
+}
+
+extension Connection {
+    /// Sends a message without waiting, and says what became of it.
+    @inline(__always)
+    fileprivate func send(
+        _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ compress: MessageCompression
+    ) -> OnLoopWebSocket.SendResult {
         do throws(SendError) {
-            return try connection.enqueue(kind, payload, compress) ? .sent : .sentButFull
+            return try enqueue(kind, payload, compress) ? .sent : .sentButFull
+        } catch {
+            return .closed
+        }
+    }
+
+    fileprivate func send(_ message: PreparedMessage) -> OnLoopWebSocket.SendResult {
+        do throws(SendError) {
+            return try enqueue(message) ? .sent : .sentButFull
         } catch {
             return .closed
         }

@@ -4,7 +4,7 @@ import Logging
 import Synchronization
 
 /// A running server: answers requests, starts handlers, and knows what is open.
-final class Serving: ConnectionOwner {
+final class Serving: ConnectionOwner, ConnectionAcceptor {
     private struct State {
         var isShuttingDown = false
         /// When it was last told that no connection could be accepted.
@@ -19,13 +19,13 @@ final class Serving: ConnectionOwner {
 
     private struct RunningHandler {
         let task: Task<Void, Never>
-        let connection: Connection
+        let handle: ConnectionHandle
         var canceller: Task<Void, Never>?
 
         /// Cancels the task. Nobody else does, so that it need not watch for it while it waits for messages.
         func cancel() {
             task.cancel()
-            connection.loop.driver.execute { [connection] in connection.cancelReceive() }
+            handle.executeSoon { $0.cancelReceive() }
         }
     }
 
@@ -46,6 +46,31 @@ final class Serving: ConnectionOwner {
         self.routes = routes
         self.scheme = scheme
         logger = configuration.logger
+    }
+
+    // MARK: ConnectionAcceptor
+
+    var outboundMarks: BufferLimits.Marks { configuration.buffers.outbound }
+
+    func makeConnection(on loop: Loop, over transport: any Transport, remoteAddress: String) -> Connection {
+        Connection(
+            loop: loop, id: Engines.nextConnectionID(), transport: transport, remoteAddress: remoteAddress, owner: self,
+            settings: connectionSettings,
+            endpoint: Endpoint(
+                server: endpointConfiguration, at: loop.driver.now(), random: &loop.random, memory: loop.memory))
+    }
+
+    /// A connection could not be accepted: the process, or the system, has run out of something.
+    func acceptFailed(_ reason: String) {
+        let now = ContinuousClock.now
+        let isNews = state.withLock { state in
+            // It is tried again and again, and once a minute is often enough to be told.
+            if let last = state.lastAcceptFailure, last.duration(to: now) < .seconds(60) { return false }
+            state.lastAcceptFailure = now
+            return true
+        }
+        guard isNews else { return }
+        logger.warning("cannot accept connections", metadata: ["reason": "\(reason)"])
     }
 
     // MARK: ConnectionOwner
@@ -106,19 +131,6 @@ final class Serving: ConnectionOwner {
             return takeIdleWaiters(&state)
         }
         for waiter in waiters { waiter.resume() }
-    }
-
-    /// A connection could not be accepted: the process, or the system, has run out of something.
-    func acceptFailed(_ reason: String) {
-        let now = ContinuousClock.now
-        let isNews = state.withLock { state in
-            // It is tried again and again, and once a minute is often enough to be told.
-            if let last = state.lastAcceptFailure, last.duration(to: now) < .seconds(60) { return false }
-            state.lastAcceptFailure = now
-            return true
-        }
-        guard isNews else { return }
-        logger.warning("cannot accept connections", metadata: ["reason": "\(reason)"])
     }
 
     // MARK: Requests
@@ -205,39 +217,39 @@ final class Serving: ConnectionOwner {
         case .onLoop(let makeHandler):
             connection.handle(with: makeHandler(handshake), handshake)
         case .task(let handler):
-            start(handler, WebSocket(connection: connection, handshake: handshake))
+            start(handler, WebSocket(handle: connection.handle, handshake: handshake))
         }
     }
 
     private func start(_ handler: @escaping WebSocketServer.Handler, _ socket: WebSocket) {
-        let id = socket.connection.id
+        let id = socket.id
         state.withLock { state in
             // Under the lock, so that the task cannot end before it is noted.
-            let task = Task(executorPreference: socket.connection.loop) {
+            let task = Task(executorPreference: socket.handle.loop) {
                 // All in one frame, and what is rare in functions: it is kept for as long as the handler waits.
-                let connection = socket.connection
                 do {
-                    connection.handlerTask = withUnsafeCurrentTask { $0 }
+                    _ = socket.handle.withConnection { connection in
+                        connection.handlerTask = withUnsafeCurrentTask { $0 }
+                    }
                     try await handler(socket)
-                    self.handlerEnded(connection, nil)
+                    self.handlerEnded(socket.handle, nil)
                 } catch {
-                    self.handlerEnded(connection, error)
+                    self.handlerEnded(socket.handle, error)
                 }
             }
-            state.handlers[id] = RunningHandler(task: task, connection: socket.connection)
+            state.handlers[id] = RunningHandler(task: task, handle: socket.handle)
         }
     }
 
     /// A handler has returned, or thrown.
     @inline(never)
-    private func handlerEnded(_ connection: Connection, _ error: (any Error)?) {
-        let frame = closeFrame(after: error, connection)
-        connection.loop.execute { connection.close(frame) }
-        handlerReturned(connection.id)
+    private func handlerEnded(_ handle: ConnectionHandle, _ error: (any Error)?) {
+        handle.close(closeFrame(after: error, handle))
+        handlerReturned(handle.id)
     }
 
     /// With what a connection is closed whose handler has returned, or thrown.
-    private func closeFrame(after error: (any Error)?, _ connection: Connection) -> CloseFrame {
+    private func closeFrame(after error: (any Error)?, _ handle: ConnectionHandle) -> CloseFrame {
         switch error {
         case nil:
             return CloseFrame(.normalClosure, "")
@@ -248,7 +260,7 @@ final class Serving: ConnectionOwner {
             return CloseFrame(.goingAway, "")
         case let error?:
             logger.error(
-                "handler failed", metadata: ["connection": "\(connection.id)", "error": "\(error)"])
+                "handler failed", metadata: ["connection": "\(handle.id)", "error": "\(error)"])
             return CloseFrame(.internalError, "")
         }
     }

@@ -21,15 +21,15 @@ protocol Engine: AnyObject, Sendable {
     /// The loop for the next connection that this side opens.
     func nextLoop() -> Loop
 
-    /// Listens, and gives each connection that comes to `serving`.
+    /// Listens, and gives each connection that comes to `acceptor`.
     ///
     /// - Returns: The address with the port that was found, and the socket.
     func listen(
-        at address: ServerAddress, _ serving: Serving, _ tls: NIOSSLContext?
+        at address: ServerAddress, _ acceptor: any ConnectionAcceptor, _ tls: NIOSSLContext?
     ) async throws -> (ServerAddress, any ListeningSocket)
 
-    /// Connects, and reports to the attempt.
-    func connect(_ request: ConnectRequest, on loop: Loop)
+    /// Connects on one of the engine's loops, and reports to the requester.
+    func connect(to target: ConnectTarget, on loop: Loop, for requester: any ConnectionRequester)
 
     /// Ends the threads of an engine with loops of its own. Nothing may be open any more.
     func shutDown() async
@@ -39,15 +39,6 @@ protocol Engine: AnyObject, Sendable {
 protocol ListeningSocket: Sendable {
     /// Stops listening.
     func close() async
-}
-
-/// A connection that a client wants.
-struct ConnectRequest: Sendable {
-    var url: WebSocketURL
-    var configuration: WebSocketClientConfiguration
-    var handshake: ClientHandshake
-    var tls: NIOSSLContext?
-    var attempt: ConnectionAttempt
 }
 
 /// Which engine moves the bytes between sockets and connections.

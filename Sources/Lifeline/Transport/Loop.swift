@@ -29,6 +29,8 @@ final class Loop: TaskExecutor, @unchecked Sendable {
     /// The instant for which the engine was asked to wake us.
     @exclusivity(unchecked) private var nextWake = Instant(nanoseconds: .max)
 
+    /// Connections that have ended, until the loop comes round.
+    @exclusivity(unchecked) private var removed: [Connection] = []
     /// Connections with output that is to be written at the end of the turn.
     @exclusivity(unchecked) private var dirty: [Connection] = []
     /// How many of them have been written before the end of the turn.
@@ -94,6 +96,15 @@ final class Loop: TaskExecutor, @unchecked Sendable {
         return thread == 0 ? driver.isOnLoop : thread == Loop.currentThread
     }
 
+    /// Whether the loop's thread has ended, so that nothing of the loop's is in use any more.
+    private var hasEnded: Bool { thread.load(ordering: .relaxed) == .max }
+
+    /// Debug builds end here where the caller is not on the loop: what belongs to a loop is touched there alone.
+    @inline(__always)
+    func assertOnLoop() {
+        assert(isOnLoop || hasEnded, "this belongs to an event loop, and is touched elsewhere")
+    }
+
     /// Runs a function on the loop: at once where the caller is there, soon otherwise.
     func execute(_ work: @escaping @Sendable () -> Void) {
         if isOnLoop { work() } else { driver.execute(work) }
@@ -104,6 +115,7 @@ final class Loop: TaskExecutor, @unchecked Sendable {
     /// Begins a turn, or a part of the one that is under way.
     @inline(__always)
     func beginTurn() {
+        assertOnLoop()
         if depth == 0 { jobs.beginTurn() }
         depth &+= 1
     }
@@ -111,12 +123,14 @@ final class Loop: TaskExecutor, @unchecked Sendable {
     /// Runs the handlers that have been made ready so far.
     @inline(__always)
     func runReadyJobs() {
+        assertOnLoop()
         if depth == 1 { jobs.drain(self) }
     }
 
     /// Ends a turn: runs what is ready, and writes all output.
     @inline(__always)
     func endTurn() {
+        assertOnLoop()
         if depth == 1 {
             var rounds = 0
             repeat {
@@ -141,6 +155,7 @@ final class Loop: TaskExecutor, @unchecked Sendable {
     /// Has a connection's output written at the end of the turn; outside of a turn, at the end of one that begins soon.
     @inline(__always)
     func markDirty(_ connection: Connection) {
+        assertOnLoop()
         if dirty.count &- written >= Loop.maximumDirty { writeEarly() }
         dirty.append(connection)
         if depth == 0, dirty.count == 1 { runTurnSoon() }
@@ -189,12 +204,14 @@ final class Loop: TaskExecutor, @unchecked Sendable {
     /// An empty block for output.
     @inline(__always)
     func takeBlock() -> OutputBlock {
-        spareBlocks.popLast() ?? OutputBlock(capacity: Loop.blockCapacity)
+        assertOnLoop()
+        return spareBlocks.popLast() ?? OutputBlock(capacity: Loop.blockCapacity)
     }
 
     /// Takes a block back that has been written.
     @inline(__always)
     func recycle(_ block: consuming OutputBlock) {
+        assertOnLoop()
         if spareBlocks.count < Loop.maximumSpareBlocks, block.capacity <= Loop.maximumSpareCapacity {
             block.clear()
             spareBlocks.append(block)
@@ -205,16 +222,27 @@ final class Loop: TaskExecutor, @unchecked Sendable {
 
     // MARK: Deadlines
 
-    /// Adds a connection.
+    /// Adds a connection, which the loop keeps alive until it is removed.
     func insert(_ connection: Connection) {
+        assertOnLoop()
         connection.deadlinePlace = deadlines.insert(connection)
     }
 
-    /// Removes a connection.
+    /// Removes a connection. Whoever called it, down to the engine, may still refer to it until the loop comes round: then it
+    /// is freed, here and nowhere else.
     func remove(_ connection: Connection) {
+        assertOnLoop()
         guard connection.deadlinePlace >= 0 else { return }
         deadlines.remove(at: connection.deadlinePlace)
         connection.deadlinePlace = -1
+        removed.append(connection)
+        if removed.count == 1 { driver.execute { self.freeRemoved() } }
+    }
+
+    private func freeRemoved() {
+        assertOnLoop()
+        assert(depth == 0, "connections are freed between turns")
+        removed.removeAll(keepingCapacity: removed.count <= Loop.maximumSpareBlocks)
     }
 
     /// All connections of the loop.
@@ -222,6 +250,7 @@ final class Loop: TaskExecutor, @unchecked Sendable {
 
     /// Sets a connection's deadline.
     func setDeadline(_ deadline: Instant?, of connection: Connection) {
+        assertOnLoop()
         guard connection.deadlinePlace >= 0 else { return }
         deadlines.set(deadline, at: connection.deadlinePlace)
         if let deadline { wake(at: deadline) }
@@ -229,6 +258,7 @@ final class Loop: TaskExecutor, @unchecked Sendable {
 
     /// Called by the engine at the instant it was asked for.
     func timersAreDue() {
+        assertOnLoop()
         nextWake = Instant(nanoseconds: .max)
         let now = driver.now()
         beginTurn()

@@ -14,24 +14,24 @@ extension WebSocket {
 
     /// Sends a Ping behind what has been sent, and does not wait for its Pong.
     package func sendPing() {
-        connection.loop.execute { [connection] in connection.sendPing() }
+        handle.execute { $0.sendPing() }
     }
 
     /// Begins the closing handshake with a frame, if it has not begun, and does not wait for its end.
     package func beginClose(_ frame: CloseFrame) {
-        connection.loop.execute { [connection] in connection.close(frame) }
+        handle.close(frame)
     }
 
     /// Ends TCP without a closing handshake, or without waiting for its end any longer.
     package func abort(_ reason: String) {
-        connection.loop.execute { [connection] in connection.abort(reason) }
+        handle.abort(reason)
     }
 
     /// Waits for the end of TCP, which somebody must have begun.
     ///
     /// - Returns: How the connection ended.
     package nonisolated(nonsending) func end() async -> CloseOutcome {
-        await connection.waitForTermination()
+        await handle.waitForTermination()
         // Decided by the time TCP has ended.
         return await outcome.unsafelyUnwrapped
     }

@@ -42,7 +42,7 @@ extension WebSocket {
         } catch {
             if position == .middle {
                 let frame = CloseFrame(.internalError, "a message broke off")
-                connection.loop.execute { [connection] in connection.close(frame) }
+                handle.close(frame)
             }
             throw error
         }
@@ -139,14 +139,13 @@ final class ChunkReader {
 
     deinit {
         guard wantsChunks else { return }
-        let connection = socket.connection
-        connection.loop.execute { connection.endStreaming() }
+        socket.handle.execute { $0.endStreaming() }
     }
 
     nonisolated(nonsending) func nextMessage() async throws(WebSocketError) -> IncomingMessage? {
         if !wantsChunks {
             wantsChunks = true
-            await socket.connection.onLoop { $0.beginStreaming() }
+            await socket.handle.onLoop { _ = $0.withConnection { $0.beginStreaming() } }
         }
         first = nil
         while isInsideMessage { _ = try await nextItem() }
@@ -177,11 +176,7 @@ final class ChunkReader {
     }
 
     private nonisolated(nonsending) func nextItem() async throws(WebSocketError) -> Inbox.Item? {
-        let item: Inbox.Item
-        switch try await socket.next() {
-        case .borrowed(let message): item = Inbox.Item(message)
-        case .kept(let kept): item = kept
-        case .nothing, .ended:
+        guard let item = try await socket.next() else {
             let outcome = await socket.outcome
             let isExpected = outcome?.isExpected ?? false
             guard isInsideMessage || !isExpected else { return nil }

@@ -18,12 +18,12 @@ public import NIOCore
 /// A connection ends with its scope: when the handler of a server's route, or the closure given to
 /// ``WebSocketClient/connect(to:configuration:handler:)``, returns or throws, the closing handshake is run.
 public struct WebSocket: Sendable {
-    let connection: Connection
+    let handle: ConnectionHandle
     /// What was asked and agreed in the opening handshake.
     public let handshake: WebSocketHandshake
 
     /// A number of the connection's own within the process, for logs.
-    public var id: UInt64 { connection.id }
+    public var id: UInt64 { handle.id }
 
     // MARK: Sending
 
@@ -39,7 +39,7 @@ public struct WebSocket: Sendable {
     public nonisolated(nonsending) func send(
         _ text: String, compress: MessageCompression = .automatic
     ) async throws(WebSocketError) {
-        if connection.loop.isOnLoop, connection.canSend() {
+        if handle.loop.isOnLoop, canSend(.only) {
             var text = text
             let error = text.withUTF8 { write(.text, UnsafeRawBufferPointer($0), compress) }
             if let error { throw error }
@@ -64,7 +64,7 @@ public struct WebSocket: Sendable {
     public nonisolated(nonsending) func send(
         _ bytes: [UInt8], compress: MessageCompression = .automatic
     ) async throws(WebSocketError) {
-        if connection.loop.isOnLoop, connection.canSend() {
+        if handle.loop.isOnLoop, canSend(.only) {
             let error = bytes.withUnsafeBytes { write(.binary, $0, compress) }
             if let error { throw error }
         } else {
@@ -103,18 +103,13 @@ public struct WebSocket: Sendable {
     @discardableResult
     @inline(__always)
     public func enqueue(_ message: borrowing ReceivedMessage) -> Bool {
-        if connection.loop.isOnLoop {
-            do throws(SendError) {
-                _ = try connection.enqueue(message.kind, message.payload)
-                return true
-            } catch {
-                return false
-            }
+        if handle.loop.isOnLoop {
+            return handle.withConnection { $0.canEnqueue(message.kind, message.payload) } ?? false
         }
         let frame = OutboundFrame(kind: message.kind, position: .only, payload: message.buffer)
-        connection.loop.driver.execute { [connection] in
+        handle.executeSoon { connection in
             connection.loop.beginTurn()
-            _ = frame.payload.withUnsafeReadableBytes { try? connection.enqueue(frame.kind, $0) }
+            _ = frame.payload.withUnsafeReadableBytes { connection.canEnqueue(frame.kind, $0) }
             connection.loop.endTurn()
         }
         return true
@@ -128,50 +123,63 @@ public struct WebSocket: Sendable {
     ///   known yet, and the answer is `true`.
     @discardableResult
     public func enqueue(_ message: PreparedMessage) -> Bool {
-        guard connection.loop.isOnLoop else {
-            connection.loop.execute { [connection] in _ = try? connection.enqueue(message) }
+        guard handle.loop.isOnLoop else {
+            handle.execute { _ = $0.canEnqueue(message) }
             return true
         }
-        do throws(SendError) {
-            _ = try connection.enqueue(message)
-            return true
-        } catch {
-            return false
-        }
+        return handle.withConnection { $0.canEnqueue(message) } ?? false
     }
 
     /// Waits until the transport takes more.
     ///
     /// - Throws: ``WebSocketError`` as ``send(_:compress:)-(String,_)`` does.
     public nonisolated(nonsending) func writable() async throws(WebSocketError) {
-        if connection.loop.isOnLoop {
-            guard !connection.canSend() else { return }
-            try await connection.sendWhenWritable(nil)
+        if handle.loop.isOnLoop {
+            guard !canSend(.only) else { return }
+            try await handle.sendWhenWritable(nil)
         } else {
-            try await connection.sendElsewhere(nil)
+            try await handle.sendOffLoop(nil)
         }
     }
 
+    /// Whether a send may go ahead; on the loop.
+    @inline(__always)
+    private func canSend(_ position: FragmentPosition) -> Bool {
+        handle.withConnection { $0.canSend(position) } ?? false
+    }
+
+    /// Writes a message; on the loop, where ``canSend(_:)`` says so.
     @inline(__always)
     private func write(
         _ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, _ compress: MessageCompression
     ) -> WebSocketError? {
-        do throws(SendError) {
-            try connection.write(kind, .only, bytes, compress)
-            return nil
-        } catch {
-            return WebSocketError(error, outcome: connection.outcome)
+        let error = handle.withConnection { connection -> SendError? in
+            do throws(SendError) {
+                try connection.write(kind, .only, bytes, compress)
+                return nil
+            } catch {
+                return error
+            }
         }
+        return error.flatMap { $0.map { WebSocketError($0, outcome: handle.outcome) } }
     }
 
     nonisolated(nonsending) func send(_ frame: OutboundFrame) async throws(WebSocketError) {
-        guard connection.loop.isOnLoop else { return try await connection.sendElsewhere(frame) }
-        guard connection.canSend(frame.position) else { return try await connection.sendWhenWritable(frame) }
-        do throws(SendError) {
-            try connection.write(frame)
-        } catch {
-            throw WebSocketError(error, outcome: connection.outcome)
+        guard handle.loop.isOnLoop else { return try await handle.sendOffLoop(frame) }
+        guard canSend(frame.position) else { return try await handle.sendWhenWritable(frame) }
+        if let error = write(frame) { throw error }
+    }
+
+    private func write(_ frame: OutboundFrame) -> WebSocketError? {
+        let error = handle.withConnection { connection -> SendError? in
+            do throws(SendError) {
+                try connection.write(frame)
+                return nil
+            } catch {
+                return error
+            }
         }
+        return error.flatMap { $0.map { WebSocketError($0, outcome: handle.outcome) } }
     }
 
     // MARK: Receiving
@@ -199,8 +207,8 @@ public struct WebSocket: Sendable {
             switch try takeMessage({ result = body($0) }) {
             case .isDone: return result
             case .waits: try await waitForMessage()
-            case .goesElsewhere:
-                try await takeMessageElsewhere { result = body($0) }
+            case .goesOffLoop:
+                try await takeMessageOffLoop { result = body($0) }
                 return result
             }
         }
@@ -209,10 +217,9 @@ public struct WebSocket: Sendable {
     /// A whole message that is there, where it lies; `nil` where one has to wait, or to look more closely.
     @usableFromInline
     func readyMessage() -> ReceivedMessage? {
-        let connection = connection
-        guard connection.loop.isOnLoop, connection.unwritten == 0, let message = connection.pullWhole() else {
-            return nil
-        }
+        guard handle.loop.isOnLoop else { return nil }
+        let message = handle.withConnection { $0.unwritten == 0 ? $0.pullWhole() : nil }
+        guard let message, let message else { return nil }
         return ReceivedMessage(message)
     }
 
@@ -224,37 +231,63 @@ public struct WebSocket: Sendable {
         /// For a message, or until the transport takes what was enqueued without waiting.
         case waits
         /// An actor's task may not be on the loop, or may have left it.
-        case goesElsewhere
+        case goesOffLoop
     }
 
     /// Takes the next whole message, where there is one; it lies where it came.
     @usableFromInline
     @inline(never)
     func takeMessage(_ body: (borrowing ReceivedMessage) -> Void) throws(WebSocketError) -> ReceiveStep {
-        let connection = connection
-        guard connection.loop.isOnLoop else { return .goesElsewhere }
-        if connection.unwritten > 0 { return .waits }
+        guard handle.loop.isOnLoop else { return .goesOffLoop }
+        switch handle.withConnection({ WebSocket.takeMessage(from: $0, body) }) {
+        case .done?: return .isDone
+        case .outputWaits?: return .waits
+        case .nothing?:
+            try handle.checkCancellation()
+            try handle.checkNobodyReceives()
+            return .waits
+        case .ended?:
+            try checkEnd(handle.outcome)
+            return .isDone
+        case nil:
+            if let item = handle.takeUnread(whole: true) {
+                body(ReceivedMessage(item))
+            } else {
+                try checkEnd(handle.outcome)
+            }
+            return .isDone
+        }
+    }
+
+    /// What was found where a message was to be taken.
+    private enum Taken {
+        case done
+        /// Nothing was looked for: what was enqueued without waiting has to be taken by the transport first.
+        case outputWaits
+        case nothing
+        case ended
+    }
+
+    private static func takeMessage(
+        from connection: Connection, _ body: (borrowing ReceivedMessage) -> Void
+    ) -> Taken {
+        if connection.unwritten > 0 { return .outputWaits }
         while true {
             switch connection.pull() {
             case .borrowed(let message):
                 if message.isFirst, message.isLast {
                     body(ReceivedMessage(message))
-                    return .isDone
+                    return .done
                 }
                 guard let whole = connection.join(Inbox.Item(message)) else { continue }
                 body(ReceivedMessage(whole))
-                return .isDone
+                return .done
             case .kept(let item):
                 guard let whole = connection.join(item) else { continue }
                 body(ReceivedMessage(whole))
-                return .isDone
-            case .nothing:
-                try connection.checkCancellation()
-                try connection.checkNobodyReceives()
-                return .waits
-            case .ended:
-                try checkEnd(connection.outcome)
-                return .isDone
+                return .done
+            case .nothing: return .nothing
+            case .ended: return .ended
             }
         }
     }
@@ -264,24 +297,29 @@ public struct WebSocket: Sendable {
     @inline(never)
     nonisolated(nonsending) func waitForMessage() async throws(WebSocketError) {
         // The server wakes a handler's own task where it cancels it.
-        if connection.unwritten == 0, connection.isInHandlerTask { return await connection.waitForOwnMessage() }
+        if isOwnWait { return await handle.waitForOwnMessage() }
         try await waitForMessageClosely()
+    }
+
+    /// Whether the handler's own task waits for a message alone.
+    private var isOwnWait: Bool {
+        handle.loop.isOnLoop && handle.withConnection { $0.unwritten == 0 && $0.isInHandlerTask } == true
     }
 
     @inline(never)
     private nonisolated(nonsending) func waitForMessageClosely() async throws(WebSocketError) {
-        if connection.unwritten > 0 { return try await waitForRoom() }
-        try await connection.waitForMessage()
+        if handle.loop.isOnLoop, handle.withConnection({ $0.unwritten > 0 }) == true { return try await waitForRoom() }
+        try await handle.waitForMessage()
     }
 
     /// Takes the next whole message anywhere but on the loop.
     @usableFromInline
     @inline(never)
-    nonisolated(nonsending) func takeMessageElsewhere(
+    nonisolated(nonsending) func takeMessageOffLoop(
         _ body: (borrowing ReceivedMessage) -> Void
     ) async throws(WebSocketError) {
-        if let item = try await connection.receiveElsewhere(whole: true) { return body(ReceivedMessage(item)) }
-        try checkEnd(await connection.outcomeElsewhere())
+        if let item = try await handle.receiveOffLoop(whole: true) { return body(ReceivedMessage(item)) }
+        try checkEnd(await handle.outcomeOffLoop())
     }
 
     /// Waits for the transport to take what was enqueued without waiting.
@@ -295,15 +333,35 @@ public struct WebSocket: Sendable {
         }
     }
 
-    /// What comes next: a message, a part of one, or the end.
-    nonisolated(nonsending) func next() async throws(WebSocketError) -> Connection.Pulled {
-        while connection.loop.isOnLoop {
-            switch connection.pullClosely() {
-            case .nothing: try await connection.waitForMessage()
-            case let pulled: return pulled
+    /// What comes next: a message, or a part of one; `nil` at the end.
+    nonisolated(nonsending) func next() async throws(WebSocketError) -> Inbox.Item? {
+        while handle.loop.isOnLoop {
+            switch takeNext() {
+            case .item(let item): return item
+            case .nothing: try await handle.waitForMessage()
+            case .ended: return nil
             }
         }
-        return try await connection.receiveElsewhere(whole: false).map { .kept($0) } ?? .ended
+        return try await handle.receiveOffLoop(whole: false)
+    }
+
+    private enum Next {
+        case item(Inbox.Item)
+        case nothing
+        case ended
+    }
+
+    /// A message, or a part of one, that is there; on the loop.
+    private func takeNext() -> Next {
+        let pulled = handle.withConnection { connection -> Next in
+            switch connection.pullClosely() {
+            case .borrowed(let message): .item(Inbox.Item(message))
+            case .kept(let item): .item(item)
+            case .nothing: .nothing
+            case .ended: .ended
+            }
+        }
+        return pulled ?? handle.takeUnread(whole: false).map { .item($0) } ?? .ended
     }
 
     /// Throws unless the connection ended the way a conversation should.
@@ -316,7 +374,7 @@ public struct WebSocket: Sendable {
 
     /// What compression has saved on the connection so far.
     public var compressionStatistics: CompressionStatistics {
-        get async { await onLoop { $0.endpoint.pointee.compressionStatistics } }
+        get async { await handle.onLoop { $0.compressionStatistics } }
     }
 
     // MARK: Heartbeat
@@ -330,21 +388,12 @@ public struct WebSocket: Sendable {
     /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/timedOut`` where the peer lives, but its Pong has not
     ///   come, ``WebSocketError/Code/closed``, ``WebSocketError/Code/tooManyPings`` or ``WebSocketError/Code/cancelled``.
     public nonisolated(nonsending) func ping() async throws(WebSocketError) -> Duration {
-        let wait = Wait()
-        let result = await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                connection.loop.execute { [connection] in connection.ping(wait, continuation) }
-            }
-        } onCancel: {
-            wait.cancel()
-            connection.loop.driver.execute { [connection] in connection.cancelPing(wait) }
-        }
-        return try result.get()
+        try await handle.ping()
     }
 
     /// The time of the last round trip, of the heartbeat's Pings or of the application's; `nil` before the first Pong.
     public var roundTripTime: Duration? {
-        get async { await onLoop { $0.endpoint.pointee.roundTripTime } }
+        get async { await handle.onLoop { $0.roundTripTime } }
     }
 
     // MARK: Closing
@@ -374,32 +423,15 @@ public struct WebSocket: Sendable {
 
     @discardableResult
     nonisolated(nonsending) func close(_ frame: CloseFrame) async -> CloseOutcome {
-        connection.loop.execute { [connection] in connection.close(frame) }
-        await connection.waitForTermination()
+        handle.close(frame)
+        await handle.waitForTermination()
         // Decided by the time TCP has ended.
-        return await onLoop { $0.outcome }.unsafelyUnwrapped
+        return await handle.outcomeOffLoop().unsafelyUnwrapped
     }
 
     /// How the connection ended, or `nil` while it has not.
     public var outcome: CloseOutcome? {
-        get async { await onLoop { $0.outcome } }
-    }
-
-    private func onLoop<Value: Sendable>(_ read: @escaping @Sendable (Connection) -> Value) async -> Value {
-        await connection.onLoop(read)
-    }
-}
-
-extension Connection {
-    /// Reads something on the loop.
-    func onLoop<Value: Sendable>(_ read: @escaping @Sendable (Connection) -> Value) async -> Value {
-        await withUnsafeContinuation { continuation in
-            loop.execute { continuation.resume(returning: read(self)) }
-        }
-    }
-
-    func outcomeElsewhere() async -> CloseOutcome? {
-        await onLoop { $0.outcome }
+        get async { await handle.outcomeOffLoop() }
     }
 }
 

@@ -184,7 +184,7 @@ import Testing
         }
         simulation.advance(by: .seconds(2))
         #expect(throws: WebSocketError.self) { try sending.value }
-        let outcome = try #require(socket.connection.outcome)
+        let outcome = try #require(socket.handle.outcome)
         #expect(outcome.failure.map { "\($0)" }?.contains("stallTimeout") == true, "\(outcome)")
     }
 
@@ -206,7 +206,7 @@ import Testing
             rounds += 1
         }
         #expect(throws: Never.self) { try sending.value }
-        #expect(socket.connection.outcome == nil)
+        #expect(socket.handle.outcome == nil)
     }
 
     @Test func aPeerThatReadInTheEndIsForgiven() throws {
@@ -225,7 +225,7 @@ import Testing
             simulation.advance(by: .seconds(5))
             client.send(.ping("3"))
         }
-        #expect(socket.connection.outcome == nil)
+        #expect(socket.handle.outcome == nil)
     }
 
     /// At most one Pong waits, the latest (§5.5.3).

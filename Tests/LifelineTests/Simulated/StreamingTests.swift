@@ -73,7 +73,7 @@ import Testing
             for try await message in socket.incoming {
                 for try await chunk in message {
                     count += chunk.readableBytes
-                    most.append(socket.connection.inbox.size)
+                    most.append(await socket.handle.onLoop { $0.withConnection { $0.inbox.size } ?? 0 })
                     if count.isMultiple(of: 7) { await simulation.sleep(for: .milliseconds(1)) }
                 }
             }

@@ -19,12 +19,12 @@ struct OnLoopClientTests {
 
         func opened(_ socket: OnLoopWebSocket) {
             seen.append("opened \(socket.handshake.response.status.code)")
-            #expect(socket.webSocket.connection.loop.isOnLoop)
+            #expect(socket.webSocket.handle.loop.isOnLoop)
             socket.send("message 0")
         }
 
         func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) {
-            #expect(socket.webSocket.connection.loop.isOnLoop)
+            #expect(socket.webSocket.handle.loop.isOnLoop)
             let text = message.text
             #expect(text == "message \(count)")
             count += 1
@@ -152,7 +152,7 @@ struct OnLoopClientTests {
         var server = WebSocketServer.forTests { $0.shutdownTimeout = .milliseconds(100) }
         server.route("/") { socket in
             try await socket.send("ready")
-            socket.connection.loop.execute { socket.connection.abort("a test") }
+            socket.handle.abort("a test")
         }
         try await server.withServer { address in
             let outcome = try await WebSocketClient.connectOnLoop(to: "ws://\(address)/") { _ in Listening(seen) }
@@ -172,8 +172,8 @@ struct OnLoopClientTests {
                 await withUnsafeContinuation { continuation in
                     loops.execute(on: index) {
                         // On the connection's loop, and what is sent leaves with the turn.
-                        #expect(socket.connection.loop.isOnLoop)
-                        OnLoopWebSocket(connection: socket.connection, handshake: socket.handshake).send(
+                        #expect(socket.handle.loop.isOnLoop)
+                        OnLoopWebSocket(handle: socket.handle, handshake: socket.handshake).send(
                             "loop \(index)")
                         continuation.resume()
                     }

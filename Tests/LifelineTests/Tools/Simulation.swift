@@ -109,8 +109,7 @@ final class Simulation: @unchecked Sendable {
             authority: "server.example.com", path: path, subprotocols: configuration.subprotocols,
             extensions: offersCompression ? configuration.endpoint.compression?.offers ?? [] : [],
             headerFields: configuration.headerFields, random: &loop.random)
-        let attempt = ConnectionAttempt(
-            request.request, ConnectionSettings(configuration.buffers, configuration.observers), clock: loop.driver)
+        let attempt = ConnectionAttempt(request, configuration, clock: loop.driver)
         return try await attempt.run { attempt in
             let (client, server) = makeTransports(client: configuration.buffers.outbound)
             accept(server)
@@ -149,7 +148,7 @@ final class Simulation: @unchecked Sendable {
             settings: ConnectionSettings(limits, observers), endpoint: endpoint)
         connections.append(WeakConnection(connection: connection))
         transport.begin(connection)
-        network.execute { connection.established() }
+        network.execute { (transport.user as? Connection)?.established() }
     }
 
     /// The connections that still exist, in the order in which they were made.

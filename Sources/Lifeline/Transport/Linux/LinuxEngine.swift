@@ -116,7 +116,7 @@ final class LinuxEngine: Engine {
     }
 
     func listen(
-        at address: ServerAddress, _ serving: Serving, _ tls: NIOSSLContext?
+        at address: ServerAddress, _ acceptor: any ConnectionAcceptor, _ tls: NIOSSLContext?
     ) async throws -> (ServerAddress, any ListeningSocket) {
         let descriptor: CInt
         var found = address
@@ -138,11 +138,11 @@ final class LinuxEngine: Engine {
         let listener = LinuxListener(
             descriptor,
             accepted: { [self] descriptor in
-                place(descriptor, marks: serving.configuration.buffers.outbound) { loop, transport, name in
-                    serving.makeConnection(on: loop, transport, remoteAddress: name)
+                place(descriptor, marks: acceptor.outboundMarks) { loop, transport, name in
+                    acceptor.makeConnection(on: loop, over: transport, remoteAddress: name)
                 }
             },
-            failed: { serving.acceptFailed(NetworkErrorText.describe(IOError(errnoCode: $0, reason: "accept"))) })
+            failed: { acceptor.acceptFailed(NetworkErrorText.describe(IOError(errnoCode: $0, reason: "accept"))) })
         driver.execute { driver.listen(listener) }
         return (found, Socket(listener: listener, driver: driver, path: path))
     }
@@ -169,69 +169,73 @@ final class LinuxEngine: Engine {
 
     // MARK: Clients
 
-    func connect(_ request: ConnectRequest, on loop: Loop) {
+    func connect(to target: ConnectTarget, on loop: Loop, for requester: any ConnectionRequester) {
         guard let index = loops.firstIndex(where: { $0 === loop }) else {
             preconditionFailure("the loop is not of the engine's")
         }
-        if let address = try? SocketAddress(ipAddress: request.url.host, port: request.url.port) {
-            connect(to: address, request, on: index)
+        if let address = try? SocketAddress(ipAddress: target.host, port: target.port) {
+            connect(to: address, target, on: index, for: requester)
         } else {
-            connectByName(request, on: index)
+            connectByName(target, on: index, for: requester)
         }
     }
 
-    private func connected(_ descriptor: CInt, _ request: ConnectRequest, on index: Int) {
+    private func connected(
+        _ descriptor: CInt, _ target: ConnectTarget, on index: Int, for requester: any ConnectionRequester
+    ) {
         drivers[index].load.wrappingAdd(1, ordering: .relaxed)
-        begin(descriptor, on: index, request.configuration.buffers.outbound) { loop, transport, name in
-            request.makeConnection(on: loop, transport, remoteAddress: name)
+        begin(descriptor, on: index, target.outboundMarks) { loop, transport, name in
+            requester.makeConnection(on: loop, over: transport, remoteAddress: name)
         }
     }
 
-    private func connect(to address: SocketAddress, _ request: ConnectRequest, on index: Int) {
+    private func connect(
+        to address: SocketAddress, _ target: ConnectTarget, on index: Int, for requester: any ConnectionRequester
+    ) {
         let driver = drivers[index]
         driver.execute {
             let descriptor: CInt
             do {
                 descriptor = try LinuxSocket.connecting(to: address)
             } catch {
-                return request.attempt.connectFailed(error)
+                return requester.connectFailed(error)
             }
             let waiter = LinuxWaiter(descriptor) { outcome in
                 switch outcome {
                 case .ready:
                     if let error = LinuxSocket.takeError(descriptor) {
                         _ = closeDescriptor(descriptor)
-                        return request.attempt.connectFailed(error)
+                        return requester.connectFailed(error)
                     }
-                    self.connected(descriptor, request, on: index)
+                    self.connected(descriptor, target, on: index, for: requester)
                 case .timedOut:
                     _ = closeDescriptor(descriptor)
-                    let timeout = TimeAmount(request.configuration.connectTimeout)
-                    request.attempt.connectFailed(ChannelError.connectTimeout(timeout))
+                    let timeout = TimeAmount(target.timeout)
+                    requester.connectFailed(ChannelError.connectTimeout(timeout))
                 }
             }
-            driver.awaitWritable(waiter, timeout: request.configuration.connectTimeout)
+            driver.awaitWritable(waiter, timeout: target.timeout)
         }
     }
 
     /// Has SwiftNIO look the name up and try its addresses (RFC 8305), and takes the socket over.
-    private func connectByName(_ request: ConnectRequest, on index: Int) {
+    private func connectByName(_ target: ConnectTarget, on index: Int, for requester: any ConnectionRequester) {
         let driver = drivers[index]
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         ClientBootstrap(group: eventLoop)
-            .observed(by: request.attempt, on: eventLoop)
-            .connectTimeout(TimeAmount(request.configuration.connectTimeout))
+            .observed(by: requester, on: eventLoop)
+            .connectTimeout(TimeAmount(target.timeout))
             .channelOption(.autoRead, value: false)
-            .connect(host: request.url.host, port: request.url.port)
+            .connect(host: target.host, port: target.port)
             .flatMapThrowing { channel in
                 let descriptor = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
                     of: NIOBSDSocket.Handle.self
                 ) { lifeline_duplicate($0) }
                 channel.close(promise: nil)
                 guard let descriptor, descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "dup") }
-                driver.execute { self.connected(descriptor, request, on: index) }
+                driver.execute { self.connected(descriptor, target, on: index, for: requester) }
             }
-            .whenFailure { request.attempt.connectFailed($0) }
+            .whenFailure { requester.connectFailed($0) }
     }
 }
 

@@ -72,9 +72,9 @@ final class NIOEngine: Engine {
     }
 
     func listen(
-        at address: ServerAddress, _ serving: Serving, _ tls: NIOSSLContext?
+        at address: ServerAddress, _ acceptor: any ConnectionAcceptor, _ tls: NIOSSLContext?
     ) async throws -> (ServerAddress, any ListeningSocket) {
-        let bootstrap = serverBootstrap(serving, tls)
+        let bootstrap = serverBootstrap(acceptor, tls)
         switch address.storage {
         case .hostname(let host, let port):
             let channel = try await bootstrap.bind(host: host, port: port).get()
@@ -86,14 +86,14 @@ final class NIOEngine: Engine {
         }
     }
 
-    private func serverBootstrap(_ serving: Serving, _ tls: NIOSSLContext?) -> ServerBootstrap {
+    private func serverBootstrap(_ acceptor: any ConnectionAcceptor, _ tls: NIOSSLContext?) -> ServerBootstrap {
         ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.maxMessagesPerRead, value: 1)
-            .childChannelOption(.writeBufferWaterMark, value: .init(serving.configuration.buffers.outbound))
+            .childChannelOption(.writeBufferWaterMark, value: .init(acceptor.outboundMarks))
             .childChannelOption(.recvAllocator, value: NIOTransport.receiveAllocator)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -102,8 +102,8 @@ final class NIOEngine: Engine {
                     }
                     let handler = NIOTransport(self, channel.eventLoop, ownsReadBuffers: tls == nil) {
                         transport, channel in
-                        serving.makeConnection(
-                            on: self.loop(of: channel.eventLoop), transport,
+                        acceptor.makeConnection(
+                            on: self.loop(of: channel.eventLoop), over: transport,
                             remoteAddress: channel.remoteAddress?.name ?? "unknown")
                     }
                     try channel.pipeline.syncOperations.addHandler(handler)
@@ -113,36 +113,35 @@ final class NIOEngine: Engine {
 
     // MARK: Clients
 
-    func connect(_ request: ConnectRequest, on loop: Loop) {
+    func connect(to target: ConnectTarget, on loop: Loop, for requester: any ConnectionRequester) {
         guard let driver = loop.driver as? NIOLoopDriver else {
             preconditionFailure("the loop is not of the engine's")
         }
-        let configuration = request.configuration
         let bootstrap = ClientBootstrap(group: driver.eventLoop)
-            .connectTimeout(TimeAmount(configuration.connectTimeout))
+            .connectTimeout(TimeAmount(target.timeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelOption(.maxMessagesPerRead, value: 1)
-            .channelOption(.writeBufferWaterMark, value: .init(configuration.buffers.outbound))
+            .channelOption(.writeBufferWaterMark, value: .init(target.outboundMarks))
             .channelOption(.recvAllocator, value: NIOTransport.receiveAllocator)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    if let tls = request.tls {
-                        let handler = try NIOEngine.makeTLSHandler(tls, host: request.url.host)
+                    if let tls = target.tls {
+                        let handler = try NIOEngine.makeTLSHandler(tls, host: target.host)
                         try channel.pipeline.syncOperations.addHandler(handler)
                     }
-                    let isPlain = request.tls == nil
+                    let isPlain = target.tls == nil
                     let handler = NIOTransport(self, channel.eventLoop, ownsReadBuffers: isPlain) {
                         transport, channel in
-                        request.makeConnection(
-                            on: loop, transport, remoteAddress: channel.remoteAddress?.name ?? "unknown")
+                        requester.makeConnection(
+                            on: loop, over: transport, remoteAddress: channel.remoteAddress?.name ?? "unknown")
                     }
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }
-        bootstrap.observed(by: request.attempt, on: driver.eventLoop)
-            .connect(host: request.url.host, port: request.url.port)
-            .whenFailure { request.attempt.connectFailed($0) }
+        bootstrap.observed(by: requester, on: driver.eventLoop)
+            .connect(host: target.host, port: target.port)
+            .whenFailure { requester.connectFailed($0) }
     }
 
     static func makeTLSHandler(_ context: NIOSSLContext, host: String) throws -> NIOSSLClientHandler {

@@ -9,18 +9,18 @@ import Musl
 import Glibc
 #endif
 
-/// Looks names up as SwiftNIO's own resolver does, with `getaddrinfo` on a thread that may block, and tells an attempt's
-/// observer what was found.
+/// Looks names up as SwiftNIO's own resolver does, with `getaddrinfo` on a thread that may block, and tells the requester
+/// what was found.
 final class ObservedResolver: Resolver, Sendable {
     /// A name without an address of the family that was asked for.
     private struct UnknownName: Error {}
 
     private let eventLoop: any EventLoop
-    private let attempt: ConnectionAttempt
+    private let requester: any ConnectionRequester
 
-    init(_ eventLoop: any EventLoop, _ attempt: ConnectionAttempt) {
+    init(_ eventLoop: any EventLoop, _ requester: any ConnectionRequester) {
         self.eventLoop = eventLoop
-        self.attempt = attempt
+        self.requester = requester
     }
 
     func initiateAQuery(host: String, port: Int) -> EventLoopFuture<[SocketAddress]> {
@@ -34,9 +34,9 @@ final class ObservedResolver: Resolver, Sendable {
     func cancelQueries() {}
 
     private func query(_ host: String, _ port: Int, _ family: CInt) -> EventLoopFuture<[SocketAddress]> {
-        NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { [attempt] in
+        NIOThreadPool.singleton.runIfActive(eventLoop: eventLoop) { [requester] in
             let addresses = try ObservedResolver.addresses(host, port, family)
-            attempt.observe(.resolved(addresses: addresses.compactMap(\.ipAddress)))
+            requester.resolved(addresses.compactMap(\.ipAddress))
             return addresses
         }
     }
@@ -71,8 +71,8 @@ final class ObservedResolver: Resolver, Sendable {
 }
 
 extension ClientBootstrap {
-    /// Has names looked up in sight of the attempt's observer, where it has one.
-    func observed(by attempt: ConnectionAttempt, on eventLoop: any EventLoop) -> ClientBootstrap {
-        attempt.isObserved ? resolver(ObservedResolver(eventLoop, attempt)) : self
+    /// Has the requester told which addresses a name has, where it wants to know.
+    func observed(by requester: any ConnectionRequester, on eventLoop: any EventLoop) -> ClientBootstrap {
+        requester.isObserved ? resolver(ObservedResolver(eventLoop, requester)) : self
     }
 }

@@ -1,0 +1,29 @@
+import NIOSSL
+
+/// Where an engine is to connect to, and how.
+struct ConnectTarget: Sendable {
+    /// A name or an address, that of IPv6 without its brackets.
+    var host: String
+    var port: Int
+    /// `nil` for plain TCP.
+    var tls: NIOSSLContext?
+    /// How long the lookup and TCP's handshake may take.
+    var timeout: Duration
+    /// The marks of the transport's output.
+    var outboundMarks: BufferLimits.Marks
+}
+
+/// Who wants the connection: a client's attempt.
+protocol ConnectionRequester: AnyObject, Sendable {
+    /// Whether ``resolved(_:)`` is worth calling.
+    var isObserved: Bool { get }
+
+    /// A name has been looked up.
+    func resolved(_ addresses: [String])
+
+    /// Makes the connection for the byte stream that has come about; on the loop.
+    func makeConnection(on loop: Loop, over transport: any Transport, remoteAddress: String) -> Connection
+
+    /// No connection came about.
+    func connectFailed(_ error: any Error)
+}
