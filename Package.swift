@@ -12,6 +12,10 @@ let settings: [SwiftSetting] =
         .enableUpcomingFeature("MemberImportVisibility"),
     ] + (warningsAreErrors ? [.treatAllWarnings(as: .error)] : [])
 
+// ThreadSanitizer does not see `Synchronization.Mutex` on Linux; builds for it take another lock.
+let lockSettings: [SwiftSetting] =
+    Context.environment["LIFELINE_SANITIZE"] == "thread" ? [.define("LIFELINE_PTHREAD_LOCKS")] : []
+
 let package = Package(
     name: "lifeline",
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
@@ -38,12 +42,14 @@ let package = Package(
             dependencies: ["CZlib", .product(name: "HTTPTypes", package: "swift-http-types")],
             swiftSettings: settings
         ),
+        .target(name: "LifelineLocks", swiftSettings: settings + lockSettings),
         // Declarations only: system calls that Swift cannot see.
         .target(name: "CLifelineLinux"),
         .target(
             name: "Lifeline",
             dependencies: [
                 "LifelineCore",
+                "LifelineLocks",
                 .target(name: "CLifelineLinux", condition: .when(platforms: [.linux])),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -60,7 +66,7 @@ let package = Package(
         // Recordings and drawings of connections, upon Lifeline's public interface alone.
         .target(
             name: "LifelineTrace",
-            dependencies: ["Lifeline"],
+            dependencies: ["Lifeline", "LifelineLocks"],
             resources: [
                 .embedInCode("Page/Files/index.html"), .embedInCode("Page/Files/style.css"),
                 .embedInCode("Page/Files/app.js"), .embedInCode("Page/Files/connections.js"),
@@ -73,6 +79,7 @@ let package = Package(
             name: "LifelineCLI",
             dependencies: [
                 "Lifeline",
+                "LifelineLocks",
                 "LifelineTrace",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),

@@ -1,6 +1,6 @@
 import HTTPTypes
 import LifelineCore
-import Synchronization
+import LifelineLocks
 
 /// A client's attempt to connect, from the name's lookup to the server's answer.
 final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
@@ -24,7 +24,7 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
     private let endpointConfiguration: EndpointConfiguration
     private let makeHandler: MakeHandler?
     private let clock: any LoopDriver
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// What is asked of the server.
     private var request: HTTPRequest { handshake.request }

@@ -78,7 +78,9 @@ extension Connection {
         while let message = nextMessage() {
             deliver(message)
             // As bytes they take less than as messages, and cannot make the other connections wait.
-            if inbox.size >= limits.inbound.high, !input.isEmpty, endpoint.pointee.phase == .open { return holdInput() }
+            if inbox.size >= limits.inbound.high, !input.isEmpty, endpoint.pointee.phase == .open {
+                holdInput(.forInbox)
+            }
         }
         setReading()
     }
@@ -105,10 +107,11 @@ extension Connection {
         inbox.append(Inbox.Item(message))
     }
 
-    /// Parses on up to the next message, and sees to everything else on the way.
+    /// Parses on up to the next message, and handles everything else on the way; `nil` where there is none, or the
+    /// connection has had its turn.
     @inline(__always)
     func nextMessage() -> BorrowedMessage? {
-        while true {
+        while !loop.workIsSpent {
             // A copy, so that the endpoint and the connection are not changed through one another.
             var input = input
             let event = endpoint.pointee.receive(&input, at: now)
@@ -117,22 +120,28 @@ extension Connection {
             case .needsInput:
                 return nil
             case .message(let kind, let bytes):
+                loop.spend(WorkBudget.event &+ bytes.count)
                 if isObserved { observeReceived(bytes, isFirst: true, isLast: true) }
                 return BorrowedMessage(kind: kind, bytes: bytes, isFirst: true, isLast: true)
             case .chunk(let kind, let bytes, let isFirst, let isLast):
+                loop.spend(WorkBudget.event &+ bytes.count)
                 if isObserved { observeReceived(bytes, isFirst: isFirst, isLast: isLast) }
                 return BorrowedMessage(kind: kind, bytes: bytes, isFirst: isFirst, isLast: isLast)
             default:
-                guard see(to: event) else { return nil }
+                guard handle(event) else { return nil }
             }
         }
+        return nil
     }
 
-    /// Sees to an event that is no message.
+    /// Handles an event that is no message.
     ///
     /// - Returns: Whether to parse on.
-    private func see(to event: Event) -> Bool {
+    private func handle(_ event: Event) -> Bool {
+        loop.spend(WorkBudget.event)
         switch event {
+        case .inProgress:
+            loop.spend(WorkBudget.inProgress)
         case .ping(let payload):
             observePayload(payload)
             drainControl()
@@ -145,16 +154,17 @@ extension Connection {
             observePayload(UnsafeRawBufferPointer(start: nil, count: 0))
             settle()
         case .request:
+            loop.spend(WorkBudget.request)
             guard let request = endpoint.pointee.request else { return false }
             observe(.requestReceived(request.request))
             owner?.connection(self, received: request)
             // Who sends requests and does not read the answers must not make them pile up here.
             if endpoint.pointee.phase == .opening, !relieveOutput() {
-                holdInput()
+                holdInput(.forAnswer)
                 return false
             }
         case .awaitsAnswer:
-            holdInput()
+            holdInput(.forAnswer)
             return false
         case .opened:
             if let opening = endpoint.pointee.opening { observe(.responseReceived(opening.response)) }
@@ -166,13 +176,10 @@ extension Connection {
         return true
     }
 
-    /// Keeps what has arrived as it is: behind a request until the answer is on its way, behind a full inbox until there is
-    /// room.
-    private func holdInput() {
-        inputIsHeld = true
-        held = Array(input.unread)
-        input = ReadBuffer(UnsafeMutableRawBufferPointer(start: nil, count: 0))
-        setReading()
+    /// Has the rest of the input wait.
+    private func holdInput(_ hold: InputHold) {
+        self.hold = hold
+        loop.endWork()
     }
 
     // MARK: Tasks

@@ -33,8 +33,13 @@ final class Connection {
     @exclusivity(unchecked) var input = ReadBuffer(UnsafeMutableRawBufferPointer(start: nil, count: 0))
     /// When this turn's bytes arrived.
     @exclusivity(unchecked) var now: Instant
-    /// Whether input is held rather than parsed.
-    @exclusivity(unchecked) var inputIsHeld = false
+    /// What input waits for; it is held rather than parsed then.
+    @exclusivity(unchecked) var hold: InputHold?
+    @inline(__always) var inputIsHeld: Bool { hold != nil }
+    /// Whether the loop comes by to have held input parsed.
+    @exclusivity(unchecked) private var awaitsTurn = false
+    /// Whether the transport has been asked not to read.
+    @exclusivity(unchecked) private var transportIsPaused = false
     /// Whether the peer has ended its side of TCP behind what is held.
     private var endIsHeld = false
 
@@ -94,6 +99,16 @@ final class Connection {
     @exclusivity(unchecked) private(set) var isTerminated = false
     /// What there is only now and then.
     @exclusivity(unchecked) var extras: ConnectionExtras?
+
+    /// What input that is held waits for.
+    enum InputHold {
+        /// For the others' turns.
+        case forTurn
+        /// For the application to receive what is in the inbox.
+        case forInbox
+        /// For the answer to a request, and for the transport to take it.
+        case forAnswer
+    }
 
     /// What an engine reports.
     private enum Report {
@@ -202,7 +217,17 @@ final class Connection {
         }
         now = loop.driver.tickTime
         loop.beginTurn()
+        parse(bytes)
+        if !input.isEmpty || inputIsHeld { keepInput(Array(input.unread)) }
+        settle()
+        loop.endTurn()
+    }
+
+    /// Parses bytes, and brings what they hold to whoever receives. What is left of them is the input then.
+    @inline(__always)
+    private func parse(_ bytes: UnsafeMutableRawBufferPointer) {
         isBusy = true
+        loop.beginWork()
         input = ReadBuffer(bytes)
         deliverToReceiver()
         // A task that was waiting takes what it can straight from the input …
@@ -210,13 +235,22 @@ final class Connection {
         // … and what it leaves is kept for it: control frames are not to wait for the application.
         if borrowed != nil || !input.isEmpty { deliverToInbox() }
         // What lies behind a server's answer is for the handler that the answer has made ready.
-        if !input.isEmpty {
+        if !input.isEmpty, !loop.workIsSpent {
             loop.runReadyJobs()
             if borrowed != nil || !input.isEmpty { deliverToInbox() }
         }
         isBusy = false
-        settle()
-        loop.endTurn()
+    }
+
+    /// Keeps the rest of the input as it is: behind a request until the answer is on its way, behind a full inbox until
+    /// there is room, and otherwise until the others have had their turn.
+    @inline(never)
+    private func keepInput(_ bytes: [UInt8], from start: Int = 0) {
+        input = ReadBuffer(UnsafeMutableRawBufferPointer(start: nil, count: 0))
+        hold = hold ?? .forTurn
+        held = bytes
+        heldStart = start
+        setReading()
     }
 
     /// The peer has ended its side of TCP.
@@ -255,7 +289,7 @@ final class Connection {
         unwritten = outbox.unawaitedSize
         drainControl()
         sendWaiting()
-        if endpoint.pointee.request == nil { resumeHeldInput() }
+        if hold == .forAnswer { setReading() }
         if case .handler(let handler) = receiver { handler.writable() }
         settle()
         loop.endTurn()
@@ -470,41 +504,66 @@ final class Connection {
     /// Stops reading where the application is behind, and reads on where it has caught up.
     @inline(__always)
     func setReading() {
-        let phase = endpoint.pointee.phase
-        if inputIsHeld, phase != .opening, phase != .open || inbox.size < limits.inbound.low {
-            return resumeHeldInput()
+        if inputIsHeld, !awaitsTurn, mayResumeInput {
+            awaitsTurn = true
+            loop.resumeSoon(self)
         }
+        let phase = endpoint.pointee.phase
         let mustPause =
             phase == .open || phase == .opening
-            ? inputIsHeld || inbox.size >= (readingIsPaused ? limits.inbound.low : limits.inbound.high)
+            ? inputIsHeld && hold != .forTurn
+                || inbox.size >= (readingIsPaused ? limits.inbound.low : limits.inbound.high)
             : false
         if mustPause != readingIsPaused { changeReading(mustPause) }
+        if (mustPause || inputIsHeld) != transportIsPaused { pauseTransport(!transportIsPaused) }
     }
 
-    /// Reads on in what was held.
-    func resumeHeldInput() {
-        guard inputIsHeld else { return }
-        inputIsHeld = false
+    private func pauseTransport(_ paused: Bool) {
+        transportIsPaused = paused
+        transport?.setReading(!paused)
+    }
+
+    /// Whether what held input waits for has come.
+    private var mayResumeInput: Bool {
+        switch endpoint.pointee.phase {
+        case .opening: hold != .forAnswer || endpoint.pointee.request == nil && isWritable
+        case .open: inbox.size < (hold == .forInbox ? limits.inbound.low : limits.inbound.high)
+        case .closing, .ending, .closed: true
+        }
+    }
+
+    /// Parses on in what was held, for a turn.
+    func resumeInput() {
+        awaitsTurn = false
+        guard inputIsHeld, !isTerminated else { return }
+        guard !isBusy, mayResumeInput else { return setReading() }
+        hold = nil
         var bytes = held
         held = []
-        if !bytes.isEmpty { bytes.withUnsafeMutableBytes { received($0) } }
+        let start = heldStart
+        now = loop.driver.now()
+        loop.beginTurn()
+        bytes.withUnsafeMutableBytes { parse(UnsafeMutableRawBufferPointer(rebasing: $0[start...])) }
+        if !input.isEmpty || inputIsHeld { keepInput(bytes, from: bytes.count - input.count) }
         if endIsHeld, !inputIsHeld {
             endIsHeld = false
             inputEnded()
         }
         setReading()
+        settle()
+        loop.endTurn()
     }
 
     private func dropHeldInput() {
         held = []
-        inputIsHeld = false
+        heldStart = 0
+        hold = nil
         endIsHeld = false
     }
 
     private func changeReading(_ paused: Bool) {
         readingIsPaused = paused
         endpoint.pointee.setInputPaused(paused, at: loop.driver.now())
-        transport?.setReading(!paused)
         observe(paused ? .readingPaused : .readingResumed)
         setDeadline()
     }

@@ -19,6 +19,8 @@ final class ConnectionSettings: Sendable {
 final class ConnectionExtras {
     /// Bytes that are not parsed yet: behind a request that waits for its answer, or behind more than the inbox takes.
     @exclusivity(unchecked) var held: [UInt8] = []
+    /// How many of them have been parsed.
+    @exclusivity(unchecked) var heldStart = 0
     /// The parts so far of a message that a task receives as a whole, but that arrived as chunks.
     @exclusivity(unchecked) var partial: Inbox.Item?
     @exclusivity(unchecked) var pings: [Connection.PingWaiter] = []
@@ -47,6 +49,11 @@ extension Connection {
     var held: [UInt8] {
         get { extras?.held ?? [] }
         _modify { yield &extra.held }
+    }
+
+    var heldStart: Int {
+        get { extras?.heldStart ?? 0 }
+        _modify { yield &extra.heldStart }
     }
 
     var partial: Inbox.Item? {

@@ -1,4 +1,5 @@
 import LifelineCore
+import LifelineLocks
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -49,9 +50,9 @@ package final class Relay: Sendable {
     let configuration: Configuration
     let targetContext: NIOSSLContext?
     private let observer: @Sendable (RelayEvent) -> Void
-    private let connections = Mutex<[UInt64: NIOLoopBound<RelayedConnection>]>([:])
+    private let connections = Lock<[UInt64: NIOLoopBound<RelayedConnection>]>([:])
     private let lastConnection = Atomic<UInt64>(0)
-    private let listener = Mutex<(any Channel)?>(nil)
+    private let listener = Lock<(any Channel)?>(nil)
 
     /// A relay.
     ///

@@ -1,7 +1,7 @@
 import HTTPTypes
 import LifelineCore
+import LifelineLocks
 import Logging
-import Synchronization
 
 /// A running server: answers requests, starts handlers, and knows what is open.
 final class Serving: ConnectionOwner, ConnectionAcceptor {
@@ -37,7 +37,7 @@ final class Serving: ConnectionOwner, ConnectionAcceptor {
     private let scheme: String
     private let logger: Logger
     private let metrics = ServerMetrics()
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     init(configuration: WebSocketServerConfiguration, routes: Routes, scheme: String) {
         self.configuration = configuration

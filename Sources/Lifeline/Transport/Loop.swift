@@ -31,6 +31,10 @@ final class Loop: TaskExecutor, @unchecked Sendable {
 
     /// Connections that have ended, until the loop comes round.
     @exclusivity(unchecked) private var removed: [Connection] = []
+    /// What is left of the turn of the connection that is at work.
+    @exclusivity(unchecked) private var work = WorkBudget()
+    /// Connections that have input left, in the order in which they go on.
+    @exclusivity(unchecked) private var waiting: [Connection] = []
     /// Connections with output that is to be written at the end of the turn.
     @exclusivity(unchecked) private var dirty: [Connection] = []
     /// How many of them have been written before the end of the turn.
@@ -47,6 +51,9 @@ final class Loop: TaskExecutor, @unchecked Sendable {
     /// The most connections whose output waits for the end of a turn: one that reaches thousands writes them as it goes,
     /// always from the same few blocks.
     private static let maximumDirty = 32
+
+    /// The longest for which connections go on with their input before the sockets are looked at again.
+    private static let maximumResuming = Duration.milliseconds(4)
 
     /// The capacity of a fresh output block, in bytes.
     private static let blockCapacity = 8 << 10
@@ -140,7 +147,7 @@ final class Loop: TaskExecutor, @unchecked Sendable {
             } while (jobs.hasJobs || !dirty.isEmpty) && rounds < Loop.maximumRounds
             jobs.endTurn(self)
             // What a peer keeps up that takes everything at once goes on when the others have had their turn.
-            if !dirty.isEmpty { runTurnSoon() }
+            if !dirty.isEmpty { driver.executeNextRound { self.runTurn() } }
         }
         depth &-= 1
     }
@@ -162,10 +169,12 @@ final class Loop: TaskExecutor, @unchecked Sendable {
     }
 
     private func runTurnSoon() {
-        driver.execute { [self] in
-            beginTurn()
-            endTurn()
-        }
+        driver.execute { self.runTurn() }
+    }
+
+    private func runTurn() {
+        beginTurn()
+        endTurn()
     }
 
     /// Writes all output. What is written can make a transport report back, and that can make more output, which is left
@@ -197,6 +206,54 @@ final class Loop: TaskExecutor, @unchecked Sendable {
             written += 1
         }
         driver.pushOut()
+    }
+
+    // MARK: Work
+
+    /// Begins a connection's turn.
+    @inline(__always)
+    func beginWork() {
+        work.begin()
+    }
+
+    /// Whether the connection whose turn it is has had it.
+    @inline(__always)
+    var workIsSpent: Bool { work.isSpent }
+
+    /// Counts work for the connection whose turn it is.
+    @inline(__always)
+    func spend(_ amount: Int) {
+        work.spend(amount, driver)
+    }
+
+    /// Ends the turn of a connection, whatever it has left.
+    func endWork() {
+        work.end()
+    }
+
+    /// Has a connection go on with its input when others have had their turn.
+    func resumeSoon(_ connection: Connection) {
+        assertOnLoop()
+        waiting.append(connection)
+        if waiting.count == 1 { driver.executeNextRound { self.resumeWaiting() } }
+    }
+
+    /// Gives connections another turn each, for as long as the sockets can wait for it.
+    private func resumeWaiting() {
+        assertOnLoop()
+        let batch = waiting
+        waiting = []
+        let began = driver.now()
+        var next = 0
+        while next < batch.count, next == 0 || driver.now().duration(since: began) < Loop.maximumResuming {
+            batch[next].resumeInput()
+            next += 1
+        }
+        guard next < batch.count else { return }
+        // Those whose turn has not come are before those who have had theirs.
+        let mustAsk = waiting.isEmpty
+        waiting = batch[next...] + waiting
+        if mustAsk { driver.executeNextRound { self.resumeWaiting() } }
     }
 
     // MARK: Blocks

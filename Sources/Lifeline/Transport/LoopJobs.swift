@@ -1,4 +1,4 @@
-import Synchronization
+import LifelineLocks
 
 /// The jobs of handlers that wait for their loop.
 ///
@@ -17,7 +17,7 @@ final class LoopJobs: @unchecked Sendable {
         var loopIsWoken = false
     }
 
-    private let mailbox = Mutex(Mailbox())
+    private let mailbox = Lock(Mailbox())
     @exclusivity(unchecked) private var jobs: [UnownedJob] = []
     /// The loop's own flag that a turn is under way, at whose end the jobs are run.
     @exclusivity(unchecked) private var isInTurn = false
@@ -60,7 +60,8 @@ final class LoopJobs: @unchecked Sendable {
     @inline(__always)
     func endTurn(_ loop: Loop) {
         isInTurn = false
-        if hasJobs { runSoon(loop) }
+        // Sockets come before handlers that keep each other busy.
+        if hasJobs { loop.driver.executeNextRound { loop.runJobs() } }
     }
 
     /// Takes what other threads have enqueued. On the loop only.

@@ -45,6 +45,8 @@ extension LoopDriver {
     var tickTime: Instant { now() }
 
     func pushOut() {}
+
+    func executeNextRound(_ work: @escaping @Sendable () -> Void) { execute(work) }
 }
 
 extension Transport {
@@ -71,6 +73,9 @@ protocol LoopDriver: AnyObject, Sendable {
 
     /// Runs a function on the loop soon, also from outside of it.
     func execute(_ work: @escaping @Sendable () -> Void)
+
+    /// Runs a function once the sockets that are ready have had their turn. On the loop only.
+    func executeNextRound(_ work: @escaping @Sendable () -> Void)
 
     /// Runs `Loop.timersAreDue` at an instant; a later call replaces an earlier one. On the loop only.
     func wake(at instant: Instant, _ loop: Loop)

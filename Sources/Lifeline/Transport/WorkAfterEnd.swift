@@ -1,4 +1,4 @@
-import Synchronization
+import LifelineLocks
 
 /// Runs what is asked of a loop whose thread has ended: one thing after the other, on the thread that asks.
 ///
@@ -10,7 +10,7 @@ final class WorkAfterEnd: Sendable {
         var isRunning = false
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     func run(_ work: @escaping @Sendable () -> Void) {
         let mustRun = state.withLock { state in

@@ -1,6 +1,6 @@
 public import LifelineCore
+import LifelineLocks
 public import NIOCore
-import Synchronization
 
 /// A message that goes to many connections, and is compressed only once for those that have agreed on the same window.
 ///
@@ -20,7 +20,7 @@ public final class PreparedMessage: Sendable {
     public let payload: ByteBuffer
     private let compress: MessageCompression
     /// What it has been compressed to; `nil` where it is to be sent as it is.
-    private let variants = Mutex<[(kind: CompressorKind, payload: ByteBuffer?)]>([])
+    private let variants = Lock<[(kind: CompressorKind, payload: ByteBuffer?)]>([])
 
     /// A message.
     ///

@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineLocks
 import Synchronization
 
 /// One run of the load generator, from the first connection to the last.
@@ -17,7 +18,7 @@ final class BenchRun: Sendable {
     private let isInterrupted = Atomic(false)
     private let mustStopConnecting = Atomic(false)
     /// The task that opens the first connections.
-    private let opening = Mutex<Task<Void, any Error>?>(nil)
+    private let opening = Lock<Task<Void, any Error>?>(nil)
 
     /// - Parameter progress: Who is told each second what has come of it.
     init(_ plan: BenchPlan, progress: Progress?) throws(WebSocketError) {

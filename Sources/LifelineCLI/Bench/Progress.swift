@@ -1,10 +1,10 @@
+import LifelineLocks
 import LifelineTrace
-import Synchronization
 
 /// Says each second what comes of a run.
 final class Progress: Sendable {
     private let terminal: Terminal
-    private let start = Mutex(ContinuousClock.now)
+    private let start = Lock(ContinuousClock.now)
 
     init(_ terminal: Terminal) {
         self.terminal = terminal

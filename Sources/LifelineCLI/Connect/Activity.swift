@@ -1,4 +1,4 @@
-import Synchronization
+import LifelineLocks
 
 /// When something happened last, so that silence can be told from work.
 final class Activity: Sendable {
@@ -7,7 +7,7 @@ final class Activity: Sendable {
         var ongoing = 0
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// Something is being done, and silence begins no earlier than at its end.
     func during<Result, Failure: Error>(

@@ -1,5 +1,5 @@
 import Lifeline
-import Synchronization
+import LifelineLocks
 
 /// A control frame, as it is shown.
 struct ControlEvent: Sendable {
@@ -33,7 +33,7 @@ final class ControlJournal: LifecycleObserver {
     private static let maximumEntries = 10_000
     private static let maximumPings = 64
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
     /// Has an element whenever there may be something to take.
     let arrivals: AsyncStream<Void>
     private let arrival: AsyncStream<Void>.Continuation

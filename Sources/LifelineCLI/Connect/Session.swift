@@ -1,8 +1,8 @@
 import ArgumentParser
 import Lifeline
+import LifelineLocks
 import LifelineTrace
 import NIOCore
-import Synchronization
 
 /// One run of `lifeline connect`: from the lookup of the name to the end of TCP.
 final class Session: Sendable {
@@ -30,7 +30,7 @@ final class Session: Sendable {
     private let errors: Terminal
     private let lines: LineSource
     private let activity = Activity()
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     init(_ options: Options, _ transcript: Transcript, output: Terminal, errors: Terminal, lines: LineSource) {
         self.options = options

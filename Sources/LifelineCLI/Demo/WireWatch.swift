@@ -1,6 +1,6 @@
 import Lifeline
+import LifelineLocks
 import LifelineTrace
-import Synchronization
 
 /// Something that one side saw on the wire.
 struct Sighting: Sendable {
@@ -24,7 +24,7 @@ final class WireWatch: LifecycleObserver {
         var waiter: CheckedContinuation<Void, Never>?
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     func observe(_ event: LifecycleEvent) {
         note(Sighting(role: event.role, event: event.kind, time: .now))

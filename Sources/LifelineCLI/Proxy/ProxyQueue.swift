@@ -1,6 +1,6 @@
 import Lifeline
+import LifelineLocks
 import NIOCore
-import Synchronization
 
 /// The steps of relayed connections that wait to be read.
 ///
@@ -28,7 +28,7 @@ final class ProxyQueue: Sendable {
     /// What an entry takes besides its bytes.
     private static let entrySize = 256
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private let arrivals: AsyncStream<Void>
     private let arrival: AsyncStream<Void>.Continuation
 

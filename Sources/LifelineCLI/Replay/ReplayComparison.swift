@@ -1,7 +1,7 @@
 import Lifeline
+import LifelineLocks
 import LifelineTrace
 import NIOCore
-import Synchronization
 
 /// Holds what comes to what was recorded, message by message, and then the end.
 final class ReplayComparison: Sendable {
@@ -16,7 +16,7 @@ final class ReplayComparison: Sendable {
     private let recordedEnding: ReplayEnding?
     private let side: TraceEvent.Observer
     private let ignoredMembers: Set<String>
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     init(_ replay: Replay, ignoring members: [String]) {
         recorded = replay.answers

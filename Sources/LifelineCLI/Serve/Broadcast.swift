@@ -1,12 +1,12 @@
 import Lifeline
-import Synchronization
+import LifelineLocks
 
 /// Sends what arrives on one of its connections to all of them, the sender among them.
 ///
 /// A connection that does not read is not waited for: with more than `BufferLimits.maximumOutbound` bytes waiting it is
 /// ended.
 final class Broadcast: Sendable {
-    private let subscribers = Mutex<[UInt64: WebSocket]>([:])
+    private let subscribers = Lock<[UInt64: WebSocket]>([:])
 
     /// Serves a connection until it ends.
     func serve(_ socket: WebSocket) async throws {

@@ -1,6 +1,6 @@
 import Lifeline
+import LifelineLocks
 import LifelineTrace
-import Synchronization
 
 /// Writes a line to standard error for each connection that is opened, refused or closed.
 ///
@@ -40,7 +40,7 @@ final class ConnectionLog: LifecycleObserver {
     private static let maximumWaitingLines = 10_000
 
     private let terminal: Terminal
-    private let entries = Mutex<[UInt64: Entry]>([:])
+    private let entries = Lock<[UInt64: Entry]>([:])
     private let lines: AsyncStream<String>
     private let line: AsyncStream<String>.Continuation
 

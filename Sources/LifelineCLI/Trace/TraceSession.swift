@@ -1,7 +1,7 @@
 import ArgumentParser
 import Lifeline
+import LifelineLocks
 import LifelineTrace
-import Synchronization
 
 /// One run of `lifeline trace`: from the lookup of the name to the end of TCP.
 final class TraceSession: Sendable {
@@ -12,7 +12,7 @@ final class TraceSession: Sendable {
     private let output: Terminal
     private let errors: Terminal
     private let activity = Activity()
-    private let socket = Mutex<WebSocket?>(nil)
+    private let socket = Lock<WebSocket?>(nil)
     private let received = Counter()
 
     init(
@@ -126,7 +126,7 @@ final class Counter: Sendable {
         var waiter: CheckedContinuation<Void, Never>?
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     func increment() {
         wake { $0.count += 1 }

@@ -5,6 +5,9 @@
 public enum Event {
     /// All input has been read, and nothing more can be told without more of it.
     case needsInput
+    /// A bounded amount of work was done, and input is left: call again, at once or after other connections have had their
+    /// turn.
+    case inProgress
     /// A server: a request has arrived; ``Endpoint/request`` is it, and it waits for its answer.
     case request
     /// A server: the request before has not been answered. Input is left as it is until then.

@@ -1,5 +1,5 @@
 public import Lifeline
-import Synchronization
+import LifelineLocks
 
 /// What a server's connections are, and were until a moment ago: the page's memory.
 ///
@@ -72,7 +72,7 @@ public final class ConnectionBoard: LifecycleObserver {
     }
 
     private let options: Options
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// A board.
     public init(options: Options = Options()) {

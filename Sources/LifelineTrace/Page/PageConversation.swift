@@ -1,5 +1,5 @@
 import Lifeline
-import Synchronization
+import LifelineLocks
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -16,7 +16,7 @@ final class PageConversation: Sendable {
     private let places: [String]
     private let socket: WebSocket
     /// The connection whose diagram is open.
-    private let watched = Mutex<UInt64?>(nil)
+    private let watched = Lock<UInt64?>(nil)
 
     /// How often the list is sent, at most.
     private static let listInterval = Duration.milliseconds(250)

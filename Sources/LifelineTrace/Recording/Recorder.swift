@@ -1,5 +1,5 @@
 public import Lifeline
-import Synchronization
+import LifelineLocks
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -110,7 +110,7 @@ private final class RecordingQueue: Sendable {
 
     let options: RecordingOptions
     let file: RecordingFile
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private let arrivals: AsyncStream<Void>
     private let arrival: AsyncStream<Void>.Continuation
 

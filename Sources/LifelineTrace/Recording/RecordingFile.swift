@@ -1,4 +1,4 @@
-import Synchronization
+import LifelineLocks
 
 #if canImport(Darwin)
 import Darwin
@@ -19,7 +19,7 @@ final class RecordingFile: Sendable {
     private let maximumSize: Int
     private let maximumFiles: Int
     private let header: String
-    private let state: Mutex<State>
+    private let state: Lock<State>
 
     init(_ path: String, _ options: RecordingOptions, header: String) throws(RecordingError) {
         self.path = path
@@ -28,7 +28,7 @@ final class RecordingFile: Sendable {
         self.header = header
         let descriptor = RecordingFile.open(path)
         guard descriptor >= 0 else { throw RecordingError(path: path, reason: RecordingFile.reason()) }
-        state = Mutex(State(descriptor: descriptor, size: 0))
+        state = Lock(State(descriptor: descriptor, size: 0))
         if let failure = write(header) { throw RecordingError(path: path, reason: failure) }
     }
 

@@ -2,6 +2,7 @@
 import CLifelineLinux
 import LifelineCore
 import NIOCore
+import LifelineLocks
 import Synchronization
 
 #if canImport(Musl)
@@ -35,7 +36,7 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
     @exclusivity(unchecked) private(set) unowned(unsafe) var loop: Loop!
     /// Wakes the thread.
     let wakeDescriptor: CInt
-    private let mailbox = Mutex(Mailbox())
+    private let mailbox = Lock(Mailbox())
     private let afterEnd = WorkAfterEnd()
     private let mustStop = Atomic(false)
     /// The connections that belong to the loop, those on their way to it included.

@@ -27,6 +27,11 @@ final class NIOLoopDriver: LoopDriver {
         if hasEnded.load(ordering: .acquiring) { afterEnd.run(work) } else { eventLoop.execute(work) }
     }
 
+    func executeNextRound(_ work: @escaping @Sendable () -> Void) {
+        // An event loop runs what is ready, and what that makes ready, before it looks at its sockets again.
+        eventLoop.scheduleTask(in: .microseconds(20), work)
+    }
+
     /// Notes that the event loop has been shut down.
     func end() {
         hasEnded.store(true, ordering: .releasing)

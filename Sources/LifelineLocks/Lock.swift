@@ -1,0 +1,74 @@
+#if LIFELINE_PTHREAD_LOCKS
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// A value behind a lock; the package's only lock.
+///
+/// ThreadSanitizer does not see `Synchronization.Mutex` on Linux, which waits on a futex of its own, and would report races
+/// that are none. Builds for it (`LIFELINE_SANITIZE=thread`) take this one, a `pthread_mutex`, which it sees.
+package struct Lock<Value>: ~Copyable, @unchecked Sendable {
+    private final class Storage {
+        let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+        var value: Value
+
+        init(_ value: consuming Value) {
+            self.value = value
+            mutex.initialize(to: pthread_mutex_t())
+            let result = pthread_mutex_init(mutex, nil)
+            precondition(result == 0, "pthread_mutex_init failed with \(result)")
+        }
+
+        deinit {
+            pthread_mutex_destroy(mutex)
+            mutex.deallocate()
+        }
+    }
+
+    private let storage: Storage
+
+    package init(_ value: consuming sending Value) {
+        storage = Storage(value)
+    }
+
+    /// Calls a function with the value while nobody else has it.
+    package borrowing func withLock<Result: ~Copyable, Failure: Error>(
+        _ body: (inout sending Value) throws(Failure) -> sending Result
+    ) throws(Failure) -> sending Result {
+        let result = pthread_mutex_lock(storage.mutex)
+        precondition(result == 0, "pthread_mutex_lock failed with \(result)")
+        defer { pthread_mutex_unlock(storage.mutex) }
+        return try body(&storage.value)
+    }
+}
+
+#else
+package import Synchronization
+
+/// A value behind a lock; the package's only lock.
+///
+/// Builds for ThreadSanitizer, which does not see `Synchronization.Mutex` on Linux, take a `pthread_mutex`
+/// (`LIFELINE_SANITIZE=thread`).
+package struct Lock<Value>: ~Copyable, Sendable {
+    @usableFromInline
+    package let mutex: Mutex<Value>
+
+    @inlinable
+    package init(_ value: consuming sending Value) {
+        mutex = Mutex(value)
+    }
+
+    /// Calls a function with the value while nobody else has it.
+    @inlinable
+    package borrowing func withLock<Result: ~Copyable, Failure: Error>(
+        _ body: (inout sending Value) throws(Failure) -> sending Result
+    ) throws(Failure) -> sending Result {
+        try mutex.withLock(body)
+    }
+}
+#endif
