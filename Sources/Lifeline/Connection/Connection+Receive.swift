@@ -66,7 +66,10 @@ extension Connection {
     private func deliverToHandler() {
         // It stays the receiver for as long as there are messages: those end when the connection does.
         guard case .handler(let handler) = receiver else { return }
-        while let message = nextMessage() { handler.received(ReceivedMessage(message)) }
+        while let message = nextMessage() {
+            assert(message.isFirst && message.isLast, "a handler on the loop gets whole messages")
+            handler.received(ReceivedMessage(message))
+        }
     }
 
     /// Keeps what a busy application has not taken, and lets the engine go on.
@@ -231,17 +234,22 @@ extension Connection {
         return nil
     }
 
-    /// Has messages delivered in parts; on the loop.
-    func beginStreaming() {
+    /// Has messages delivered in parts, unless somebody waits for whole ones, or handles them; on the loop.
+    ///
+    /// - Returns: Whether they are.
+    func beginStreaming() -> Bool {
+        if hasReceiver { return false }
         streams += 1
         endpoint.pointee.delivery = .chunks
         // What a receive of whole messages has begun to put together is the first part.
         if let partial = partial.take() { inbox.prepend(partial) }
+        return true
     }
 
     /// Has messages delivered whole again, unless somebody else streams; on the loop.
     func endStreaming() {
         streams -= 1
+        assert(streams >= 0)
         if streams == 0 { endpoint.pointee.delivery = .messages }
     }
 

@@ -144,8 +144,10 @@ final class ChunkReader {
 
     nonisolated(nonsending) func nextMessage() async throws(WebSocketError) -> IncomingMessage? {
         if !wantsChunks {
-            wantsChunks = true
-            await socket.handle.onLoop { _ = $0.withConnection { $0.beginStreaming() } }
+            // Asked for only by who may receive: a handler that gets whole messages must not get parts because of another.
+            let begins = await socket.handle.onLoop { $0.withConnection { $0.beginStreaming() } }
+            guard begins != false else { throw .concurrentReceive }
+            wantsChunks = begins == true
         }
         first = nil
         while isInsideMessage { _ = try await nextItem() }

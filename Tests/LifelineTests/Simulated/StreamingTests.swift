@@ -251,4 +251,52 @@ import Testing
             #expect(task.error?.code == .closed, "\(name)")
         }
     }
+
+    /// Whoever is refused changes nothing: a handler on the loop gets whole messages, whatever another reader asks for.
+    @Test(arguments: Simulation.Place.allCases) func aHandlerOnTheLoopGetsWholeMessages(place: Simulation.Place) throws
+    {
+        let seen = Collected<Int>()
+        let sockets = Collected<WebSocket>()
+        let simulation = Simulation { routes in
+            routes.routeOnLoop { Measuring(seen: seen, sockets: sockets) }
+        }
+        let client = simulation.openRawClient()
+        let socket = try #require(sockets.values.first)
+        let refusals = Collected<WebSocketError.Code>()
+        let streaming = simulation.start(place) {
+            var iterator = socket.incoming.makeAsyncIterator()
+            do throws(WebSocketError) {
+                _ = try await iterator.next()
+            } catch {
+                refusals.append(error.code)
+            }
+            await simulation.sleep(for: .seconds(10))
+            withExtendedLifetime(iterator) {}
+        }
+        simulation.run()
+        #expect(refusals.values == [.concurrentReceive])
+        // Its iterator is kept.
+        for count in [2, 20_000, 100_000] {
+            client.send(.text(String(repeating: "€", count: count)))
+            simulation.run()
+        }
+        #expect(seen.values == [6, 60_000, 300_000])
+        #expect(!streaming.hasEnded)
+        simulation.advance(by: .seconds(20))
+        #expect(streaming.hasEnded)
+    }
+}
+
+/// Notes how long the messages are that it gets.
+private struct Measuring: OnLoopHandler {
+    let seen: Collected<Int>
+    let sockets: Collected<WebSocket>
+
+    func opened(_ socket: OnLoopWebSocket) {
+        sockets.append(socket.webSocket)
+    }
+
+    func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) {
+        seen.append(message.withUnsafeBytes { String(validating: $0, as: UTF8.self) == nil ? -1 : $0.count })
+    }
 }

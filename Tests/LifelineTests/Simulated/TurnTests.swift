@@ -1,0 +1,119 @@
+import LifelineCore
+import NIOCore
+import Testing
+
+@testable import Lifeline
+
+/// A connection's turn is bounded, and the others have theirs before it goes on.
+@Suite("Turns") struct TurnTests {
+    /// Notes in which order the messages of several connections come, on the loop.
+    private struct Noting: OnLoopHandler {
+        let seen: Collected<Int>
+
+        func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) {
+            seen.append(message.count)
+            socket.send(message)
+        }
+    }
+
+    private static func simulation(_ seen: Collected<Int>, onLoop: Bool) -> Simulation {
+        let simulation = Simulation { routes in
+            if onLoop {
+                routes.routeOnLoop { Noting(seen: seen) }
+            } else {
+                routes.route { socket in
+                    while try await socket.receive({ (message) -> Bool in
+                        seen.append(message.count)
+                        return socket.enqueue(message)
+                    }) != nil {}
+                }
+            }
+        }
+        simulation.link.socketBuffer = 4 << 20
+        return simulation
+    }
+
+    @Test(arguments: [false, true]) func aBurstOfMessagesDoesNotKeepAnotherConnectionWaiting(onLoop: Bool) throws {
+        let seen = Collected<Int>()
+        let simulation = Self.simulation(seen, onLoop: onLoop)
+        let attacker = simulation.openRawClient()
+        let victim = simulation.openRawClient()
+        // 20,000 messages arrive in one read, and one of the other connection's right behind them.
+        attacker.send((0..<20_000).flatMap { _ in WireFrame.binary([1]).bytes })
+        victim.send(.binary([1, 2]))
+        simulation.run()
+        let place = try #require(seen.values.firstIndex(of: 2))
+        #expect(place <= 2048, "\(place) messages came before")
+        #expect(seen.values.count == 20_001, "none is lost")
+        #expect(try attacker.takeFrames().count == 20_000)
+        #expect(try victim.takeFrames().count == 1)
+    }
+
+    @Test func requestsOneBehindTheOtherDoNotKeepAnotherConnectionWaiting() throws {
+        let seen = Collected<Int>()
+        let answered = Collected<String>()
+        let simulation = Simulation { routes in
+            routes.routeOnLoop { Noting(seen: seen) }
+            routes.add("/page") { request, _ in
+                answered.append(request.path ?? "")
+                return .text("here")
+            }
+        }
+        simulation.link.socketBuffer = 4 << 20
+        let attacker = simulation.rawClient()
+        let victim = simulation.openRawClient()
+        attacker.send(String(repeating: "GET /page HTTP/1.1\r\nHost: a\r\n\r\n", count: 2000))
+        victim.send(.binary([1, 2]))
+        simulation.network.runOnce()
+        simulation.network.runOnce()
+        simulation.network.runOnce()
+        #expect(seen.values == [2])
+        #expect(answered.values.count <= 100, "\(answered.values.count) requests came before")
+        simulation.run()
+        #expect(answered.values.count == 2000, "none is lost")
+    }
+
+    /// What is left of a read waits, and so does the end behind it.
+    @Test(arguments: [false, true]) func theEndComesBehindAllMessages(onLoop: Bool) throws {
+        let seen = Collected<Int>()
+        let simulation = Self.simulation(seen, onLoop: onLoop)
+        let client = simulation.openRawClient()
+        client.send((0..<5000).flatMap { _ in WireFrame.binary([1]).bytes } + WireFrame.close(1000).bytes)
+        client.end()
+        simulation.run()
+        #expect(seen.values.count == 5000)
+        let frames = try client.takeFrames()
+        #expect(frames.count == 5001 && frames.last?.closeCode == 1000)
+        simulation.expectNothingLeft()
+    }
+
+    /// A reset drops what waits, and ends the connection at once.
+    @Test(arguments: [false, true]) func aResetIsNotHeldUpByWhatWaits(onLoop: Bool) throws {
+        let seen = Collected<Int>()
+        let simulation = Self.simulation(seen, onLoop: onLoop)
+        let client = simulation.openRawClient()
+        client.send((0..<20_000).flatMap { _ in WireFrame.binary([1]).bytes })
+        while seen.values.isEmpty { simulation.network.runOnce() }
+        client.transport.reset()
+        simulation.network.runOnce()
+        simulation.network.runOnce()
+        simulation.network.runOnce()
+        #expect(simulation.loop.connections.isEmpty)
+        simulation.expectNothingLeft()
+    }
+
+    /// Reading stops while input waits, so that what waits is bounded.
+    @Test func aFloodIsNotReadAheadOf() throws {
+        let seen = Collected<Int>()
+        let simulation = Self.simulation(seen, onLoop: true)
+        simulation.link.readSize = .atMost(16 << 10)
+        let client = simulation.openRawClient()
+        client.send((0..<100_000).flatMap { _ in WireFrame.binary([1]).bytes })
+        var most = 0
+        while simulation.network.runOnce() > 0 {
+            most = max(most, simulation.loop.connections.map(\.held.count).max() ?? 0)
+        }
+        #expect(seen.values.count == 100_000)
+        #expect(most <= 32 << 10, "\(most)")
+    }
+}
