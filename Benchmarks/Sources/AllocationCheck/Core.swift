@@ -93,6 +93,7 @@ final class CoreRun {
             while true {
                 let event = endpoint.receive(&input, at: now)
                 if case .needsInput = event { break }
+                if case .inProgress = event { continue }
                 guard case .message = event else { fatalError("unexpected: \(event)") }
                 messages += 1
             }

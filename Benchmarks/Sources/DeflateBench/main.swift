@@ -180,6 +180,7 @@ final class Side {
         while true {
             switch endpoint.receive(&input, at: now) {
             case .message(_, let payload): total += payload.count
+            case .inProgress: break
             case .needsInput: return total
             default: stop("the connection ended: \(String(describing: endpoint.outcome))")
             }

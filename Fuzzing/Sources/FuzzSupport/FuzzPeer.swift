@@ -119,6 +119,7 @@ public final class FuzzPeer {
                 partial = []
             }
         case .ping: result.pings += 1
+        case .inProgress: check(!input.isEmpty, "work is in progress, and no input is left")
         case .opened, .pong, .frame, .closed: break
         }
         return true

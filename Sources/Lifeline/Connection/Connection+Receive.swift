@@ -122,6 +122,11 @@ extension Connection {
             switch event {
             case .needsInput:
                 return nil
+            case .inProgress:
+                continue
+            case .message(_, _) where endpoint.pointee.phase == .closing, .chunk where endpoint.pointee.phase == .closing:
+                // The application has closed.
+                continue
             case .message(let kind, let bytes):
                 loop.spend(WorkBudget.event &+ bytes.count)
                 if isObserved { observeReceived(bytes, isFirst: true, isLast: true) }
@@ -173,7 +178,7 @@ extension Connection {
             if let opening = endpoint.pointee.opening { observe(.responseReceived(opening.response)) }
             owner?.connectionOpened(self)
             return false
-        case .needsInput, .message, .chunk:
+        case .needsInput, .inProgress, .message, .chunk:
             break
         }
         return true

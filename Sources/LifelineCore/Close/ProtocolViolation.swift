@@ -77,6 +77,18 @@ extension ProtocolViolation {
             .invalidFramePayloadData, "a compressed message that ends in the middle of a block (RFC 7692 §7.2.1)")
     }
 
+    static func compressedFrameTooBig(_ length: UInt64, needed: Int, limit: Int) -> ProtocolViolation {
+        ProtocolViolation(
+            .messageTooBig,
+            "a compressed frame of \(length) bytes; \(limit) bytes need at most \(needed) (maximumFrameSize)")
+    }
+
+    static func compressedMessageTooBig(_ length: UInt64, needed: Int, limit: Int) -> ProtocolViolation {
+        ProtocolViolation(
+            .messageTooBig,
+            "a compressed message of at least \(length) bytes; \(limit) bytes need at most \(needed) (maximumMessageSize)")
+    }
+
     static var noMemoryToDecompress: ProtocolViolation {
         ProtocolViolation(.internalError, "no memory to decompress a message")
     }
@@ -96,10 +108,11 @@ extension ProtocolViolation {
             .messageTooBig, "a message of at least \(length) bytes; at most \(limit) are allowed (maximumMessageSize)")
     }
 
-    static func tooManyFragments(limit: Int) -> ProtocolViolation {
+    static func tooManyFragments(allowed: Int, limit: Int) -> ProtocolViolation {
         ProtocolViolation(
             .policyViolation,
-            "a message of more than \(limit) fragments (maximumFragmentsPerMessage)")
+            "a message of more than \(allowed) fragments: \(limit) (maximumFragmentsPerMessage), "
+                + "and one for every \(FrameReader.Limits.bytesForFragment) bytes")
     }
 
     static var invalidUTF8: ProtocolViolation {

@@ -41,6 +41,8 @@ final class CompressionState {
     @exclusivity(unchecked) private var lastUse = Instant(nanoseconds: 0)
 
     @exclusivity(unchecked) var statistics = CompressionStatistics()
+    /// Whether everything has been given back for good.
+    @exclusivity(unchecked) private var isReleased = false
 
     init(_ agreement: PerMessageDeflate, _ settings: CompressionConfiguration, role: Role, memory: MemoryPool?) {
         self.agreement = agreement
@@ -54,18 +56,28 @@ final class CompressionState {
     }
 
     deinit {
+        release()
+    }
+
+    /// Gives back all that is held of the loop's and of the budget, for good: nothing is compressed or decompressed any more.
+    /// The statistics stay.
+    func release() {
+        isReleased = true
         giveCompressor()
         giveDecompressor()
         settings.budget.give(sendWindow.count + receiveWindow.count)
+        sendWindow = []
+        receiveWindow = []
+        idleDeadline = nil
     }
 
     /// A compressor with an empty window; `nil` where the budget has no room.
     func takeSpareCompressor() -> DeflateStream? {
-        memory.compression.compressors.take(sendKind, settings.budget, withinBudget: true)
+        isReleased ? nil : memory.takeCompressor(sendKind, settings.budget)
     }
 
     func giveSpare(_ compressor: DeflateStream) {
-        memory.compression.compressors.give(compressor, sendKind, settings.budget)
+        memory.give(compressor, sendKind, settings.budget)
     }
 
     private func giveCompressor() {
@@ -74,7 +86,7 @@ final class CompressionState {
 
     private func giveDecompressor() {
         guard let stream = decompressor.take() else { return }
-        memory.compression.decompressors.give(stream, receiveWindowBits, settings.budget)
+        memory.give(stream, receiveWindowBits, settings.budget)
     }
 
     /// The bytes of the streams and windows that are the connection's own.
@@ -84,6 +96,12 @@ final class CompressionState {
     func store() -> ByteStore { ByteStore(pool: memory) }
 
     // MARK: Sending
+
+    /// Counts what was sent compressed.
+    func noteSent(_ size: Int, wireSize: Int) {
+        statistics.sentBytes = statistics.sentBytes.adding(size)
+        statistics.sentWireBytes = statistics.sentWireBytes.adding(wireSize)
+    }
 
     /// The compressor, with the window of the messages before where that is kept; `nil` where the budget has no room.
     func takeCompressor(at now: Instant) -> DeflateStream? {
@@ -130,9 +148,7 @@ final class CompressionState {
     func takeDecompressor(at now: Instant) -> InflateStream? {
         noteUse(at: now)
         if let decompressor { return decompressor }
-        guard
-            let made = memory.compression.decompressors.take(receiveWindowBits, settings.budget, withinBudget: false)
-        else { return nil }
+        guard !isReleased, let made = memory.takeDecompressor(receiveWindowBits, settings.budget) else { return nil }
         if !receiveWindow.isEmpty {
             made.restore(receiveWindow)
             settings.budget.give(receiveWindow.count)
@@ -144,8 +160,8 @@ final class CompressionState {
 
     /// Notes that a message has been read to its end.
     func endReceiving() {
-        statistics.receivedBytes += messageSize
-        statistics.receivedWireBytes += messageWireSize
+        statistics.receivedBytes = statistics.receivedBytes.adding(messageSize)
+        statistics.receivedWireBytes = statistics.receivedWireBytes.adding(messageWireSize)
         messageSize = 0
         frameSize = 0
         messageWireSize = 0
@@ -160,7 +176,7 @@ final class CompressionState {
 
     private func noteUse(at now: Instant) {
         lastUse = now
-        guard idleDeadline == nil, keepsSendWindow || keepsReceiveWindow else { return }
+        guard idleDeadline == nil, !isReleased, keepsSendWindow || keepsReceiveWindow else { return }
         idleDeadline = now.advanced(by: settings.idleTimeout)
     }
 

@@ -8,7 +8,7 @@ package struct CompressorKind: Hashable, Sendable {
 }
 
 /// One of zlib's compressors of raw DEFLATE (RFC 1951), behind a pointer: zlib needs it to stay where it is.
-struct DeflateStream: ReusableStream {
+final class DeflateStream: ReusableStream {
     typealias Kind = CompressorKind
 
     /// What each message ends with where it is flushed, and what is not sent (RFC 7692 §7.2.1).
@@ -17,7 +17,7 @@ struct DeflateStream: ReusableStream {
 
     private let stream: UnsafeMutablePointer<z_stream>
 
-    init?(_ kind: Kind, budget: CompressionBudget) {
+    required init?(_ kind: Kind, budget: CompressionBudget) {
         stream = .allocate(capacity: 1)
         stream.initialize(to: .counted(by: budget))
         // zlib makes 9 bits of 8 by itself where there is a header to say so. Without one it refuses 8, but its window of 9
@@ -25,14 +25,11 @@ struct DeflateStream: ReusableStream {
         let status = deflateInit2_(
             stream, Int32(kind.level), Z_DEFLATED, -Int32(max(kind.windowBits, 9)), Int32(kind.memoryLevel),
             Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
-        guard status == Z_OK else {
-            stream.pointee.endCounting()
-            stream.deallocate()
-            return nil
-        }
+        guard status == Z_OK else { return nil }
     }
 
-    func end() {
+    deinit {
+        // Of one that could not be made zlib keeps nothing, and this does nothing.
         deflateEnd(stream)
         stream.pointee.endCounting()
         stream.deallocate()
@@ -89,7 +86,7 @@ struct DeflateStream: ReusableStream {
 private let deflateMinimumSpace = 64
 
 /// One of zlib's decompressors of raw DEFLATE.
-struct InflateStream: ReusableStream {
+final class InflateStream: ReusableStream {
     /// What became of a call.
     enum Status {
         /// The input was used up, or the room for the output.
@@ -102,19 +99,15 @@ struct InflateStream: ReusableStream {
 
     private let stream: UnsafeMutablePointer<z_stream>
 
-    init?(_ windowBits: Int, budget: CompressionBudget) {
+    required init?(_ windowBits: Int, budget: CompressionBudget) {
         stream = .allocate(capacity: 1)
         stream.initialize(to: .counted(by: budget))
         let status = inflateInit2_(
             stream, -Int32(windowBits), ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
-        guard status == Z_OK else {
-            stream.pointee.endCounting()
-            stream.deallocate()
-            return nil
-        }
+        guard status == Z_OK else { return nil }
     }
 
-    func end() {
+    deinit {
         inflateEnd(stream)
         stream.pointee.endCounting()
         stream.deallocate()
@@ -134,8 +127,15 @@ struct InflateStream: ReusableStream {
     /// as its bytes are split; what it is given is always what it has sent.
     ///
     /// - Returns: How many bytes of the input were used, how many of the output were written, and what came of it.
+    @inline(__always)
     func decompress(
-        _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, stopsAtBlocks: Bool = false
+        _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
+    ) -> (used: Int, written: Int, status: Status) {
+        decompress(input, into: output, stopsAtBlocks: false)
+    }
+
+    private func decompress(
+        _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, stopsAtBlocks: Bool
     ) -> (used: Int, written: Int, status: Status) {
         let available = min(input.count, 1 << 30)
         let room = min(output.count, 1 << 30)
@@ -158,8 +158,29 @@ struct InflateStream: ReusableStream {
         }
     }
 
-    /// Whether what was read last, with `stopsAtBlocks`, was the end of a block that ended on a byte's boundary.
-    var isAtBlockEnd: Bool {
+    /// Reads the tail that a message's sender has omitted (RFC 7692 §7.2.2).
+    ///
+    /// - Returns: Whether it is what it should be: the end of an empty block (§7.2.1). Where it gives bytes, or ends inside a
+    ///   block, it has completed something that was cut off.
+    func endsWithTail() throws(ProtocolViolation) -> Bool {
+        var given: UInt64 = 0
+        return try withUnsafeMutableBytes(of: &given) { (output) throws(ProtocolViolation) in
+            try withUnsafeBytes(of: DeflateStream.tail) { (tail) throws(ProtocolViolation) in
+                var used = 0
+                while used < tail.count {
+                    let rest = UnsafeRawBufferPointer(rebasing: tail[used...])
+                    let result = decompress(rest, into: output, stopsAtBlocks: true)
+                    if case .isCorrupt(let reason) = result.status { throw .corruptDeflate(reason) }
+                    guard result.written == 0 else { return false }
+                    used += result.used
+                }
+                return isAtBlockEnd
+            }
+        }
+    }
+
+    /// Whether what was read last, stopping at blocks, was the end of a block that ended on a byte's boundary.
+    private var isAtBlockEnd: Bool {
         // 128: just behind a block's end; the lowest bits: how many of the last byte have not been used; see zlib.h.
         stream.pointee.data_type & 128 != 0 && stream.pointee.data_type & 7 == 0
     }
@@ -189,16 +210,16 @@ extension UnsafeRawBufferPointer {
     }
 }
 
-/// A stream behind a pointer, with the memory that zlib has taken for it.
+/// The memory that zlib has taken for a stream, behind a pointer that zlib hands to its allocators.
 private struct StreamAccount {
-    /// Whoever owns the stream owns the budget too.
-    var budget: Unmanaged<CompressionBudget>
+    /// What counts the memory. The account owns it: memory may be given back long after everybody else has forgotten it.
+    let budget: CompressionBudget
     var size = 0
 
     /// Counts bytes that were taken, or, where negative, given back.
     mutating func count(_ bytes: Int) {
         size += bytes
-        budget.takeUnretainedValue().take(bytes)
+        budget.take(bytes)
     }
 }
 
@@ -206,12 +227,13 @@ extension z_stream {
     /// A stream whose memory a budget counts.
     fileprivate static func counted(by budget: CompressionBudget) -> z_stream {
         let account = UnsafeMutablePointer<StreamAccount>.allocate(capacity: 1)
-        account.initialize(to: StreamAccount(budget: .passUnretained(budget)))
+        account.initialize(to: StreamAccount(budget: budget))
         var stream = z_stream()
         stream.opaque = UnsafeMutableRawPointer(account)
         stream.zalloc = { account, items, size in
             // The size stands before the block, for the day it is freed.
-            let count = Int(items) * Int(size) + 16
+            let count = Int(items).multiplied(by: Int(size)).adding(16)
+            guard count < .max else { return nil }
             let block = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 16)
             block.storeBytes(of: count, as: Int.self)
             account.unsafelyUnwrapped.assumingMemoryBound(to: StreamAccount.self).pointee.count(count)
@@ -235,6 +257,8 @@ extension z_stream {
 
     /// Frees what counted the memory, once there is none.
     fileprivate func endCounting() {
-        opaque.assumingMemoryBound(to: StreamAccount.self).deallocate()
+        let account = opaque.assumingMemoryBound(to: StreamAccount.self)
+        account.deinitialize(count: 1)
+        account.deallocate()
     }
 }

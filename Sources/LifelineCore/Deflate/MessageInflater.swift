@@ -37,7 +37,6 @@ package final class MessageInflater {
     }
 
     deinit {
-        stream.end()
         piece.deallocate()
     }
 
@@ -45,7 +44,7 @@ package final class MessageInflater {
     ///
     /// - Parameter take: Is given what it holds, in pieces.
     package func read(_ bytes: UnsafeRawBufferPointer, _ take: (UnsafeRawBufferPointer) -> Void) throws(Failure) {
-        wireSize += bytes.count
+        wireSize = wireSize.adding(bytes.count)
         try decompress(bytes, take)
     }
 
@@ -67,7 +66,7 @@ package final class MessageInflater {
         while true {
             let result = stream.decompress(rest, into: piece)
             rest = UnsafeRawBufferPointer(rebasing: rest[result.used...])
-            size += result.written
+            size = size.adding(result.written)
             guard size <= limit else { throw .tooBig(limit: limit) }
             if result.written > 0 { take(UnsafeRawBufferPointer(rebasing: piece[..<result.written])) }
             switch result.status {

@@ -1,5 +1,7 @@
 /// A stream of zlib's that can be used again for another message, or another connection.
-protocol ReusableStream {
+///
+/// It owns its memory, and the budget that counts it: both are given back when nobody holds it any more, whoever was the last.
+protocol ReusableStream: AnyObject {
     /// What makes streams interchangeable.
     associatedtype Kind: Equatable
 
@@ -7,8 +9,6 @@ protocol ReusableStream {
     init?(_ kind: Kind, budget: CompressionBudget)
     /// Forgets the window.
     func reset()
-    /// Frees the stream.
-    func end()
 }
 
 /// Streams that are kept from one message to the next, and from one connection to another.
@@ -29,12 +29,6 @@ struct StreamPool<Stream: ReusableStream>: ~Copyable {
 
     private var shelves: [Shelf] = []
 
-    deinit {
-        for shelf in shelves {
-            for stream in shelf.spare { stream.end() }
-        }
-    }
-
     /// A stream with an empty window.
     ///
     /// - Parameter withinBudget: Whether one may only be made where the budget has room.
@@ -49,13 +43,11 @@ struct StreamPool<Stream: ReusableStream>: ~Copyable {
         if let index = index(of: kind, budget) {
             // One is kept even where memory is short: making it anew for each message would cost more than it saves.
             let spare = shelves[index].spare.count
-            guard spare == 0 || spare < maximumSpare && !budget.isExhausted else { return stream.end() }
+            guard spare == 0 || spare < maximumSpare && !budget.isExhausted else { return }
             stream.reset()
             shelves[index].spare.append(stream)
         } else {
-            if shelves.count >= maximumKinds {
-                for stream in shelves.removeFirst().spare { stream.end() }
-            }
+            if shelves.count >= maximumKinds { shelves.removeFirst() }
             stream.reset()
             shelves.append(Shelf(kind: kind, budget: budget, spare: [stream]))
         }

@@ -2,16 +2,15 @@
 extension Endpoint {
     /// Begins the closing handshake (§7.1.2): sends a Close frame and waits for the peer's.
     ///
-    /// Data that arrives in between is dropped. Where the handshake has begun already, by whichever side, nothing
-    /// happens; a connection that is not open yet is given up.
+    /// Messages that arrive in between are received like those before, one that has begun among them (§5.5.1): the peer may
+    /// send until it has the Close frame. Where the handshake has begun already, by whichever side, nothing happens; a
+    /// connection that is not open yet is given up.
     public mutating func close(_ frame: CloseFrame, at now: Instant) {
         switch phase {
         case .opening:
             abort("closed before the opening handshake was finished")
         case .open:
             sendClose(frame)
-            // The message that was being received has lost its reader; one that has just been lent out has not yet.
-            if !assemblyIsDelivered { assembly.removeAll() }
             phase = .closing
             endDeadline = now.advanced(by: configuration.closeTimeout)
         case .closing, .ending, .closed:

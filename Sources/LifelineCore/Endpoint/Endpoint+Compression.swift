@@ -53,8 +53,7 @@ extension Endpoint {
             state.forgetSent()
             return nil
         }
-        state.statistics.sentBytes += payload.count
-        state.statistics.sentWireBytes += output.count
+        state.noteSent(payload.count, wireSize: output.count)
         if isLast { state.endSending() }
         return CompressedPayload(store: output)
     }
@@ -62,8 +61,7 @@ extension Endpoint {
     /// Notes that a whole message, compressed elsewhere from an empty window that is no larger than this side's, is sent.
     package mutating func noteSentCompressed(_ plain: UnsafeRawBufferPointer, wireSize: Int) {
         guard let state = compression else { return }
-        state.statistics.sentBytes += plain.count
-        state.statistics.sentWireBytes += wireSize
+        state.noteSent(plain.count, wireSize: wireSize)
         state.noteSentElsewhere(plain)
     }
 
@@ -90,9 +88,10 @@ extension Endpoint {
 
     /// Takes what has come of a compressed message's frame.
     ///
+    /// - Parameter allotment: What may still be done in this call. Once it is spent, what is left of the frame stays in the input.
     /// - Returns: An event, or `nil` where the frame, or the message, has to go on.
     mutating func receiveCompressed(
-        _ input: inout ReadBuffer, at now: Instant
+        _ input: inout ReadBuffer, _ allotment: inout Allotment, at now: Instant
     ) throws(ProtocolViolation) -> Event? {
         let state = compression.unsafelyUnwrapped
         guard let decompressor = state.takeDecompressor(at: now) else { throw .noMemoryToDecompress }
@@ -100,16 +99,29 @@ extension Endpoint {
         let isWhole = delivery == .messages && !isInsideChunkedMessage
 
         let payload = reader.peekPayload(&input)
+        // The byte that stands for what there is yet to give has not been passed in again.
+        guard payload.count >= state.usedAhead else { return nil }
+        let offered = UnsafeRawBufferPointer(rebasing: payload.prefix(state.usedAhead + allotment.compressed))
+        // Where all of the message is there, or what there is goes out at once, memory is soon given back.
+        let isAtHand = !isWhole || reader.isFinal && payload.count == reader.remaining
+        let before = assembly.count
+        let wanted = isWhole ? before.adding(allotment.inflated) : maximumChunkSize
         var used = state.usedAhead
-        used += try decompress(
-            UnsafeRawBufferPointer(rebasing: payload[used...]), decompressor, state,
-            upTo: isWhole ? .max : maximumChunkSize)
-        // A chunk that is full may not be all that the payload gives: its last byte stays in the input until it is.
-        let mayGiveMore = !isWhole && assembly.count >= maximumChunkSize && used == payload.count
+        if !payload.isEmpty {
+            used += try decompress(
+                UnsafeRawBufferPointer(rebasing: offered[used...]), decompressor, state, upTo: wanted, isAtHand: isAtHand,
+                &allotment.steps)
+        }
+        // Where there is as much as is wanted, it may not be all that the payload gives: its last byte stays in the input until
+        // it is.
+        let mayGiveMore = assembly.count >= wanted && used == payload.count
+        let isUsedUp = !mayGiveMore && used == payload.count
         state.usedAhead = mayGiveMore && !payload.isEmpty ? 1 : 0
         used -= state.usedAhead
         state.messageWireSize += used
         reader.takePayload(used, &input)
+        allotment.compressed -= used
+        allotment.inflated -= assembly.count - before
 
         var endsMessage = false
         if !reader.isInsideFrame {
@@ -119,13 +131,16 @@ extension Endpoint {
         }
         if isWhole {
             guard endsMessage else {
-                assembly.shrinkToFit()
+                if isUsedUp { assembly.shrinkToFit() }
                 return nil
             }
             assemblyIsDelivered = true
             return .message(kind, UnsafeRawBufferPointer(assembly.bytes))
         }
-        guard !assembly.isEmpty || endsMessage else { return nil }
+        guard !assembly.isEmpty || endsMessage else {
+            if isUsedUp { assembly.shrinkToFit() }
+            return nil
+        }
         assemblyIsDelivered = true
         let isFirst = !isInsideChunkedMessage
         isInsideChunkedMessage = !endsMessage
@@ -139,12 +154,8 @@ extension Endpoint {
         // A message of no bytes at all has no block that the tail could end, nor has one whose last block was final and has
         // nothing behind it.
         if state.messageWireSize > 0, !state.endsWithFinalBlock {
-            let size = state.messageSize
-            _ = try withUnsafeBytes(of: DeflateStream.tail) { (tail) throws(ProtocolViolation) in
-                try decompress(tail, decompressor, state, upTo: .max, stopsAtBlocks: true)
-            }
-            // It is the end of an empty block (§7.2.1). Where it gives bytes, it has completed something that was cut off.
-            guard decompressor.isAtBlockEnd, state.messageSize == size else { throw .incompleteDeflate }
+            assembly.pool?.meter?.inflations += 1
+            guard try decompressor.endsWithTail() else { throw .incompleteDeflate }
         }
         if reader.messageKind == .text, !validator.isAtBoundary { throw .invalidUTF8 }
         state.endReceiving()
@@ -154,23 +165,28 @@ extension Endpoint {
     /// Decompresses into the assembly, and checks what comes of it, until all of `input` has been used and has given what it
     /// gives, or there is as much as wanted.
     ///
+    /// - Parameters:
+    ///   - isAtHand: Whether the assembly will soon be handed out and forgotten. Otherwise it waits for more, and takes no more
+    ///     memory than a few times what has arrived.
+    ///   - steps: How many more final blocks are read.
     /// - Returns: How many bytes of `input` were used.
     private mutating func decompress(
         _ input: UnsafeRawBufferPointer, _ decompressor: InflateStream, _ state: CompressionState, upTo wanted: Int,
-        stopsAtBlocks: Bool = false
+        isAtHand: Bool, _ steps: inout Int
     ) throws(ProtocolViolation) -> Int {
         var used = 0
         while assembly.count < wanted {
             let rest = UnsafeRawBufferPointer(rebasing: input[used...])
             let allowed = min(reader.maximumMessageSize - state.messageSize, reader.maximumFrameSize - state.frameSize)
             // One byte more than is allowed is enough to know that it is too many.
-            let limit = min(allowed, .max - 1) + 1
-            // A block of the pool's is at hand, and goes back with the message; what waits for more of it is moved.
-            let wished = assembly.pool == nil ? max(1024, 4 * rest.count) : MemoryPool.minimumSize
-            let space = assembly.reserve(min(limit, max(1024, wished - assembly.count)))
-            let room = min(space.count, limit, wanted - assembly.count)
-            let result = decompressor.decompress(
-                rest, into: UnsafeMutableRawBufferPointer(rebasing: space[..<room]), stopsAtBlocks: stopsAtBlocks)
+            let limit = min(min(allowed, .max - 1) + 1, wanted - assembly.count)
+            let space = assembly.reserve(min(limit, 16), wishing: min(limit, wishedRoom(rest.count, isAtHand)))
+            let room = min(space.count, limit)
+            let result = decompressor.decompress(rest, into: UnsafeMutableRawBufferPointer(rebasing: space[..<room]))
+            if let meter = assembly.pool?.meter {
+                meter.inflations += 1
+                meter.inflated += result.written
+            }
             used += result.used
             state.messageSize += result.written
             state.frameSize += result.written
@@ -193,12 +209,20 @@ extension Endpoint {
                 if used == input.count, result.written < room { return used }
             case .blockWasFinal:
                 state.endsWithFinalBlock = true
-                if used == input.count { return used }
+                steps -= 1
+                if used == input.count || steps <= 0 { return used }
             case .isCorrupt(let reason):
                 throw .corruptDeflate(reason)
             }
         }
         return used
+    }
+
+    /// How much room there should be for what so many compressed bytes give.
+    private func wishedRoom(_ compressed: Int, _ isAtHand: Bool) -> Int {
+        // A block of the pool's costs nothing where it goes back at once.
+        if isAtHand, assembly.pool != nil { return max(MemoryPool.minimumSize - assembly.count, 1024) }
+        return min(max(4 * compressed, isAtHand ? 1024 : 128), MemoryPool.minimumSize)
     }
 }
 

@@ -4,6 +4,10 @@ public import HTTPTypes
 extension Endpoint {
     /// The most interim answers (1xx) that a client skips.
     private static var maximumInterimResponses: Int { 8 }
+    /// The most empty lines before a request that a server skips.
+    private static var maximumEmptyLines: Int { 8 }
+    /// How long a client waits for the body of a refusal that does not say how long it is.
+    private static var refusalTimeout: Duration { .seconds(1) }
 
     /// Reads on in the opening handshake.
     mutating func receiveHandshake(_ input: inout ReadBuffer, at now: Instant) -> Event {
@@ -13,18 +17,19 @@ extension Endpoint {
             switch handshake.step {
             case .answering:
                 return .awaitsAnswer
-            case .readingRequest, .readingResponse:
+            case .readingRequest:
+                if let event = skipEmptyLines(handshake, &input) { return event }
                 guard !input.isEmpty else { return .needsInput }
                 if let event = receiveHead(handshake, &input, at: now) { return event }
-            case .readingBody(let failure, var body):
-                body.append(input.unread)
+            case .readingResponse:
+                guard !input.isEmpty else { return .needsInput }
+                if let event = receiveHead(handshake, &input, at: now) { return event }
+            case .readingBody(let failure):
+                handshake.body.append(UnsafeRawBufferPointer(input.unread))
                 input.skip(input.count)
-                if body.isComplete {
-                    refused(failure, body)
-                    return .closed
-                }
-                handshake.step = .readingBody(failure, body)
-                return .needsInput
+                guard handshake.body.isComplete else { return .needsInput }
+                refused(failure, handshake.body)
+                return .closed
             case .agreed:
                 return .needsInput
             }
@@ -33,12 +38,45 @@ extension Endpoint {
 
     // MARK: Heads
 
+    /// Skips empty lines before a request (RFC 9112 §2.2): a line break too many behind the body of the one before, for
+    /// instance.
+    private mutating func skipEmptyLines(_ handshake: OpeningHandshake, _ input: inout ReadBuffer) -> Event? {
+        guard handshake.head.isEmpty else { return nil }
+        while !input.isEmpty {
+            let byte = input.start.load(as: UInt8.self)
+            if handshake.isInsideEmptyLine {
+                guard byte == 0x0A else { return refuseToAnswer("the first bytes are not HTTP", &input) }
+                handshake.isInsideEmptyLine = false
+                handshake.emptyLines += 1
+            } else if byte == 0x0D {
+                guard handshake.emptyLines < Endpoint.maximumEmptyLines else {
+                    return refuseToAnswer(
+                        "more than \(Endpoint.maximumEmptyLines) empty lines before a request (RFC 9112 §2.2)", &input)
+                }
+                handshake.isInsideEmptyLine = true
+            } else {
+                return nil
+            }
+            input.skip(1)
+        }
+        return nil
+    }
+
+    /// A server: ends the connection without an answer. Who speaks another protocol (TLS, say) would not understand one.
+    private mutating func refuseToAnswer(_ reason: String, _ input: inout ReadBuffer) -> Event {
+        input.skip(input.count)
+        abandon(.aborted(reason), by: .local)
+        transportRequest = .close
+        phase = .closed
+        return .closed
+    }
+
     /// Takes what has come of a head, and acts upon it once it is complete.
     private mutating func receiveHead(
         _ handshake: OpeningHandshake, _ input: inout ReadBuffer, at now: Instant
     ) -> Event? {
         let unread = input.unread
-        let limit = configuration.maximumHeadSize
+        let limit = max(configuration.maximumHeadSize, 0)
         // No more than the limit is looked at, however much has come.
         let window = UnsafeRawBufferPointer(rebasing: unread.prefix(limit - handshake.head.count))
         switch handshake.scanner.scan(window) {
@@ -51,7 +89,7 @@ extension Endpoint {
                 head = UnsafeRawBufferPointer(handshake.head.bytes)
             }
             input.skip(length)
-            let event = role == .server ? receiveRequest(handshake, head, at: now) : receiveResponse(handshake, head)
+            let event = role == .server ? receiveRequest(handshake, head, at: now) : receiveResponse(handshake, head, at: now)
             handshake.beginHead()
             return event
         case .incomplete:
@@ -63,14 +101,10 @@ extension Endpoint {
             input.skip(input.count)
             return .needsInput
         case .notHTTP:
-            input.skip(input.count)
             if role == .server {
-                // Who speaks another protocol (TLS, say) would not understand an answer.
-                abandon(.aborted("the first bytes are not HTTP; a TLS client at a plain port?"), by: .local)
-                transportRequest = .close
-                phase = .closed
-                return .closed
+                return refuseToAnswer("the first bytes are not HTTP; a TLS client at a plain port?", &input)
             }
+            input.skip(input.count)
             return handshakeFailed(HandshakeFailure(.malformedResponse, "the server's first bytes are not HTTP"))
         case .bareLineBreak:
             input.skip(input.count)
@@ -202,7 +236,9 @@ extension Endpoint {
 
     // MARK: Clients
 
-    private mutating func receiveResponse(_ handshake: OpeningHandshake, _ head: UnsafeRawBufferPointer) -> Event? {
+    private mutating func receiveResponse(
+        _ handshake: OpeningHandshake, _ head: UnsafeRawBufferPointer, at now: Instant
+    ) -> Event? {
         guard case .readingResponse(let request) = handshake.step else { return nil }
         let parsed: HTTPHeadParser.ResponseHead
         do {
@@ -228,8 +264,12 @@ extension Endpoint {
             return .opened
         } catch {
             guard error.reason == .refused else { return handshakeFailed(error) }
-            let body = RefusalBody(contentLength: parsed.contentLength, isChunked: parsed.isChunked)
-            handshake.step = .readingBody(error, body)
+            handshake.body = RefusalBody(contentLength: parsed.contentLength, isChunked: parsed.isChunked)
+            handshake.step = .readingBody(error)
+            // The server need not end the stream that alone tells where the body ends; what matters has come with the head.
+            if handshake.body.endsWithStream {
+                handshake.deadline = min(handshake.deadline, now.advanced(by: Endpoint.refusalTimeout))
+            }
             return nil
         }
     }
@@ -243,7 +283,7 @@ extension Endpoint {
     /// Ends a refused handshake with as much of the body as has come.
     private mutating func refused(_ failure: HandshakeFailure, _ body: RefusalBody) {
         _ = handshakeFailed(
-            HandshakeFailure(failure.reason, failure.message, response: failure.response, body: body.decoded))
+            HandshakeFailure(failure.reason, failure.message, response: failure.response, body: body.bytes))
     }
 
     private mutating func handshakeFailed(_ failure: HandshakeFailure) -> Event {
@@ -266,8 +306,8 @@ extension Endpoint {
 
     /// Ends a refused handshake with as much of the body as has come; `false` where nothing has been refused.
     mutating func endWithRefusal() -> Bool {
-        guard case .readingBody(let failure, let body)? = handshake?.step else { return false }
-        refused(failure, body)
+        guard let handshake, case .readingBody(let failure) = handshake.step else { return false }
+        refused(failure, handshake.body)
         return true
     }
 }

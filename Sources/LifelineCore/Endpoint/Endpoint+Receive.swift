@@ -3,6 +3,7 @@ extension Endpoint {
     /// Reads frames up to the next event.
     @inline(__always)
     mutating func receiveFrames(_ input: inout ReadBuffer, at now: Instant) -> Event {
+        var allotment = Allotment()
         do throws(ProtocolViolation) {
             while true {
                 if !reader.isInsideFrame {
@@ -16,13 +17,18 @@ extension Endpoint {
                 let event =
                     if reader.opcode.isControl {
                         try receiveControl(&input, at: now)
-                    } else if phase == .open {
-                        reader.isCompressed ? try receiveCompressed(&input, at: now) : try receiveData(&input)
+                    } else if reader.isCompressed {
+                        try receiveCompressed(&input, &allotment, at: now)
                     } else {
-                        skipData(&input)
+                        try receiveData(&input)
                     }
                 if let event { return event }
-                if input.isEmpty, reader.remaining > 0 { return .needsInput }
+                if input.isEmpty {
+                    if reader.remaining > 0 { return .needsInput }
+                } else {
+                    allotment.steps &-= 1
+                    if allotment.isSpent { return .inProgress }
+                }
             }
         } catch {
             return fail(error, at: now)
@@ -71,13 +77,6 @@ extension Endpoint {
         let isFirst = !isInsideChunkedMessage
         isInsideChunkedMessage = !endsMessage
         return .chunk(kind, payload, isFirst: isFirst, isLast: endsMessage)
-    }
-
-    /// Skips data that comes after this side's Close frame (§1.4): it is read for the frames' sake alone.
-    private mutating func skipData(_ input: inout ReadBuffer) -> Event? {
-        reader.skipPayload(&input)
-        if reader.isFinal, !reader.isInsideFrame { reader.endMessage() }
-        return nil
     }
 
     // MARK: Control

@@ -22,7 +22,7 @@ extension Endpoint {
         return EncodedFrameHeader(
             FrameHeader(
                 opcode: isFirst ? kind.opcode : .continuation, isFinal: isLast, rsv1: isCompressed && isFirst,
-                maskingKey: maskingKey(&random), payloadLength: UInt64(payloadLength)))
+                maskingKey: maskingKey(&random), payloadLength: UInt64(clamping: payloadLength)))
     }
 
     /// Writes a whole message as one frame, where a server is open for it and the payload is short.

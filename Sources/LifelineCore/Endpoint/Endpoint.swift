@@ -6,7 +6,8 @@
 /// are split.
 ///
 /// Whoever drives it
-/// - passes what arrives to ``receive(_:at:)`` until that answers ``Event/needsInput``,
+/// - passes what arrives to ``receive(_:at:)`` until that answers ``Event/needsInput``; ``Event/inProgress`` is where it may
+///   do something else in between,
 /// - writes what ``drainOutput(random:_:)`` hands out whenever ``hasOutput`` is set,
 /// - calls ``advance(to:)`` at the ``deadline``,
 /// - and, when all is written, does what ``transportRequest`` says.
@@ -17,7 +18,7 @@ public struct Endpoint: ~Copyable {
         case opening
         /// Messages may be sent and received (§5, §6).
         case open
-        /// This side has sent its Close frame and waits for the peer's (§7).
+        /// This side has sent its Close frame and waits for the peer's (§7). Messages may be received until it comes.
         case closing
         /// The WebSocket is over; TCP is yet to end.
         case ending
@@ -140,7 +141,11 @@ public struct Endpoint: ~Copyable {
     /// Reads on in the caller's bytes up to the next event.
     ///
     /// All of the bytes are read before ``Event/needsInput`` is returned, so the caller may use their memory for something
-    /// else then; only under ``Event/awaitsAnswer`` are bytes left over.
+    /// else then; only under ``Event/awaitsAnswer`` and ``Event/inProgress`` are bytes left over.
+    ///
+    /// One call unmasks, checks and copies what of a payload is in the input, and goes no further than to the next event. What
+    /// may cost more than the bytes tell is bounded: a call decompresses 64 KiB at most, of 64 KiB on the wire, and reads 256
+    /// frames that give no event. It returns ``Event/inProgress`` then.
     public mutating func receive(_ input: inout ReadBuffer, at now: Instant) -> Event {
         if isBetweenMessages {
             if let (kind, payload, isValid) = reader.readWholeMessage(&input) {
@@ -269,6 +274,22 @@ public struct Endpoint: ~Copyable {
     }
 
     // MARK: Ends
+
+    /// Gives back, at the WebSocket's end, everything that is held of pools and budgets: the compressor, the decompressor, their
+    /// windows, and what a message was put together in. What there is to tell stays: the outcome, the agreement on compression
+    /// and the ``compressionStatistics``.
+    ///
+    /// Nothing is sent compressed, and no data received, from here on: a connection whose end was not decided yet is given up.
+    ///
+    /// - Parameter keepsPayload: Whether the payload of the last event is still in use. What it lies in is kept then, until the next
+    ///   `receive`, of no bytes perhaps, or the next call of this.
+    package mutating func releaseResources(keepsPayload: Bool) {
+        if !hasOutcome { abort("what it needs was given back") }
+        compression?.release()
+        if keepsPayload, assemblyIsDelivered { return }
+        assembly.removeAll()
+        assemblyIsDelivered = false
+    }
 
     /// Decides the outcome of a connection that ends without a completed closing handshake.
     mutating func abandon(_ failure: ConnectionFailure, by initiator: CloseOutcome.Initiator) {

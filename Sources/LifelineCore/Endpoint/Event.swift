@@ -5,8 +5,11 @@
 public enum Event {
     /// All input has been read, and nothing more can be told without more of it.
     case needsInput
-    /// A bounded amount of work was done, and input is left: call again, at once or after other connections have had their
-    /// turn.
+    /// A bounded amount of work was done, and input is left: call again with it, at once or after other connections have had
+    /// their turn.
+    ///
+    /// What is left begins where reading stopped, and some of it has been unmasked: it must be passed in as it lies there, or
+    /// as a copy of that, before anything else. Nothing is lost where the endpoint is told to close or the like meanwhile.
     case inProgress
     /// A server: a request has arrived; ``Endpoint/request`` is it, and it waits for its answer.
     case request

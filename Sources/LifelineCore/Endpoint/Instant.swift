@@ -12,15 +12,21 @@ public struct Instant: Hashable, Comparable, Sendable {
         self.nanoseconds = nanoseconds
     }
 
-    /// The instant that lies `duration` after this one; an overflow stays at the last instant there is.
+    /// The instant that lies `duration` after this one; an overflow stays at the last instant there is, or the first.
     public func advanced(by duration: Duration) -> Instant {
-        let (sum, overflow) = nanoseconds.addingReportingOverflow(duration.wholeNanoseconds)
-        return Instant(nanoseconds: overflow ? .max : sum)
+        advanced(nanoseconds: duration.wholeNanoseconds)
     }
 
-    /// The time from `earlier` to this instant.
+    @inline(__always)
+    func advanced(nanoseconds count: Int64) -> Instant {
+        let (sum, overflow) = nanoseconds.addingReportingOverflow(count)
+        return Instant(nanoseconds: overflow ? (count < 0 ? .min : .max) : sum)
+    }
+
+    /// The time from `earlier` to this instant; an overflow stays at the most, or the least, that there is.
     public func duration(since earlier: Instant) -> Duration {
-        .nanoseconds(nanoseconds &- earlier.nanoseconds)
+        let (difference, overflow) = nanoseconds.subtractingReportingOverflow(earlier.nanoseconds)
+        return .nanoseconds(overflow ? (nanoseconds < earlier.nanoseconds ? .min : .max) : difference)
     }
 
     @inlinable

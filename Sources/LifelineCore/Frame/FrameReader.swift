@@ -4,22 +4,37 @@
 struct FrameReader {
     /// The limits that the declared lengths and counts are held to.
     struct Limits {
-        var frameSize: Int
-        var messageSize: Int
-        var fragments: Int
+        let frameSize: Int
+        let messageSize: Int
+        let fragments: Int
+
+        init(_ configuration: EndpointConfiguration) {
+            // Nothing is as little as there can be.
+            frameSize = max(configuration.maximumFrameSize, 0)
+            messageSize = max(configuration.maximumMessageSize, 0)
+            fragments = max(configuration.maximumFragmentsPerMessage, 0)
+        }
 
         /// The most bytes of a compressed frame on the wire. What counts is what they give; this keeps out what cannot be
         /// meant, such as a stream of empty blocks that never gives anything.
-        var compressedFrameSize: Int { Limits.compressed(frameSize) }
-        /// The same of a compressed message. Each fragment ends with a flush.
-        var compressedMessageSize: Int {
-            let (size, overflow) = Limits.compressed(messageSize).addingReportingOverflow(
-                (fragments > Int.max / 16 ? .max : fragments * 16))
-            return overflow ? .max : size
+        var compressedFrameSize: Int { Limits.deflated(frameSize) }
+
+        /// The same of a compressed message of so many frames. Each of them may end with a flush.
+        func compressedMessageSize(fragments: Int) -> Int {
+            Limits.deflated(messageSize).adding(fragments.multiplied(by: 16))
         }
 
-        private static func compressed(_ size: Int) -> Int {
-            size > Int.max / 4 ? size : size * 2 + 1024
+        /// The most bytes of a message in so many frames that have brought so many bytes.
+        func fragments(for received: Int) -> Int { fragments.adding(received / Limits.bytesForFragment) }
+
+        /// How many bytes of a message allow one fragment more.
+        static let bytesForFragment = 32
+
+        /// The most bytes that so many take as DEFLATE: stored as they are, in blocks that add five bytes each. zlib's
+        /// compressor with the least memory stores 128 bytes a block (its `deflateBound`); what is added besides is for flushes
+        /// inside a short message.
+        private static func deflated(_ size: Int) -> Int {
+            size.adding(size / 32).adding(size / 128).adding(size / 2048).adding(1024)
         }
     }
 
@@ -57,9 +72,7 @@ struct FrameReader {
     /// A reader of what the peer of `role` sends.
     init(role: Role, configuration: EndpointConfiguration) {
         expectsMask = role == .server
-        limits = Limits(
-            frameSize: configuration.maximumFrameSize, messageSize: configuration.maximumMessageSize,
-            fragments: configuration.maximumFragmentsPerMessage)
+        limits = Limits(configuration)
     }
 
     /// Whether the stream may end here without cutting a frame, or a message, in two.
@@ -168,22 +181,14 @@ struct FrameReader {
             maskingKey.apply(to: input.start + unmasked, count: count - unmasked)
             maskingKey = maskingKey.rotated(by: count - unmasked)
         }
-        unmasked = count
+        // Where less is shown than before, the rest stays unmasked all the same.
+        unmasked = max(unmasked, count)
         return UnsafeRawBufferPointer(start: input.start, count: count)
     }
 
     /// Takes `count` bytes of what ``peekPayload(_:)`` showed.
     mutating func takePayload(_ count: Int, _ input: inout ReadBuffer) {
         unmasked -= count
-        remaining -= count
-        isInsideFrame = remaining > 0
-        input.skip(count)
-    }
-
-    /// Skips what has come of the payload, without unmasking it.
-    mutating func skipPayload(_ input: inout ReadBuffer) {
-        let count = min(remaining, input.count)
-        unmasked = 0
         remaining -= count
         isInsideFrame = remaining > 0
         input.skip(count)
@@ -269,15 +274,32 @@ struct FrameReader {
     /// Holds a data frame to the limits on frames, messages and fragments.
     @inline(__always)
     private mutating func countData(_ opcode: Opcode, _ length: UInt64) throws(ProtocolViolation) {
-        let frameLimit = isCompressed ? limits.compressedFrameSize : limits.frameSize
-        guard length <= UInt64(frameLimit) else { throw .frameTooBig(length, limit: limits.frameSize) }
-        if opcode != .continuation { messageKind = opcode == .text ? .text : .binary }
-        let total = UInt64(messageSize) &+ length
-        let messageLimit = isCompressed ? limits.compressedMessageSize : limits.messageSize
-        guard total <= UInt64(messageLimit) else { throw .messageTooBig(total, limit: limits.messageSize) }
-        messageSize = Int(truncatingIfNeeded: total)
+        // The frames before have come to their end.
+        let received = messageSize
+        let total = UInt64(received) &+ length
         fragments &+= 1
-        guard fragments <= limits.fragments else { throw .tooManyFragments(limit: limits.fragments) }
+        if isCompressed {
+            try checkCompressed(length, total)
+        } else {
+            guard length <= UInt64(limits.frameSize) else { throw .frameTooBig(length, limit: limits.frameSize) }
+            guard total <= UInt64(limits.messageSize) else { throw .messageTooBig(total, limit: limits.messageSize) }
+        }
+        if opcode != .continuation { messageKind = opcode == .text ? .text : .binary }
+        messageSize = Int(truncatingIfNeeded: total)
+        let allowed = limits.fragments(for: received)
+        guard fragments <= allowed else { throw .tooManyFragments(allowed: allowed, limit: limits.fragments) }
+    }
+
+    /// Holds a compressed frame to what can be needed for what is allowed.
+    private func checkCompressed(_ length: UInt64, _ total: UInt64) throws(ProtocolViolation) {
+        let frameLimit = limits.compressedFrameSize
+        guard length <= UInt64(frameLimit) else {
+            throw .compressedFrameTooBig(length, needed: frameLimit, limit: limits.frameSize)
+        }
+        let messageLimit = limits.compressedMessageSize(fragments: fragments)
+        guard total <= UInt64(messageLimit) else {
+            throw .compressedMessageTooBig(total, needed: messageLimit, limit: limits.messageSize)
+        }
     }
 
     /// The most bytes of a message.

@@ -87,34 +87,68 @@ public struct ClientHandshake: Sendable {
                 "the server refused the handshake: \(response.status.code)" + (phrase.isEmpty ? "" : " \(phrase)"),
                 response: response)
         }
-        let upgrades = HTTPSyntax.listMembers(of: fields[values: .upgrade])
-        guard upgrades.count == 1, HTTPSyntax.isEqualIgnoringCase(upgrades[0], "websocket"),
-            fields.hasConnectionOption("upgrade")
-        else {
-            throw HandshakeFailure(
-                .notAnUpgrade, "the 101 lacks Upgrade: websocket or Connection: Upgrade", response: response)
+        if let fault = ClientHandshake.faultOfUpgrade(fields) {
+            throw HandshakeFailure(.notAnUpgrade, fault, response: response)
         }
-        guard fields[values: .secWebSocketAccept] == [AcceptKey.answering(key)] else {
-            throw HandshakeFailure(
-                .acceptMismatch, "the 101 lacks the one Sec-WebSocket-Accept that answers the key", response: response)
-        }
+        if let fault = faultOfAccept(fields) { throw HandshakeFailure(.acceptMismatch, fault, response: response) }
         let extensions = try chosenExtensions(response)
         return HandshakeAgreement(
             subprotocol: try chosenSubprotocol(response), extensions: extensions,
             compression: try agreedCompression(extensions, response))
     }
 
+    /// Items 2 and 3: `Upgrade: websocket`, once and alone, and `Connection: Upgrade`. What is wrong, or `nil`.
+    private static func faultOfUpgrade(_ fields: HTTPFields) -> String? {
+        let upgrades = HTTPSyntax.listMembers(of: fields[values: .upgrade])
+        let others = upgrades.filter { !HTTPSyntax.isEqualIgnoringCase($0, "websocket") }
+        if upgrades.isEmpty { return "the 101 has no Upgrade field; Upgrade: websocket is needed (RFC 6455 §4.1)" }
+        if let other = others.first {
+            return "the 101 upgrades to \(HTTPSyntax.quoted(other)); websocket alone is allowed (RFC 6455 §4.1)"
+        }
+        if upgrades.count > 1 {
+            return "the 101 has Upgrade: websocket doubled (\(upgrades.count) times); it is allowed once (RFC 6455 §4.1)"
+        }
+        guard fields.hasConnectionOption("upgrade") else {
+            let connection = fields[.connection].map { "its Connection field is \(HTTPSyntax.quoted($0))" }
+            return "the 101 lacks Connection: Upgrade; \(connection ?? "it has no Connection field") (RFC 6455 §4.1)"
+        }
+        return nil
+    }
+
+    /// Item 4: one `Sec-WebSocket-Accept`, which answers the key. What is wrong, or `nil`.
+    private func faultOfAccept(_ fields: HTTPFields) -> String? {
+        let right = AcceptKey.answering(key)
+        let values = fields[values: .secWebSocketAccept]
+        if values == [right] { return nil }
+        let members = HTTPSyntax.listMembers(of: values)
+        if members.isEmpty { return "the 101 has no Sec-WebSocket-Accept (RFC 6455 §4.1)" }
+        if members.count > 1 || values.count > 1 {
+            return "the 101 has Sec-WebSocket-Accept doubled (\(max(members.count, values.count)) times); "
+                + "it is allowed once (RFC 6455 §4.1)"
+        }
+        return "the 101's Sec-WebSocket-Accept, \(HTTPSyntax.quoted(members[0])), "
+            + "does not answer the key (RFC 6455 §4.1)"
+    }
+
     /// Item 6: one of the offered subprotocols, or none.
     private func chosenSubprotocol(_ response: HTTPResponse) throws(HandshakeFailure) -> String? {
         let chosen = response.headerFields[values: .secWebSocketProtocol]
         guard !chosen.isEmpty else { return nil }
-        guard chosen.count == 1, subprotocols.contains(chosen[0]) else {
-            let offered = subprotocols.isEmpty ? "none" : subprotocols.joined(separator: ", ")
+        if chosen.count == 1, subprotocols.contains(chosen[0]) { return chosen[0] }
+        let members = HTTPSyntax.listMembers(of: chosen)
+        guard members.count <= 1, chosen.count == 1 else {
+            let isDoubled = Set(members).count < max(members.count, 1)
             throw HandshakeFailure(
-                .subprotocol, "the server chose a subprotocol that was not offered (\(offered) was)", response: response
-            )
+                .subprotocol,
+                "the server chose \(isDoubled ? "a subprotocol twice" : "several subprotocols") "
+                    + "(\(HTTPSyntax.quoted(members.joined(separator: ", ")))); one is allowed (RFC 6455 §4.1)",
+                response: response)
         }
-        return chosen[0]
+        let offered = subprotocols.isEmpty ? "none was offered" : "offered: \(subprotocols.joined(separator: ", "))"
+        throw HandshakeFailure(
+            .subprotocol,
+            "the server chose a subprotocol that was not offered, \(HTTPSyntax.quoted(chosen[0])) (\(offered))",
+            response: response)
     }
 
     /// permessage-deflate as the server has accepted it, within what was offered (RFC 7692 §7.1).
@@ -140,10 +174,21 @@ public struct ClientHandshake: Sendable {
                 .extensions, "the server's Sec-WebSocket-Extensions breaks the grammar of RFC 6455 §9.1",
                 response: response)
         }
+        var seen: Set<String> = []
         let offered = Set(extensions.map(\.name))
-        guard chosen.allSatisfy({ offered.contains($0.name) }), Set(chosen.map(\.name)).count == chosen.count else {
-            throw HandshakeFailure(
-                .extensions, "the server uses an extension that was not offered, or one twice", response: response)
+        for element in chosen {
+            guard offered.contains(element.name) else {
+                throw HandshakeFailure(
+                    .extensions,
+                    "the server uses an extension that was not offered, \(HTTPSyntax.quoted(element.name)) (RFC 6455 §9.1)",
+                    response: response)
+            }
+            guard seen.insert(element.name).inserted else {
+                throw HandshakeFailure(
+                    .extensions,
+                    "the server uses an extension twice, \(HTTPSyntax.quoted(element.name)); once is allowed (RFC 6455 §9.1)",
+                    response: response)
+            }
         }
         return chosen
     }

@@ -29,7 +29,8 @@ struct HTTPHeadParser {
         case version
         case fieldLine
         case tooManyFields(limit: Int)
-        case host
+        /// That many Host fields came.
+        case host(count: Int)
         case requestTarget
         case contentLength
         /// `Transfer-Encoding` beside `Content-Length`: the mark of request smuggling (§6.1).
@@ -62,8 +63,8 @@ struct HTTPHeadParser {
 
         var (authority, path) = try target(text(parts[1]))
         let hosts = fields[values: .hostField]
-        guard hosts.count == 1 || hosts.isEmpty && isHTTP10 else { throw .host }
-        guard hosts.allSatisfy(HTTPSyntax.isAuthority) else { throw .host }
+        guard hosts.count == 1 || hosts.isEmpty && isHTTP10 else { throw .host(count: hosts.count) }
+        guard hosts.allSatisfy(HTTPSyntax.isAuthority) else { throw .host(count: 1) }
         // A target in absolute form takes precedence over the field (§3.2.2).
         authority = authority ?? hosts.first
         fields[.hostField] = nil
@@ -91,8 +92,10 @@ struct HTTPHeadParser {
         let fields = try parser.fields()
         // These two end with their head, whatever its fields announce (§6.3).
         let hasBody = code != 204 && code != 304
-        let isChunked = hasBody && fields[values: .transferEncoding].contains { $0.utf8.count > 0 }
-        let length = isChunked ? nil : try contentLength(fields)
+        // A transfer coding overrides the length; where the last one is not chunked, the body ends with the stream.
+        let codings = HTTPSyntax.listMembers(of: fields[values: .transferEncoding])
+        let isChunked = hasBody && codings.last.map { HTTPSyntax.isEqualIgnoringCase($0, "chunked") } ?? false
+        let length = codings.isEmpty ? try contentLength(fields) : nil
         return ResponseHead(
             response: HTTPResponse(status: .init(code: code, reasonPhrase: reason), headerFields: fields),
             contentLength: hasBody ? length : 0, isChunked: isChunked)
@@ -201,7 +204,9 @@ extension HTTPHeadParser.Malformed: CustomStringConvertible {
         case .version: "the HTTP version is not 1.1 (RFC 9112 §2.3)"
         case .fieldLine: "a header field is malformed (RFC 9112 §5)"
         case .tooManyFields(let limit): "more than \(limit) header fields (maximumHeaderFields)"
-        case .host: "one valid Host header field is needed (RFC 9112 §3.2)"
+        case .host(let count):
+            "\(count == 0 ? "no Host header field" : count == 1 ? "a malformed Host header field" : "\(count) Host header fields")"
+                + "; one valid Host header field is needed (RFC 9112 §3.2)"
         case .requestTarget: "the request target is malformed (RFC 9112 §3.2)"
         case .contentLength: "the Content-Length is malformed (RFC 9110 §8.6)"
         case .contradictoryLength: "Transfer-Encoding and Content-Length in one message (RFC 9112 §6.1)"

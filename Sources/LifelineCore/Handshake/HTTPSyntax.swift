@@ -54,6 +54,13 @@ enum HTTPSyntax {
         values.flatMap { $0.split(separator: ",") }.map(trimmed).filter { !$0.isEmpty }
     }
 
+    /// A peer's text to be quoted in a message: short, and of visible ASCII alone, whatever it was.
+    static func quoted(_ text: some StringProtocol) -> String {
+        let limit = 40
+        let shown = text.utf8.prefix(limit).map { (0x20...0x7E).contains($0) ? $0 : UInt8(ascii: "?") }
+        return "\"" + String(decoding: shown, as: UTF8.self) + (text.utf8.count > limit ? "…" : "") + "\""
+    }
+
     /// The text without the spaces and tabs at its ends.
     static func trimmed(_ text: Substring) -> Substring {
         var bytes = text.utf8

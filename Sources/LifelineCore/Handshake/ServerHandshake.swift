@@ -116,9 +116,17 @@ public struct ServerHandshake: Sendable {
 
     /// Item 6: version 13, and the versions we know where it is another (§4.4).
     private static func checkVersion(_ fields: HTTPFields) throws(HandshakeRefusal) {
-        guard fields[values: .secWebSocketVersion] == ["13"] else {
+        let versions = fields[values: .secWebSocketVersion]
+        guard versions == ["13"] else {
+            let members = HTTPSyntax.listMembers(of: versions)
+            let fault =
+                members.isEmpty
+                ? "there is no Sec-WebSocket-Version"
+                : members.count > 1
+                    ? "Sec-WebSocket-Version is there \(members.count) times"
+                    : "Sec-WebSocket-Version is \(HTTPSyntax.quoted(members[0]))"
             throw HandshakeRefusal(
-                .version, status: .upgradeRequired, message: "the version must be 13 (RFC 6455 §4.4)",
+                .version, status: .upgradeRequired, message: "\(fault); the version must be 13, once (RFC 6455 §4.4)",
                 headerFields: [.secWebSocketVersion: "13", .upgrade: "websocket", .connection: "Upgrade"])
         }
     }
@@ -127,9 +135,16 @@ public struct ServerHandshake: Sendable {
     private static func checkedKey(_ fields: HTTPFields) throws(HandshakeRefusal) -> String {
         let keys = fields[values: .secWebSocketKey]
         guard keys.count == 1, Base64.decodedCount(of: keys[0]) == 16 else {
+            let members = HTTPSyntax.listMembers(of: keys)
+            let fault =
+                members.isEmpty
+                ? "there is no Sec-WebSocket-Key"
+                : members.count > 1
+                    ? "Sec-WebSocket-Key is there \(members.count) times"
+                    : "the Sec-WebSocket-Key is not sixteen bytes in base64"
             throw HandshakeRefusal(
                 .key, status: .badRequest,
-                message: "one Sec-WebSocket-Key of sixteen bytes in base64 is needed (RFC 6455 §4.2.1)")
+                message: "\(fault); one Sec-WebSocket-Key of sixteen bytes in base64 is needed (RFC 6455 §4.2.1)")
         }
         return keys[0]
     }
@@ -143,9 +158,12 @@ public struct ServerHandshake: Sendable {
         guard members.count <= HandshakeAgreement.maximumSubprotocols, members.allSatisfy({ HTTPSyntax.isToken($0) }),
             Set(members).count == members.count
         else {
+            var seen: Set<String> = []
+            let doubled = members.first { !seen.insert($0).inserted && HTTPSyntax.isToken($0) }
             throw HandshakeRefusal(
                 .malformedOffer, status: .badRequest,
-                message: "Sec-WebSocket-Protocol must list different tokens, "
+                message: (doubled.map { "\(HTTPSyntax.quoted($0)) is offered twice; " } ?? "")
+                    + "Sec-WebSocket-Protocol must list different tokens, "
                     + "at most \(HandshakeAgreement.maximumSubprotocols) (RFC 6455 §4.1)")
         }
         return members

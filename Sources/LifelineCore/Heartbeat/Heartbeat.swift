@@ -111,11 +111,3 @@ struct Heartbeat {
         return (number, now.duration(since: sentAt))
     }
 }
-
-extension Instant {
-    @inline(__always)
-    func advanced(nanoseconds count: Int64) -> Instant {
-        let (sum, overflow) = nanoseconds.addingReportingOverflow(count)
-        return Instant(nanoseconds: overflow ? .max : sum)
-    }
-}

@@ -4,7 +4,7 @@
 struct ByteStore: ~Copyable {
     private var base: UnsafeMutableRawPointer?
     private(set) var count = 0
-    private var capacity = 0
+    private(set) var capacity = 0
 
     /// What large blocks grow by.
     private static let largeFactor = 4
@@ -48,6 +48,7 @@ struct ByteStore: ~Copyable {
             return
         }
         if total > capacity { grow(to: total + min(expected, total * (ByteStore.largeFactor - 1))) }
+        pool?.meter?.copied += length
         base.unsafelyUnwrapped.advanced(by: count).copyMemory(from: source, byteCount: length)
         count = total
     }
@@ -59,7 +60,18 @@ struct ByteStore: ~Copyable {
 
     /// Room for at least `minimum` bytes behind the last, for ``noteAppended(_:)`` to say how many were written.
     mutating func reserve(_ minimum: Int) -> UnsafeMutableRawBufferPointer {
-        if capacity - count < minimum { grow(to: count + minimum) }
+        reserve(minimum, wishing: minimum)
+    }
+
+    /// The same, where more than `minimum` bytes are likely to come.
+    ///
+    /// - Parameter wished: How many bytes there is room for where the store has to be moved to have `minimum`.
+    mutating func reserve(_ minimum: Int, wishing wished: Int) -> UnsafeMutableRawBufferPointer {
+        // Large blocks grow by what they hold, not by what they have room for: room for more than four times its bytes and
+        // some comes of a wish alone, and ``shrinkToFit()`` relies on that.
+        if capacity - count < minimum {
+            move(to: max(count + max(minimum, wished), count * growth, capacity * 2, 128))
+        }
         return UnsafeMutableRawBufferPointer(start: base.unsafelyUnwrapped + count, count: capacity - count)
     }
 
@@ -73,15 +85,16 @@ struct ByteStore: ~Copyable {
         count -= length
     }
 
-    /// Gives memory back where there is much more than the bytes need.
+    /// The most room that ``shrinkToFit()`` leaves, beside four times the bytes that there are.
+    static let spareRoom = 4096
+
+    /// Gives memory back where there is much more than the bytes need: more than four times as much, and some KiB.
+    ///
+    /// There is so much more only where more was wished for than there is. Whoever wishes for no more than a few times what has
+    /// arrived since the last time thus pays for what is moved here, and the work stays linear.
     mutating func shrinkToFit() {
-        guard capacity > 1024, capacity / 4 > count else { return }
-        let size = max(count, 128)
-        let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
-        if let base { block.copyMemory(from: base, byteCount: count) }
-        free()
-        base = block
-        capacity = size
+        guard capacity > ByteStore.spareRoom, capacity / 4 - ByteStore.spareRoom / 4 > count else { return }
+        if isEmpty { removeAll() } else { move(to: max(count, 128)) }
     }
 
     /// Room for bytes behind those that are there, valid until the store is changed.
@@ -91,10 +104,12 @@ struct ByteStore: ~Copyable {
     ///   - expected: How many more bytes may come at most, `arrived` among them. There is no more room than that, and less
     ///     where they are many times what has arrived.
     mutating func room(for arrived: Int, of expected: Int) -> UnsafeMutableRawBufferPointer {
-        let needed = count + arrived
-        if needed > capacity { move(to: min(needed * ByteStore.largeFactor, max(count + expected, needed))) }
+        let needed = count.adding(max(arrived, 0))
+        if needed > capacity {
+            move(to: min(needed.multiplied(by: ByteStore.largeFactor), max(count.adding(max(expected, 0)), needed)))
+        }
         guard let base else { return UnsafeMutableRawBufferPointer(start: nil, count: 0) }
-        return UnsafeMutableRawBufferPointer(start: base + count, count: min(capacity - count, expected))
+        return UnsafeMutableRawBufferPointer(start: base + count, count: min(capacity - count, max(expected, 0)))
     }
 
     /// Forgets the bytes and frees their memory.
@@ -105,11 +120,13 @@ struct ByteStore: ~Copyable {
         capacity = 0
     }
 
+    /// What the store grows by. A factor keeps the work linear in the bytes; large blocks, which are there to be used again,
+    /// grow by a larger one.
+    private var growth: Int { capacity >= MemoryPool.minimumSize ? ByteStore.largeFactor : 2 }
+
     private mutating func grow(to minimum: Int) {
-        // Growing by a factor keeps the work linear in the bytes; large blocks, which are there to be used again, by a
-        // larger one. The first block fits a small message.
-        let factor = capacity >= MemoryPool.minimumSize ? ByteStore.largeFactor : 2
-        move(to: max(minimum, capacity * factor, 128))
+        // The first block fits a small message.
+        move(to: max(minimum, capacity * growth, 128))
     }
 
     private mutating func move(to wanted: Int) {
@@ -119,6 +136,10 @@ struct ByteStore: ~Copyable {
             } else {
                 (UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 16), wanted)
             }
+        if let meter = pool?.meter {
+            meter.copied += count
+            if wanted < MemoryPool.minimumSize { meter.allocated += size }
+        }
         if let base { grown.copyMemory(from: base, byteCount: count) }
         free()
         base = grown

@@ -14,13 +14,19 @@ public final class MemoryPool {
     /// The bytes of the blocks that are kept.
     @exclusivity(unchecked) private(set) var size = 0
     /// Compressors and decompressors, which are kept likewise.
-    @exclusivity(unchecked) var compression = CompressionPool()
+    @exclusivity(unchecked) private var compression = CompressionPool()
+
+    /// Whether the caller may use the pool: whether it runs on the loop that the pool belongs to. Asked in debug builds alone,
+    /// each time something is taken or given back; the pool itself knows no threads.
+    package var confinement: (() -> Bool)?
+    /// Counts what is copied and allocated for what is put together with the pool's memory; for tests.
+    package var meter: WorkMeter?
 
     /// A pool.
     ///
     /// - Parameter limit: The most bytes that are kept. Default: 16 MiB.
     public init(limit: Int = 16 << 20) {
-        self.limit = limit
+        self.limit = max(limit, 0)
         spare = Array(repeating: [], count: MemoryPool.index(of: MemoryPool.maximumSize) + 1)
     }
 
@@ -30,9 +36,17 @@ public final class MemoryPool {
         }
     }
 
+    /// Makes sure, in debug builds, that the pool is used where it belongs.
+    @inline(__always)
+    private func assertConfined() {
+        assert(confinement?() ?? true, "a pool is used off the loop that it belongs to")
+    }
+
     /// A block of at least `minimum` bytes.
     func take(_ minimum: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
+        assertConfined()
         guard minimum <= MemoryPool.maximumSize else {
+            meter?.allocated += minimum
             return (.allocate(byteCount: minimum, alignment: 16), minimum)
         }
         let index = MemoryPool.index(of: minimum)
@@ -41,16 +55,44 @@ public final class MemoryPool {
             size -= capacity
             return (base, capacity)
         }
+        meter?.allocated += capacity
         return (.allocate(byteCount: capacity, alignment: 16), capacity)
     }
 
     /// Takes a block back.
     func give(_ base: UnsafeMutableRawPointer, capacity: Int) {
+        assertConfined()
         let index = MemoryPool.index(of: capacity)
-        guard capacity <= MemoryPool.maximumSize, MemoryPool.minimumSize << index == capacity, size + capacity <= limit
+        guard capacity <= MemoryPool.maximumSize, MemoryPool.minimumSize << index == capacity, capacity <= limit - size
         else { return base.deallocate() }
         spare[index].append(base)
         size += capacity
+    }
+
+    // MARK: Compression
+
+    /// A compressor with an empty window; `nil` where the budget has no room, or the system no memory.
+    func takeCompressor(_ kind: CompressorKind, _ budget: CompressionBudget) -> DeflateStream? {
+        assertConfined()
+        return compression.compressors.take(kind, budget, withinBudget: true)
+    }
+
+    /// Takes a compressor back.
+    func give(_ compressor: DeflateStream, _ kind: CompressorKind, _ budget: CompressionBudget) {
+        assertConfined()
+        compression.compressors.give(compressor, kind, budget)
+    }
+
+    /// A decompressor with an empty window; `nil` where the system has no memory.
+    func takeDecompressor(_ windowBits: Int, _ budget: CompressionBudget) -> InflateStream? {
+        assertConfined()
+        return compression.decompressors.take(windowBits, budget, withinBudget: false)
+    }
+
+    /// Takes a decompressor back.
+    func give(_ decompressor: InflateStream, _ windowBits: Int, _ budget: CompressionBudget) {
+        assertConfined()
+        compression.decompressors.give(decompressor, windowBits, budget)
     }
 
     /// The class of the smallest blocks that hold `size` bytes.

@@ -63,6 +63,8 @@ final class Reader: Steps {
             case .message(_, let payload):
                 blackHole(payload.count)
                 return
+            case .inProgress:
+                break
             case .needsInput:
                 if self.position == self.bytes.count { self.position = 0 }
                 let end = min(self.position + self.piece, self.bytes.count)
