@@ -80,13 +80,13 @@ extension ProtocolViolation {
     static func compressedFrameTooBig(_ length: UInt64, needed: Int, limit: Int) -> ProtocolViolation {
         ProtocolViolation(
             .messageTooBig,
-            "a compressed frame of \(length) bytes; \(limit) bytes need at most \(needed) (maximumFrameSize)")
+            "a compressed frame, \(length) bytes; \(limit) need at most \(needed) (maximumFrameSize)")
     }
 
     static func compressedMessageTooBig(_ length: UInt64, needed: Int, limit: Int) -> ProtocolViolation {
         ProtocolViolation(
             .messageTooBig,
-            "a compressed message of at least \(length) bytes; \(limit) bytes need at most \(needed) (maximumMessageSize)")
+            "a compressed message, \(length) bytes; \(limit) need at most \(needed) (maximumMessageSize)")
     }
 
     static var noMemoryToDecompress: ProtocolViolation {
@@ -111,7 +111,7 @@ extension ProtocolViolation {
     static func tooManyFragments(allowed: Int, limit: Int) -> ProtocolViolation {
         ProtocolViolation(
             .policyViolation,
-            "a message of more than \(allowed) fragments: \(limit) (maximumFragmentsPerMessage), "
+            "more than \(allowed) fragments: \(limit) (maximumFragmentsPerMessage), "
                 + "and one for every \(FrameReader.Limits.bytesForFragment) bytes")
     }
 

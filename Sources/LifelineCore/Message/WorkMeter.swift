@@ -14,4 +14,23 @@ package final class WorkMeter {
 
     /// A meter that has seen nothing.
     package init() {}
+
+    /// The most bytes that one call of ``Endpoint/receive(_:at:)`` decompresses to.
+    package static var mostInflatedPerCall: Int { Allotment().inflated }
+
+    /// What is more than a constant for each byte that was read or inflated, and for each call; `nil` where nothing is.
+    ///
+    /// - Parameters:
+    ///   - read: The bytes that were read.
+    ///   - calls: The calls of ``Endpoint/receive(_:at:)`` that read them.
+    package func excess(read: Int, calls: Int) -> String? {
+        let bytes = read + inflated
+        // Once where it is put together, and twice more while that grows by a factor of two.
+        if copied > 3 * bytes + 4096 { return "\(copied) bytes were copied" }
+        // Growing by a factor of two to four times the bytes.
+        if allocated > 8 * bytes + 1024 * calls + MemoryPool.minimumSize { return "\(allocated) bytes were allocated" }
+        // Each call of zlib's uses a byte, or fills the room that it has, or is the last one for its frame.
+        if inflations > 2 * read + inflated / 16 + 2 * calls { return "zlib was called \(inflations) times" }
+        return nil
+    }
 }

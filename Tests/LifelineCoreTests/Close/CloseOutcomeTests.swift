@@ -59,7 +59,9 @@ struct CloseOutcomeTests {
             .reservedBits(0x70), .reservedOpcode(Opcode(rawValue: 0xF)), .unmaskedFrame, .maskedFrame,
             .fragmentedControlFrame(.close), .controlFrameTooLong(.close), .lengthNotMinimal(65_535), .lengthTooLarge,
             .frameTooBig(UInt64(Int64.max), limit: .max), .continuationWithoutMessage, .messageInsideMessage(.binary),
-            .messageTooBig(.max, limit: .max), .tooManyFragments(limit: .max), .invalidUTF8, .closePayloadOfOneByte,
+            .messageTooBig(.max, limit: .max), .tooManyFragments(allowed: .max, limit: .max),
+            .compressedFrameTooBig(.max, needed: .max, limit: .max),
+            .compressedMessageTooBig(.max, needed: .max, limit: .max), .invalidUTF8, .closePayloadOfOneByte,
             .invalidCloseCode(CloseCode(rawValue: 65_535)), .invalidUTF8InCloseReason,
         ]
         for violation in all {

@@ -183,7 +183,7 @@ struct InflatedLimitTests {
                         }
                         let inflated = server.endpoint.compression?.messageSize
                         // A frame that is much longer than what it may give is not looked into.
-                        #expect(inflated == (size > 2 * limit + 1024 ? 0 : limit + 1))
+                        #expect(inflated == (size > needed(for: limit) ? 0 : limit + 1))
                         let kept = server.endpoint.assembly.count
                         #expect(kept == 0)
                         server.expectFailed(with: 1009)
@@ -211,6 +211,55 @@ struct InflatedLimitTests {
 
     // MARK: On the wire
 
+    /// The most bytes that so many need as DEFLATE, and some.
+    private func needed(for size: Int) -> Int { size + size / 32 + size / 128 + size / 2048 + 1024 }
+
+    @Test("§8 a frame that announces more than any of the allowed size needs: 1009 at its header, in whichever fragment")
+    func announced() {
+        withBudget { budget in
+            for limit in [0, 1, 1000, 1 << 20] {
+                for excess in [0, 1] {
+                    let first = WireFrame(
+                        opcode: 2, reserved: 4, payload: [], declaredLength: UInt64(needed(for: limit) + excess))
+                    let server = server(budget, message: 16 << 20, frame: limit)
+                    server.receive(first.masked().header)
+                    if excess == 0 { server.expectOpen() } else { server.expectFailed(with: 1009) }
+
+                    // Over a message, with sixteen bytes more for each fragment.
+                    let other = self.server(budget, message: limit, frame: 16 << 20)
+                    other.receive(.compressed(.binary, [0x00], isFinal: false))
+                    let rest = needed(for: limit) + 2 * 16 - 1 + excess
+                    other.receive(
+                        WireFrame(opcode: 0, payload: [], declaredLength: UInt64(rest)).masked().header)
+                    if excess == 0 { other.expectOpen() } else { other.expectFailed(with: 1009) }
+                }
+            }
+        }
+    }
+
+    @Test("§8 what zlib makes of noise with the least memory and the most flushes is within what may be announced")
+    func worstOfZlib() {
+        let content = DeflateSample.random.bytes(100_000)
+        withBudget { budget in
+            for (level, memory, strategy) in [(1, 1, 0), (9, 1, 0), (6, 9, 4), (0, 1, 0), (6, 1, 2)] as [(Int, Int, Int32)] {
+                let compressor = OracleCompressor(level: level, memoryLevel: memory, strategy: strategy)
+                var frames: [WireFrame] = []
+                for start in stride(from: 0, to: content.count, by: 10_000) {
+                    var wire = compressor.compress(Array(content[start..<(start + 10_000)]))
+                    let isLast = start + 10_000 == content.count
+                    if isLast { wire.removeLast(4) }
+                    frames.append(
+                        start == 0 ? .compressed(.binary, wire, isFinal: false) : .continuation(wire, isFinal: isLast))
+                }
+                let client = EndpointHarness.compressing(
+                    .client, configuration: .compressing(.client, budget).limited(message: content.count, frame: 10_000))
+                client.receive(frames.bytes(from: .server))
+                let isRight = client.events == [.message(.binary, content)]
+                #expect(isRight, "\(level), \(memory), \(strategy): \(String(describing: client.violation))")
+            }
+        }
+    }
+
     @Test("§8 blocks that give nothing, for ever: 1009 by the bytes on the wire, in one frame and over many")
     func emptyBlocks() {
         var bits = DeflateBits()
@@ -222,7 +271,7 @@ struct InflatedLimitTests {
                     var received = 0
                     if isOneFrame {
                         // Announced as long as one may be; then one byte longer.
-                        let longest = 2 * 10_000 + 1024
+                        let longest = needed(for: 10_000)
                         server.receive(
                             WireFrame(
                                 opcode: 2, isFinal: false, reserved: 4, payload: [], declaredLength: UInt64(longest)

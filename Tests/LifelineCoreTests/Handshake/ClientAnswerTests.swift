@@ -73,6 +73,47 @@ struct ClientAnswerTests {
         expectFailure(client, .notAnUpgrade)
     }
 
+    @Test(
+        "§4.1 what is wrong with a 101 is told: missing, another, or doubled",
+        arguments: [
+            ("Upgrade", [], "no Upgrade field"), ("Upgrade", ["h2c"], "\"h2c\""),
+            ("Upgrade", ["websocket", "websocket"], "Upgrade: websocket doubled (2 times)"),
+            ("Upgrade", ["websocket, WebSocket, websocket"], "Upgrade: websocket doubled (3 times)"),
+            ("Upgrade", ["websocket, h2c"], "\"h2c\""), ("Connection", [], "it has no Connection field"),
+            ("Connection", ["keep-alive"], "its Connection field is \"keep-alive\""),
+            ("Sec-WebSocket-Accept", [], "no Sec-WebSocket-Accept"),
+            ("Sec-WebSocket-Accept", ["="], "\"=\", does not answer the key"),
+            ("Sec-WebSocket-Accept", ["RIGHT", "RIGHT"], "Sec-WebSocket-Accept doubled (2 times)"),
+            ("Sec-WebSocket-Accept", ["RIGHT, RIGHT"], "Sec-WebSocket-Accept doubled (2 times)"),
+            ("Sec-WebSocket-Protocol", ["soap", "soap"], "a subprotocol twice (\"soap, soap\")"),
+            ("Sec-WebSocket-Protocol", ["soap, wamp"], "several subprotocols (\"soap, wamp\")"),
+            ("Sec-WebSocket-Protocol", ["mqtt"], "not offered, \"mqtt\" (offered: soap, wamp)"),
+            ("Sec-WebSocket-Extensions", ["a", "a"], "an extension twice, \"a\""),
+            ("Sec-WebSocket-Extensions", ["a, c"], "not offered, \"c\""),
+            ("Upgrade", ["\u{9B}31m" + String(repeating: "x", count: 100)], "\"??31m"),
+        ] as [(String, [String], String)])
+    func told(_ name: String, _ values: [String], _ message: String) {
+        let (client, answer) = client(
+            subprotocols: ["soap", "wamp"], extensions: [WebSocketExtension(name: "a"), WebSocketExtension(name: "b")])
+        let right = String(answer.fields[2].dropFirst("Sec-WebSocket-Accept: ".count))
+        var bent = answer.without(name)
+        bent.fields += values.map { "\(name): \($0.replacing("RIGHT", with: right))" }
+        client.receive(bent.bytes)
+        let told = client.handshakeFailure?.message ?? ""
+        #expect(told.contains(message) && told.count < 200)
+    }
+
+    @Test("§4.1 a Connection field that names Upgrade twice is one that names it")
+    func connectionTwice() {
+        for fields in [["Connection: Upgrade, upgrade"], ["Connection: Upgrade", "Connection: Upgrade"]] {
+            let (client, answer) = client()
+            var bent = answer.without("Connection")
+            bent.fields += fields
+            client.receive(bent.bytes)
+            client.expectOpen()
+        }
+    }
+
     @Test("§4.1 item 4: a missing, wrong, doubled or mangled accept fails")
     func accept() {
         let name = "Sec-WebSocket-Accept"

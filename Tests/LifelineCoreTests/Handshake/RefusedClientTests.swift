@@ -62,6 +62,48 @@ struct RefusedClientTests {
         #expect(failure.response?.status == .notFound)
     }
 
+    @Test("RFC 9112 §6.3 a body that only the end of the stream ends is waited for 1 s, behind a head that is all that matters")
+    func openStream() throws {
+        for fields in [[], ["Connection: keep-alive"], ["Transfer-Encoding: gzip"], ["Transfer-Encoding: chunked, gzip"]] {
+            for body in ["", "some of it"] {
+                let client = EndpointHarness.client()
+                client.advance(by: .seconds(3))
+                client.receive(
+                    HandshakeText(startLine: "HTTP/1.1 403 Forbidden", fields: fields).bytes + Array(body.utf8))
+                client.advance(by: .seconds(1) - .nanoseconds(1))
+                #expect(client.phase == .opening)
+                client.receive(Array(body.utf8))
+                #expect(client.deadline == client.now.advanced(by: .nanoseconds(1)), "more of it puts nothing off")
+                client.advance(by: .nanoseconds(1))
+                let failure = try #require(reasonOfEnd(client))
+                #expect(failure.reason == .refused && failure.response?.status == .forbidden)
+                #expect(failure.body == Array((body + body).utf8))
+            }
+        }
+    }
+
+    @Test("RFC 9112 §6.3 that wait is no longer than the handshake may take")
+    func openStreamNearTheEnd() throws {
+        let client = EndpointHarness.client()
+        client.advance(by: .seconds(10) - .milliseconds(200))
+        client.receive(HandshakeText(startLine: "HTTP/1.1 403 Forbidden", fields: []).bytes)
+        client.advance(by: .milliseconds(200))
+        #expect(reasonOfEnd(client)?.reason == .refused)
+    }
+
+    @Test("RFC 9112 §7.1 a body in chunks ends at its last chunk, whatever follows, and is not waited for any longer")
+    func lastChunk() throws {
+        for end in ["0\r\n", "000\r\n", "0;last\r\n", "0 \r\n", "0\r\nTrailer: x\r\n\r\n"] {
+            let client = EndpointHarness.client()
+            client.receive(
+                HandshakeText(startLine: "HTTP/1.1 403 Forbidden", fields: ["Transfer-Encoding: chunked"]).bytes)
+            client.receiveByteByByte(Array("3\r\nabc\r\n".utf8))
+            #expect(client.phase == .opening)
+            client.receiveByteByByte(Array(end.utf8))
+            #expect(reasonOfEnd(client)?.body == Array("abc".utf8))
+        }
+    }
+
     @Test("RFC 9112 §7.1 a body in chunks")
     func chunked() throws {
         let body = "4\r\nWiki\r\n6;name=value\r\npedia \r\nE\r\nin \r\n\r\nchunks.\r\n0\r\n\r\n"

@@ -105,6 +105,53 @@ struct ServerRequestTests {
         }
     }
 
+    @Test(
+        "§4.2.1 what is wrong with a request is told: missing, another, or doubled",
+        arguments: [
+            ("Sec-WebSocket-Key", [], "there is no Sec-WebSocket-Key"),
+            ("Sec-WebSocket-Key", ["KEY", "KEY"], "Sec-WebSocket-Key is there 2 times"),
+            ("Sec-WebSocket-Key", ["KEY, KEY, KEY"], "Sec-WebSocket-Key is there 3 times"),
+            ("Sec-WebSocket-Key", ["AAAA"], "is not sixteen bytes"),
+            ("Sec-WebSocket-Version", [], "there is no Sec-WebSocket-Version"),
+            ("Sec-WebSocket-Version", ["13", "13"], "Sec-WebSocket-Version is there 2 times"),
+            ("Sec-WebSocket-Version", ["8"], "Sec-WebSocket-Version is \"8\""),
+            ("Sec-WebSocket-Protocol", ["a, b, a"], "\"a\" is offered twice"),
+            ("Host", [], "no Host header field"), ("Host", ["a", "a"], "2 Host header fields"),
+            ("Host", ["a b"], "a malformed Host header field"),
+        ] as [(String, [String], String)])
+    func told(_ name: String, _ values: [String], _ message: String) {
+        var request = HandshakeText.request.without(name)
+        request.fields += values.map { "\(name): \($0.replacing("KEY", with: HandshakeText.exampleKey))" }
+        #expect(answer(request).0.body.contains(message))
+    }
+
+    @Test("RFC 9112 §2.2 empty lines before a request are ignored, on a connection that is used again too, wherever they are split")
+    func emptyLines() {
+        let bytes =
+            Array("\r\n".utf8) + HandshakeText.plainRequest.bytes + Array("\r\n\r\n".utf8)
+            + HandshakeText.plainRequest.bytes + Array(repeating: [0x0D, 0x0A], count: 8).flatMap { $0 }
+            + HandshakeText.request.bytes + WireFrame.text("early").bytes(from: .client)
+        for split in 0...bytes.count {
+            let server = EndpointHarness(server: .server)
+            server.receive(bytes, splitAt: [split])
+            if server.takeEvents().last != .text("early") { Issue.record("split at \(split)") }
+            let statuses = (0..<3).map { _ in server.takeMessage().status }
+            #expect(statuses == [200, 200, 101])
+        }
+        let server = EndpointHarness(server: .server)
+        server.receiveByteByByte(bytes)
+        #expect(server.events.last == .text("early"))
+    }
+
+    @Test("RFC 9112 §2.2 empty lines do not count for the limit on the head")
+    func emptyLinesBeforeALongHead() {
+        var configuration = EndpointConfiguration.server
+        configuration.maximumHeadSize = HandshakeText.request.bytes.count
+        let server = EndpointHarness(server: configuration)
+        server.receive(Array("\r\n\r\n".utf8) + HandshakeText.request.bytes)
+        #expect(server.takeMessage().status == 101)
+    }
+
     @Test("§4.2.1 item 8: subprotocols are offered in the client's order, over several fields too")
     func subprotocols() throws {
         let (_, server) = answer(

@@ -91,7 +91,14 @@ struct HostileRequest: Sendable, CustomTestStringConvertible {
         .init("an HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", .closed),
         .init("WebSocket frames without a handshake", WireFrame.text("hello").bytes(from: .client), .closed),
         .init("an SSH client", "SSH-2.0-OpenSSH_9.6\r\n", .timedOut),
-        .init("an empty line", "\r\n\r\n", .closed),
+        .init("an empty line", "\r\n", .timedOut),
+        .init("an empty line before the request", "\r\n" + request.text, .answered(101)),
+        .init("eight empty lines before the request", long("\r\n", 8) + request.text, .answered(101)),
+        .init("nine empty lines before the request", long("\r\n", 9) + request.text, .closed),
+        .init("a carriage return alone before the request", "\r" + request.text, .closed),
+        .init("a line feed alone before the request", "\n" + request.text, .closed),
+        .init("a space before the request", " " + request.text, .closed),
+        .init("empty lines without an end", long("\r\n", 100_000), .closed),
     ]
 }
 

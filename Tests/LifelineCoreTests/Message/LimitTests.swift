@@ -110,6 +110,120 @@ struct LimitTests {
         }
     }
 
+    @Test("§10.4 every 32 bytes received allow one fragment more; a 33rd byte in 32 fragments does not")
+    func fragmentAllowance() {
+        for (size, limit) in [(31, 10), (32, 10), (33, 10), (32, 1), (64, 2)] {
+            let server = EndpointHarness.open(.server, configuration: configuration(fragments: limit))
+            let bytes = [UInt8](repeating: 0x61, count: size)
+            var sent = 0
+            while server.phase == .open, sent < 1000 {
+                server.receive(sent == 0 ? .text(bytes, isFinal: false) : .continuation(bytes, isFinal: false))
+                sent += 1
+            }
+            // The fragment n comes behind n - 1 others.
+            let refused = (1...1000).first { $0 > limit + ($0 - 1) * size / 32 }
+            #expect(sent == refused ?? 1000, "\(size), \(limit)")
+            if refused != nil {
+                let description = server.violation?.description ?? ""
+                #expect(description.contains("\(limit) (maximumFragmentsPerMessage), and one for every 32 bytes"))
+                server.expectFailed(with: 1008)
+            }
+        }
+    }
+
+    @Test("§10.4 4 MiB in fragments of 64 bytes pass with the defaults and a limit of 16 MiB, as Autobahn's 9.3.1 sends them")
+    func autobahnFragments() {
+        for role in [Role.client, .server] {
+            var configuration = role == .server ? EndpointConfiguration.server : .client
+            configuration.maximumMessageSize = 16 << 20
+            configuration.maximumFrameSize = 16 << 20
+            let harness = EndpointHarness.open(role, configuration: configuration)
+            let part = [UInt8](repeating: 0x2A, count: 64)
+            let count = (4 << 20) / 64
+            harness.receive(WireFrame.binary(part, isFinal: false).bytes(from: role.peer))
+            let middle = WireFrame.continuation(part, isFinal: false).bytes(from: role.peer)
+            let thousand = Array(repeating: middle, count: 1000).flatMap { $0 }
+            for _ in 0..<((count - 2) / 1000) { harness.receive(thousand) }
+            for _ in 0..<((count - 2) % 1000) { harness.receive(middle) }
+            harness.receive(.continuation(part, isFinal: true))
+            let isRight = harness.events == [.binary([UInt8](repeating: 0x2A, count: 4 << 20))]
+            #expect(isRight, "\(String(describing: harness.violation))")
+        }
+    }
+
+    @Test("§10.4 the allowance counts bytes on the wire, where they are compressed")
+    func compressedFragmentAllowance() {
+        withBudget { budget in
+            let wire = OracleCompressor.message(DeflateSample.zeros.bytes(1 << 20), level: 9)
+            let server = EndpointHarness.compressing(
+                .server, configuration: .compressing(.server, budget).limited(fragments: 5))
+            server.receive(.compressed(.binary, Array(wire[..<100]), isFinal: false))
+            for _ in 0..<7 { server.receive(.continuation([], isFinal: false)) }
+            server.expectOpen()
+            server.receive(.continuation([], isFinal: false))
+            server.expectFailed(with: 1008)
+        }
+    }
+
+    @Test("§10.4 limits that are negative, or all that there is, trap nowhere")
+    func oddLimits() {
+        for limit in [Int.min, -1, 0, .max] {
+            var odd = configuration(frame: limit, message: limit, fragments: limit)
+            odd.maximumHeaderFields = 100
+            let server = EndpointHarness.open(.server, configuration: odd)
+            server.receive(.text("a"))
+            if limit == .max {
+                #expect(server.events == [.text("a")])
+                server.receive(WireFrame(opcode: 2, payload: [], declaredLength: UInt64(Int64.max)).masked().header)
+                server.receive(Array(repeating: 0, count: 1000), inPiecesOf: { 100 })
+                let window = server.endpoint.directWindow(for: .max)
+                #expect((window?.count ?? 0) < 1 << 20)
+                server.expectOpen()
+            } else {
+                server.expectFailed(with: 1009)
+            }
+        }
+        for limit in [Int.min, -1, 0] {
+            var odd = EndpointConfiguration.server
+            odd.maximumHeadSize = limit
+            let server = EndpointHarness(server: odd)
+            server.receive(HandshakeText.request.bytes)
+            #expect(server.takeMessage().status == 431)
+            odd = .server
+            odd.maximumHeaderFields = limit
+            let other = EndpointHarness(server: odd)
+            other.receive(HandshakeText.request.bytes)
+            #expect(other.takeMessage().status == 431)
+        }
+        // A length that is none is that of nothing.
+        let server = EndpointHarness.open(.server)
+        let header = try? server.endpoint.dataFrame(.binary, payloadLength: -1, random: &server.random)
+        #expect(header?.count == 2)
+    }
+
+    @Test("§10.4 times that are negative, or all that there is, trap nowhere, and stay at the ends of time")
+    func oddTimes() {
+        let last = Instant(nanoseconds: .max)
+        let first = Instant(nanoseconds: .min)
+        #expect(last.advanced(by: .seconds(1)) == last && first.advanced(by: .seconds(-1)) == first)
+        #expect(last.duration(since: first) == .nanoseconds(Int64.max))
+        #expect(first.duration(since: last) == .nanoseconds(Int64.min))
+        for time in [Duration.seconds(Int64.max), .seconds(Int64.min), .seconds(-1), .zero] {
+            var odd = EndpointConfiguration.server
+            odd.handshakeTimeout = time
+            odd.closeTimeout = time
+            odd.heartbeat.interval = time
+            odd.heartbeat.timeout = time
+            odd.compression?.idleTimeout = time
+            let server = EndpointHarness.open(.server, configuration: odd)
+            _ = server.endpoint.ping(at: server.now)
+            server.close(.normalClosure)
+            _ = server.endpoint.deadline
+            server.endpoint.advance(to: last)
+            #expect(server.phase == .closed || time > .seconds(1))
+        }
+    }
+
     @Test("§10.4 control frames do not count as fragments, and are not held to the limits of data")
     func controlFramesDoNotCount() {
         let server = EndpointHarness.open(
