@@ -107,6 +107,11 @@ extension Connection {
     }
 
     private func keep(_ message: BorrowedMessage) {
+        // Once this side has closed, reading goes on for the peer's answer, whether or not anybody receives.
+        guard inbox.size < limits.inbound.high || endpoint.pointee.phase == .open else {
+            droppedMessages.count(message)
+            return
+        }
         inbox.append(Inbox.Item(message))
     }
 
@@ -122,11 +127,6 @@ extension Connection {
             switch event {
             case .needsInput:
                 return nil
-            case .inProgress:
-                continue
-            case .message(_, _) where endpoint.pointee.phase == .closing, .chunk where endpoint.pointee.phase == .closing:
-                // The application has closed.
-                continue
             case .message(let kind, let bytes):
                 loop.spend(WorkBudget.event &+ bytes.count)
                 if isObserved { observeReceived(bytes, isFirst: true, isLast: true) }
@@ -178,7 +178,7 @@ extension Connection {
             if let opening = endpoint.pointee.opening { observe(.responseReceived(opening.response)) }
             owner?.connectionOpened(self)
             return false
-        case .needsInput, .inProgress, .message, .chunk:
+        case .needsInput, .message, .chunk:
             break
         }
         return true

@@ -443,6 +443,9 @@ final class Connection {
         if isObserved, endpoint.pointee.compresses { observe(.compressed(endpoint.pointee.compressionStatistics)) }
         observe(.ended(outcome))
         owner?.connectionEnded(self)
+        // What it held of the loop's is given back now, however long TCP's end takes. Whoever is at work on it may have
+        // borrowed a message.
+        endpoint.pointee.releaseResources(keepsPayload: isBusy || borrowed != nil)
         // A handler that is to see the end first sees what arrived before it.
         switch receiver {
         case .nobody: break

@@ -15,6 +15,17 @@ final class ConnectionSettings: Sendable {
     }
 }
 
+/// Messages that were dropped because nobody received them.
+struct DroppedMessages {
+    private(set) var count = 0
+    private(set) var bytes = 0
+
+    mutating func count(_ message: Connection.BorrowedMessage) {
+        if message.isFirst { count += 1 }
+        bytes += message.bytes.count
+    }
+}
+
 /// What a connection has only when something is up. An idle one has none of it.
 final class ConnectionExtras {
     /// Bytes that are not parsed yet: behind a request that waits for its answer, or behind more than the inbox takes.
@@ -23,6 +34,8 @@ final class ConnectionExtras {
     @exclusivity(unchecked) var heldStart = 0
     /// The parts so far of a message that a task receives as a whole, but that arrived as chunks.
     @exclusivity(unchecked) var partial: Inbox.Item?
+    /// Messages that came behind this side's Close frame, and that nobody received.
+    @exclusivity(unchecked) var droppedMessages = DroppedMessages()
     @exclusivity(unchecked) var pings: [Connection.PingWaiter] = []
     @exclusivity(unchecked) var terminationWaiters: [UnsafeContinuation<Void, Never>] = []
     /// The first error of the byte stream.
@@ -59,6 +72,11 @@ extension Connection {
     var partial: Inbox.Item? {
         get { extras?.partial }
         _modify { yield &extra.partial }
+    }
+
+    var droppedMessages: DroppedMessages {
+        get { extras?.droppedMessages ?? DroppedMessages() }
+        _modify { yield &extra.droppedMessages }
     }
 
     var pings: [PingWaiter] {

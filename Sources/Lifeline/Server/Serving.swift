@@ -110,12 +110,15 @@ final class Serving: ConnectionOwner, ConnectionAcceptor {
             return
         }
         metrics.closed(outcome)
-        logger.info(
-            "closed",
-            metadata: [
-                "connection": "\(connection.id)", "code": "\(outcome.code.rawValue)",
-                "reason": "\(outcome.reason.debugDescription)", "outcome": "\(outcome)",
-            ])
+        var metadata: Logger.Metadata = [
+            "connection": "\(connection.id)", "code": "\(outcome.code.rawValue)",
+            "reason": "\(outcome.reason.debugDescription)", "outcome": "\(outcome)",
+        ]
+        let dropped = connection.droppedMessages
+        if dropped.count > 0 {
+            metadata["dropped"] = "\(dropped.count) messages (\(dropped.bytes) bytes) behind our Close frame, not received"
+        }
+        logger.info("closed", metadata: metadata)
     }
 
     func connectionTerminated(_ connection: Connection) {

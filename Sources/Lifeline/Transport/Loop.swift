@@ -64,6 +64,13 @@ final class Loop: TaskExecutor, @unchecked Sendable {
     init(driver: any LoopDriver, random: consuming RandomPool = .ofTheSystem()) {
         self.driver = driver
         self.random = random
+        assert(confineMemory())
+    }
+
+    /// Has the pool check, in debug builds, that it is used on the loop.
+    private func confineMemory() -> Bool {
+        memory.confinement = { [unowned(unsafe) self] in isOnLoop || hasEnded }
+        return true
     }
 
     /// Takes a job of a handler's, from wherever.

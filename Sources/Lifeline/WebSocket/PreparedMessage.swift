@@ -19,7 +19,7 @@ public final class PreparedMessage: Sendable {
     /// The bytes as the application gave them.
     public let payload: ByteBuffer
     private let compress: MessageCompression
-    /// What it has been compressed to; `nil` where it is to be sent as it is.
+    /// What it has been compressed to; `nil` where that is no shorter.
     private let variants = Lock<[(kind: CompressorKind, payload: ByteBuffer?)]>([])
 
     /// A message.
@@ -44,15 +44,24 @@ public final class PreparedMessage: Sendable {
     }
 
     /// The payload of the compressed frame for a connection; `nil` where it gets the bytes as they are.
+    ///
+    /// Loops do not wait for one another while they compress: two that need the same at once both make it, and one is kept.
+    /// That there was no memory to compress with is not kept.
     func compressed(for endpoint: UnsafeMutablePointer<Endpoint>) -> ByteBuffer? {
-        guard compress != .never, let kind = endpoint.pointee.compressorKind else { return nil }
+        guard compress != .never, let kind = endpoint.pointee.compressorKind,
+            payload.withUnsafeReadableBytes({ endpoint.pointee.compressesForMany($0, compress) })
+        else { return nil }
+        let known = variants.withLock { variants in variants.first { $0.kind == kind } }
+        if let known { return known.payload }
+        let made = payload.withUnsafeReadableBytes { plain in
+            endpoint.pointee.compressForMany(plain)?.withUnsafeBytes { ByteBuffer(bytes: $0) }
+        }
+        guard let made else { return nil }
+        let isShorter = compress == .always || made.readableBytes < payload.readableBytes
         return variants.withLock { variants in
-            if let variant = variants.first(where: { $0.kind == kind }) { return variant.payload }
-            let made = payload.withUnsafeReadableBytes { plain in
-                endpoint.pointee.compressForMany(plain, compress)?.withUnsafeBytes { ByteBuffer(bytes: $0) }
-            }
-            variants.append((kind, made))
-            return made
+            if let known = variants.first(where: { $0.kind == kind }) { return known.payload }
+            variants.append((kind, isShorter ? made : nil))
+            return isShorter ? made : nil
         }
     }
 }

@@ -400,7 +400,8 @@ public struct WebSocket: Sendable {
 
     /// Runs the closing handshake (§7) and waits until TCP has ended.
     ///
-    /// Messages that arrive meanwhile are dropped. Where the connection has ended already, its outcome is returned.
+    /// Messages that arrive before the peer's Close frame can still be received (§5.5.1); what nobody receives is dropped above
+    /// ``BufferLimits/inbound``. Where the connection has ended already, its outcome is returned.
     ///
     /// - Parameters:
     ///   - code: 1000–1003, 1007–1014 or 3000–4999.

@@ -68,16 +68,17 @@ extension Endpoint {
     /// What a message that is compressed for many connections has to be compressed for; `nil` where this one takes none.
     package var compressorKind: CompressorKind? { compression?.sendKind }
 
+    /// Whether ``compressForMany(_:)`` is worth it for this connection.
+    package func compressesForMany(_ payload: UnsafeRawBufferPointer, _ choice: MessageCompression) -> Bool {
+        compression?.isWorthwhile(payload, .only, choice) ?? false
+    }
+
     /// Compresses a whole message from an empty window, for every connection of the same ``compressorKind`` to send.
     ///
-    /// - Returns: The payload as it goes on the wire; `nil` where it is to be sent as it is.
-    package func compressForMany(
-        _ payload: UnsafeRawBufferPointer, _ choice: MessageCompression
-    ) -> CompressedPayload? {
-        guard let state = compression, state.isWorthwhile(payload, .only, choice),
-            let output = state.compressAlone(payload)
-        else { return nil }
-        if choice != .always, output.count >= payload.count { return nil }
+    /// - Returns: The payload as it goes on the wire, which may be longer than the message; `nil` where the budget has no room
+    ///   for a compressor at this moment.
+    package func compressForMany(_ payload: UnsafeRawBufferPointer) -> CompressedPayload? {
+        guard let output = compression?.compressAlone(payload) else { return nil }
         return CompressedPayload(store: output)
     }
 
