@@ -1,5 +1,6 @@
 import HTTPTypes
-public import LifelineCore
+
+@testable public import LifelineCore
 
 /// One endpoint under test, and what has become of it.
 public final class FuzzPeer {
@@ -33,10 +34,21 @@ public final class FuzzPeer {
     private var isInsideMessage = false
     private var random = RandomPool(Splitter(seed: 7))
     private var unread: [UInt8] = []
+    /// What the endpoint's work has cost, and what it was for.
+    private let meter = WorkMeter()
+    private var read = 0
+    private var calls = 0
 
     /// A server's side, which answers requests by the rules.
     public init(server configuration: EndpointConfiguration) {
-        endpoint = Endpoint(server: configuration, at: now, random: &random)
+        endpoint = Endpoint(server: configuration, at: now, random: &random, memory: FuzzPeer.memory(meter))
+    }
+
+    private static func memory(_ meter: WorkMeter) -> MemoryPool {
+        let memory = MemoryPool()
+        memory.meter = meter
+        memory.confinement = { true }
+        return memory
     }
 
     /// A client's side, whose request is its first output.
@@ -45,7 +57,8 @@ public final class FuzzPeer {
             let request = try ClientHandshake(
                 authority: "server.example.com", path: "/chat", subprotocols: ["soap", "wamp"], extensions: offers,
                 random: &random)
-            endpoint = Endpoint(client: request, configuration: configuration, at: now, random: &random)
+            endpoint = Endpoint(
+                client: request, configuration: configuration, at: now, random: &random, memory: FuzzPeer.memory(meter))
         } catch {
             fatalError("a valid request was refused: \(error)")
         }
@@ -73,7 +86,9 @@ public final class FuzzPeer {
         var input = ReadBuffer(memory)
         while receiveEvent(&input) { drain() }
         unread = Array(input.unread)
+        read += all.count - unread.count
         drain()
+        checkWork()
         result.phase = endpoint.phase
         result.outcome = endpoint.outcome
         result.handshakeFailure = endpoint.handshakeFailure
@@ -99,8 +114,29 @@ public final class FuzzPeer {
         now = end
     }
 
+    /// Whatever came, and however it was split: work and memory are linear in what was read and inflated.
+    private func checkWork() {
+        if let excess = meter.excess(read: read + unread.count, calls: calls) {
+            check(false, "\(excess) for \(read) read and \(meter.inflated) inflated in \(calls) calls")
+        }
+        let (count, capacity) = (endpoint.assembly.count, endpoint.assembly.capacity)
+        check(
+            capacity <= 8 * count + ByteStore.spareRoom || endpoint.assemblyIsDelivered,
+            "\(capacity) bytes for \(count) that wait")
+    }
+
     private func receiveEvent(_ input: inout ReadBuffer) -> Bool {
-        switch endpoint.receive(&input, at: now) {
+        let (inflated, left) = (meter.inflated, input.count)
+        calls += 1
+        let event = endpoint.receive(&input, at: now)
+        check(
+            meter.inflated - inflated <= WorkMeter.mostInflatedPerCall + 1,
+            "a call inflated \(meter.inflated - inflated) bytes")
+        if case .inProgress = event {
+            check(!input.isEmpty, "work is in progress, and no input is left")
+            check(input.count < left || meter.inflated > inflated, "nothing was done")
+        }
+        switch event {
         case .needsInput:
             check(input.isEmpty, "more input is asked for before all has been read")
             return false
@@ -119,8 +155,7 @@ public final class FuzzPeer {
                 partial = []
             }
         case .ping: result.pings += 1
-        case .inProgress: check(!input.isEmpty, "work is in progress, and no input is left")
-        case .opened, .pong, .frame, .closed: break
+        case .inProgress, .opened, .pong, .frame, .closed: break
         }
         return true
     }
@@ -159,6 +194,9 @@ public final class FuzzPeer {
     public func send(
         _ payload: [UInt8], _ position: FragmentPosition = .only, _ compress: MessageCompression
     ) -> Bool {
+        // What is sent costs work too.
+        read += payload.count
+        calls += 1
         let compressed = payload.withUnsafeBytes { plain in
             endpoint.compress(plain, position, compress, at: now)?.withUnsafeBytes { Array($0) }
         }

@@ -110,7 +110,8 @@ extension Endpoint {
         var used = state.usedAhead
         if !payload.isEmpty {
             used += try decompress(
-                UnsafeRawBufferPointer(rebasing: offered[used...]), decompressor, state, upTo: wanted, isAtHand: isAtHand,
+                UnsafeRawBufferPointer(rebasing: offered[used...]), decompressor, state, upTo: wanted,
+                isAtHand: isAtHand,
                 &allotment.steps)
         }
         // Where there is as much as is wanted, it may not be all that the payload gives: its last byte stays in the input until

@@ -24,10 +24,10 @@ extension Endpoint {
     /// announces.
     ///
     /// - Parameter arrived: How many bytes are known to have arrived, and can be received at once.
-    /// - Returns: Room for all of those that belong to the frame being read, and for none behind it; `nil` where bytes are to
-    ///   be received into the caller's own buffer.
+    /// - Returns: Room for all of those that belong to the frame being read, or for 16 MiB of them, and for none behind it; `nil`
+    ///   where bytes are to be received into the caller's own buffer.
     public mutating func directWindow(for arrived: Int) -> UnsafeMutableRawBufferPointer? {
         guard arrived > 0, isInsideLargeFrame else { return nil }
-        return assembly.room(for: min(arrived, reader.remaining), of: reader.remaining)
+        return assembly.room(for: min(arrived, reader.remaining, MemoryPool.maximumSize), of: reader.remaining)
     }
 }

@@ -89,7 +89,8 @@ extension Endpoint {
                 head = UnsafeRawBufferPointer(handshake.head.bytes)
             }
             input.skip(length)
-            let event = role == .server ? receiveRequest(handshake, head, at: now) : receiveResponse(handshake, head, at: now)
+            let event =
+                role == .server ? receiveRequest(handshake, head, at: now) : receiveResponse(handshake, head, at: now)
             handshake.beginHead()
             return event
         case .incomplete:

@@ -106,7 +106,8 @@ public struct ClientHandshake: Sendable {
             return "the 101 upgrades to \(HTTPSyntax.quoted(other)); websocket alone is allowed (RFC 6455 §4.1)"
         }
         if upgrades.count > 1 {
-            return "the 101 has Upgrade: websocket doubled (\(upgrades.count) times); it is allowed once (RFC 6455 §4.1)"
+            return
+                "the 101 has Upgrade: websocket doubled (\(upgrades.count) times); it is allowed once (RFC 6455 §4.1)"
         }
         guard fields.hasConnectionOption("upgrade") else {
             let connection = fields[.connection].map { "its Connection field is \(HTTPSyntax.quoted($0))" }

@@ -65,7 +65,10 @@ struct RefusalBody {
             default:
                 // Of a size that is none, or too large to be meant, there is nothing to be read.
                 let (size, overflow) = (size ?? 0).multipliedReportingOverflow(by: 16)
-                guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue, !overflow else { return part = .nothing }
+                guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue, !overflow else {
+                    part = .nothing
+                    return
+                }
                 part = .chunkSize(size + digit)
             }
         case .chunkExtension(let size):

@@ -168,10 +168,14 @@ struct ClosingHandshakeTests {
     @Test(
         "§5.5.1, §7.1.7 the rules hold for messages between the two Close frames",
         arguments: [
-            ([WireFrame.text([0x61, 0xFF])], 1007), ([.text([0xE2], isFinal: false), .continuation([0x82], isFinal: true)], 1007),
+            ([WireFrame.text([0x61, 0xFF])], 1007),
+            ([.text([0xE2], isFinal: false), .continuation([0x82], isFinal: true)], 1007),
             ([.continuation("x", isFinal: true)], 1002), ([.text("a", isFinal: false), .text("b")], 1002),
             ([WireFrame(opcode: 2, payload: [], declaredLength: 1 << 21)], 1009),
-            (Array(repeating: .text("", isFinal: false), count: 1) + Array(repeating: .continuation("", isFinal: false), count: 16_384), 1008),
+            (
+                Array(repeating: .text("", isFinal: false), count: 1)
+                    + Array(repeating: .continuation("", isFinal: false), count: 16_384), 1008
+            ),
         ] as [([WireFrame], UInt16)])
     func rulesWhileClosing(_ frames: [WireFrame], _ code: UInt16) {
         let server = EndpointHarness.open(.server)

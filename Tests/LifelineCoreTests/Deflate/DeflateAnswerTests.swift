@@ -112,9 +112,9 @@ struct AnswerCase: Sendable, CustomTestStringConvertible {
             .init(
                 plain, fails: "permessage-deflate; server_max_window_bits=9; server_max_window_bits=9",
                 because: "server_max_window_bits is there twice"),
-            .init(plain, fails: "permessage-deflate, permessage-deflate", because: "one twice"),
-            .init(plain, fails: "permessage-deflate", "permessage-deflate", because: "one twice"),
-            .init(smallServer, plain, fails: "permessage-deflate, permessage-deflate", because: "one twice"),
+            .init(plain, fails: "permessage-deflate, permessage-deflate", because: "an extension twice"),
+            .init(plain, fails: "permessage-deflate", "permessage-deflate", because: "an extension twice"),
+            .init(smallServer, plain, fails: "permessage-deflate, permessage-deflate", because: "an extension twice"),
             .init(plain, fails: "permessage-deflate, mux", because: "not offered"),
             .init(plain, fails: "x-webkit-deflate-frame", because: "not offered"),
             .init(plain, fails: "Permessage-Deflate", because: "not offered"),

@@ -60,7 +60,9 @@ struct InflatedLimitTests {
                             let isRight = server.events.withChunksJoined == [.message(.binary, content)]
                             #expect(isRight)
                         } else {
-                            #expect(inflated == limit + 1)
+                            // What is longer on the wire than the limit needs is not looked into.
+                            let wire = frames.reduce(0) { $0 + $1.payload.count }
+                            #expect(inflated == limit + 1 || inflated <= limit && wire > needed(for: limit))
                             #expect(handedOut(server) <= limit)
                             #expect(server.violation?.description.contains("maximumMessageSize") == true)
                             server.expectFailed(with: 1009)
@@ -214,7 +216,8 @@ struct InflatedLimitTests {
     /// The most bytes that so many need as DEFLATE, and some.
     private func needed(for size: Int) -> Int { size + size / 32 + size / 128 + size / 2048 + 1024 }
 
-    @Test("§8 a frame that announces more than any of the allowed size needs: 1009 at its header, in whichever fragment")
+    @Test(
+        "§8 a frame that announces more than any of the allowed size needs: 1009 at its header, in whichever fragment")
     func announced() {
         withBudget { budget in
             for limit in [0, 1, 1000, 1 << 20] {
@@ -241,7 +244,9 @@ struct InflatedLimitTests {
     func worstOfZlib() {
         let content = DeflateSample.random.bytes(100_000)
         withBudget { budget in
-            for (level, memory, strategy) in [(1, 1, 0), (9, 1, 0), (6, 9, 4), (0, 1, 0), (6, 1, 2)] as [(Int, Int, Int32)] {
+            for (level, memory, strategy) in [(1, 1, 0), (9, 1, 0), (6, 9, 4), (0, 1, 0), (6, 1, 2)]
+                as [(Int, Int, Int32)]
+            {
                 let compressor = OracleCompressor(level: level, memoryLevel: memory, strategy: strategy)
                 var frames: [WireFrame] = []
                 for start in stride(from: 0, to: content.count, by: 10_000) {
@@ -252,7 +257,8 @@ struct InflatedLimitTests {
                         start == 0 ? .compressed(.binary, wire, isFinal: false) : .continuation(wire, isFinal: isLast))
                 }
                 let client = EndpointHarness.compressing(
-                    .client, configuration: .compressing(.client, budget).limited(message: content.count, frame: 10_000))
+                    .client, configuration: .compressing(.client, budget).limited(message: content.count, frame: 10_000)
+                )
                 client.receive(frames.bytes(from: .server))
                 let isRight = client.events == [.message(.binary, content)]
                 #expect(isRight, "\(level), \(memory), \(strategy): \(String(describing: client.violation))")

@@ -24,13 +24,16 @@ struct StreamOwnershipTests {
         return Weak(budget: budget)
     }
 
-    @Test("Many budgets over one pool: a stream that is evicted is counted by a budget that is there", arguments: [true, false])
+    @Test(
+        "Many budgets over one pool: a stream that is evicted is counted by a budget that is there",
+        arguments: [true, false])
     func eviction(_ isReceiving: Bool) throws {
         let memory = MemoryPool()
         var budgets: [Weak] = []
         for _ in 0..<40 { budgets.append(try comeAndGo(memory, isReceiving: isReceiving)) }
         // What the pool has kept keeps its budget, and nothing else does.
-        #expect(budgets.map { $0.budget != nil } == Array(repeating: false, count: 32) + Array(repeating: true, count: 8))
+        #expect(
+            budgets.map { $0.budget != nil } == Array(repeating: false, count: 32) + Array(repeating: true, count: 8))
         for budget in budgets.suffix(8) { #expect((budget.budget?.size ?? 0) > 0) }
     }
 

@@ -21,7 +21,8 @@ struct BoundedWorkTests {
                 reader.receive(bytes + bytes + WireFrame.text("next").bytes)
                 reader.check(
                     [.binary(content), .binary(content), .text("next")], "\(size)")
-                #expect((size / Self.most * 2 - 1...(size / Self.most + 1) * 2).contains(reader.turns) || size < Self.most)
+                #expect(
+                    (size / Self.most * 2 - 1...(size / Self.most + 1) * 2).contains(reader.turns) || size < Self.most)
             }
         }
     }
@@ -46,7 +47,8 @@ struct BoundedWorkTests {
                                 .continuation(wire.suffix(1), isFinal: true),
                             ],
                             [
-                                .compressed(.binary, Array(wire[..<half]), isFinal: false), .continuation([], isFinal: false),
+                                .compressed(.binary, Array(wire[..<half]), isFinal: false),
+                                .continuation([], isFinal: false),
                                 .continuation(Array(wire[half...]), isFinal: true),
                             ],
                         ] {
@@ -62,7 +64,9 @@ struct BoundedWorkTests {
         }
     }
 
-    @Test("RFC 7692 §7.2.2 the events are the same wherever the bytes are split, in pieces that fill a call on their last byte too")
+    @Test(
+        "RFC 7692 §7.2.2 the events are the same wherever the bytes are split, in pieces that fill a call on their last byte too"
+    )
     func splits() {
         withBudget { budget in
             let content = DeflateSample.zeros.bytes(200_000)
@@ -80,7 +84,8 @@ struct BoundedWorkTests {
         }
     }
 
-    @Test("§5.4 256 frames without an event are read in a call, and the rest by the next ones", arguments: [true, false])
+    @Test(
+        "§5.4 256 frames without an event are read in a call, and the rest by the next ones", arguments: [true, false])
     func emptyFragments(_ isCompressed: Bool) {
         withBudget { budget in
             for count in [1, 254, 255, 256, 257, 1000] {
@@ -122,7 +127,9 @@ struct BoundedWorkTests {
         }
     }
 
-    @Test("RFC 7692 §7.2.2 blocks that give nothing: 64 KiB of the wire in a call", arguments: [Delivery.messages, .chunks])
+    @Test(
+        "RFC 7692 §7.2.2 blocks that give nothing: 64 KiB of the wire in a call",
+        arguments: [Delivery.messages, .chunks])
     func emptyBlocks(_ delivery: Delivery) {
         withBudget { budget in
             var bits = DeflateBits()
@@ -202,7 +209,8 @@ struct BoundedWorkTests {
     func reportedFrames() {
         let client = EndpointHarness.open(.client)
         client.endpoint.reportsFrames = true
-        let frames = [WireFrame.text("", isFinal: false)] + Array(repeating: .continuation("", isFinal: false), count: 999)
+        let frames =
+            [WireFrame.text("", isFinal: false)] + Array(repeating: .continuation("", isFinal: false), count: 999)
         client.receive(frames.bytes(from: .server))
         #expect(client.events.count == 1000 && client.turns == 0)
     }

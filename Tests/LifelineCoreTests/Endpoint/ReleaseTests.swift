@@ -13,7 +13,8 @@ struct ReleaseTests {
         { _ in },
     ]
 
-    @Test("§7.1 everything held of the loop's pool and of the budget is given back at once; what there is to tell stays")
+    @Test(
+        "§7.1 everything held of the loop's pool and of the budget is given back at once; what there is to tell stays")
     func release() throws {
         for end in Self.ends {
             for isIdle in [false, true] {

@@ -62,9 +62,13 @@ struct RefusedClientTests {
         #expect(failure.response?.status == .notFound)
     }
 
-    @Test("RFC 9112 §6.3 a body that only the end of the stream ends is waited for 1 s, behind a head that is all that matters")
+    @Test(
+        "RFC 9112 §6.3 a body that only the end of the stream ends is waited for 1 s, behind a head that is all that matters"
+    )
     func openStream() throws {
-        for fields in [[], ["Connection: keep-alive"], ["Transfer-Encoding: gzip"], ["Transfer-Encoding: chunked, gzip"]] {
+        for fields in [
+            [], ["Connection: keep-alive"], ["Transfer-Encoding: gzip"], ["Transfer-Encoding: chunked, gzip"],
+        ] {
             for body in ["", "some of it"] {
                 let client = EndpointHarness.client()
                 client.advance(by: .seconds(3))

@@ -125,7 +125,9 @@ struct ServerRequestTests {
         #expect(answer(request).0.body.contains(message))
     }
 
-    @Test("RFC 9112 §2.2 empty lines before a request are ignored, on a connection that is used again too, wherever they are split")
+    @Test(
+        "RFC 9112 §2.2 empty lines before a request are ignored, on a connection that is used again too, wherever they are split"
+    )
     func emptyLines() {
         let bytes =
             Array("\r\n".utf8) + HandshakeText.plainRequest.bytes + Array("\r\n\r\n".utf8)

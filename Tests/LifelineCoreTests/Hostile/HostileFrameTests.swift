@@ -102,7 +102,8 @@ struct HostileFrameTests {
         server.expectFailed(with: 1008)
     }
 
-    @Test("A message of 1-byte fragments: 1008 at the limit, which grows by one for 32 bytes, and no more kept than came")
+    @Test(
+        "A message of 1-byte fragments: 1008 at the limit, which grows by one for 32 bytes, and no more kept than came")
     func tinyFragments() {
         let server = EndpointHarness.open(.server)
         server.receive(.text("a", isFinal: false))

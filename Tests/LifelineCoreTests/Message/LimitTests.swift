@@ -131,7 +131,9 @@ struct LimitTests {
         }
     }
 
-    @Test("§10.4 4 MiB in fragments of 64 bytes pass with the defaults and a limit of 16 MiB, as Autobahn's 9.3.1 sends them")
+    @Test(
+        "§10.4 4 MiB in fragments of 64 bytes pass with the defaults and a limit of 16 MiB, as Autobahn's 9.3.1 sends them"
+    )
     func autobahnFragments() {
         for role in [Role.client, .server] {
             var configuration = role == .server ? EndpointConfiguration.server : .client

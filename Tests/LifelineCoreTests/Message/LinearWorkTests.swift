@@ -123,7 +123,9 @@ struct LinearWorkTests {
         }
     }
 
-    @Test("§5.4, §10.4 many empty fragments behind a beginning of any size cost what they are long", arguments: Form.allCases)
+    @Test(
+        "§5.4, §10.4 many empty fragments behind a beginning of any size cost what they are long",
+        arguments: Form.allCases)
     func emptyFragments(_ form: Form) {
         withBudget { budget in
             for size in [1, 1000, 10 << 10, 16 << 10, (16 << 10) + 1, (64 << 10) - 1, 64 << 10, 300_000, 1 << 20] {
@@ -172,7 +174,8 @@ struct LinearWorkTests {
                 bits.stored(Array(repeating: 7, count: given))
                 var reader = MeteredReader(configuration(budget))
                 for (index, payload) in [bits.bytes, blocks.bytes, [], blocks.bytes, [0, 0]].enumerated() {
-                    let frame = index == 0
+                    let frame =
+                        index == 0
                         ? WireFrame.compressed(.binary, payload, isFinal: false)
                         : .continuation(payload, isFinal: false)
                     reader.receive(frame.bytes + WireFrame.ping("p").bytes)

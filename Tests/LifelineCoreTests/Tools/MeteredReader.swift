@@ -14,7 +14,8 @@ struct MeteredReader: ~Copyable {
 
     /// An endpoint that has agreed on compression; a client, since masking takes its time without optimisation.
     init(
-        _ configuration: EndpointConfiguration, role: Role = .client, delivery: Delivery = .messages, hasPool: Bool = true
+        _ configuration: EndpointConfiguration, role: Role = .client, delivery: Delivery = .messages,
+        hasPool: Bool = true
     ) {
         let memory = MemoryPool()
         memory.meter = meter
@@ -72,7 +73,8 @@ struct MeteredReader: ~Copyable {
 
     /// Checks that one message was received, for work that is linear.
     func check(
-        _ expected: [RecordedEvent], _ what: @autoclosure () -> String, sourceLocation: SourceLocation = #_sourceLocation
+        _ expected: [RecordedEvent], _ what: @autoclosure () -> String,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) {
         if events.withChunksJoined != expected {
             Issue.record("\(what()): \(events.map(\.summary))", sourceLocation: sourceLocation)
