@@ -12,36 +12,58 @@ let settings: [SwiftSetting] = [
 
 /// A fuzz target: what is done with an input, and an executable whose `main` is libFuzzer's. The executable is in C, for the
 /// package manager gives one in Swift a `main` of its own.
-func fuzzTarget(_ name: String) -> [Target] {
+func fuzzTarget(_ name: String, _ dependencies: [Target.Dependency]) -> [Target] {
     [
-        .target(
-            name: "\(name)Target",
-            dependencies: [
-                "FuzzSupport",
-                .product(name: "LifelineCore", package: "lifeline"),
-            ],
-            swiftSettings: settings
-        ),
+        .target(name: "\(name)Target", dependencies: ["FuzzSupport"] + dependencies, swiftSettings: settings),
         .executableTarget(name: "Fuzz\(name)", dependencies: [.target(name: "\(name)Target")]),
     ]
 }
+
+let core: [Target.Dependency] = [.product(name: "LifelineCore", package: "lifeline")]
+let library: [Target.Dependency] = [.product(name: "Lifeline", package: "lifeline")]
+let tracing = library + [.product(name: "LifelineTrace", package: "lifeline"), "DrawingSupport"]
 
 let package = Package(
     name: "lifeline-fuzzing",
     platforms: [.macOS(.v15)],
     dependencies: [
         .package(name: "lifeline", path: ".."),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.92.0"),
     ],
     targets: [
         .target(
             name: "FuzzSupport",
-            dependencies: [
-                .product(name: "LifelineCore", package: "lifeline"),
-                .product(name: "HTTPTypes", package: "swift-http-types"),
+            dependencies: core + [.product(name: "HTTPTypes", package: "swift-http-types")], swiftSettings: settings),
+        .target(
+            name: "DrawingSupport",
+            dependencies: library + ["FuzzSupport", .product(name: "LifelineTrace", package: "lifeline")],
+            swiftSettings: settings),
+        // What the command reads, as it is in the command, whose executable nothing can depend on; the directory is a link to it.
+        .target(
+            name: "CommandReaders",
+            dependencies: library + [
+                .product(name: "LifelineTrace", package: "lifeline"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
-            swiftSettings: settings
-        )
-    ] + fuzzTarget("Decompression") + fuzzTarget("Compression") + fuzzTarget("Handshake"),
+            sources: [
+                "Arguments/ByteCount.swift", "Arguments/LimitedArgument.swift", "Arguments/TimeSpan.swift",
+                "Bench/ByteSize.swift", "Proxy/FaultThreshold.swift", "Proxy/ListenAddress.swift",
+                "Replay/JSONValue.swift", "Replay/Replay.swift", "Replay/ReplayComparison.swift",
+                "Replay/ReplayEnding.swift", "Replay/ReplayPlayer.swift", "Terminal/System.swift",
+                "Trace/ScriptStep.swift",
+            ],
+            swiftSettings: settings + [
+                .unsafeFlags(
+                    ["LifelineCore", "Lifeline", "LifelineTrace"].flatMap {
+                        ["-Xfrontend", "-testable-import-module", "-Xfrontend", $0]
+                    })
+            ]),
+    ] + fuzzTarget("Decompression", core) + fuzzTarget("Compression", core) + fuzzTarget("Handshake", core)
+        + fuzzTarget("Proxy", tracing) + fuzzTarget("Recording", tracing + ["CommandReaders"])
+        + fuzzTarget("Archive", tracing + ["CommandReaders"]) + fuzzTarget("Page", tracing)
+        + fuzzTarget("URL", library) + fuzzTarget("Script", library + ["CommandReaders"]),
     swiftLanguageModes: [.v6]
 )

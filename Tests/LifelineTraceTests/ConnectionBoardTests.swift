@@ -89,4 +89,124 @@ import Testing
         for connection in UInt64(2)...9 { Self.record([.tcpEnded], connection: connection, on: board) }
         #expect(board.changes(since: 0).ids == [1, 8, 9])
     }
+
+    @Test("So many events are kept, however few that are", arguments: [Int.min, -1, 0, 1, 2, 3, 4, 5, 7, 40, 400])
+    func maximumEvents(maximum: Int) {
+        var options = ConnectionBoard.Options()
+        options.maximumEvents = maximum
+        let board = ConnectionBoard(options: options)
+        for number in 0..<2000 {
+            Self.record([.roundTrip(nanoseconds: Int64(number))], on: board, from: Int64(number))
+            let events = board.recording(of: 1).events
+            let kept = events.filter { if case .roundTrip = $0.kind { true } else { false } }
+            #expect(kept.count <= max(maximum, 1))
+            #expect(kept.last?.kind == .roundTrip(nanoseconds: Int64(number)), "the last one is there")
+            #expect(events.count - kept.count <= 1, "a note")
+        }
+    }
+
+    @Test("An attempt that failed is over, and forgotten in its turn")
+    func failedAttempts() throws {
+        let board = Self.board()
+        for connection in UInt64(1)...9 {
+            Self.record(
+                [.connecting(host: "h", port: 1), .connectFailed(reason: "nobody listens")], connection: connection,
+                on: board)
+        }
+        let (changed, ids, _, _) = board.changes(since: 0)
+        #expect(ids == [8, 9])
+        let last = try #require(changed.last)
+        #expect(last.state == "closed" && last.ended != nil && last.isClean == false && last.ending == "nobody listens")
+    }
+
+    @Test("An end that is told twice counts once, and no limit at all keeps none")
+    func twice() {
+        let board = Self.board()
+        for connection in UInt64(1)...2 {
+            Self.record([.tcpEnded, .tcpEnded, .tcpEnded], connection: connection, on: board)
+        }
+        #expect(board.changes(since: 0).ids == [1, 2])
+        var options = ConnectionBoard.Options()
+        options.maximumEnded = -1
+        let none = ConnectionBoard(options: options)
+        Self.record([.tcpEnded], on: none)
+        #expect(none.changes(since: 0).ids.isEmpty)
+    }
+
+    private static func bounded(_ bytes: Int) -> ConnectionBoard {
+        var options = ConnectionBoard.Options()
+        options.payloadLimit = 4096
+        options.maximumBytes = bytes
+        return ConnectionBoard(options: options)
+    }
+
+    /// About what is kept.
+    private static func bytes(_ board: ConnectionBoard) -> Int {
+        board.recording().events.reduce(0) { $0 + $1.approximateSize }
+    }
+
+    private static let big = message(String(repeating: "x", count: 4096), .received)
+
+    @Test("Where all takes too much memory, those that ended first are forgotten first")
+    func memory() {
+        let board = Self.bounded(200_000)
+        for connection in UInt64(1)...20 {
+            Self.record(Self.big + Self.big + [.tcpEnded], connection: connection, on: board)
+            #expect(Self.bytes(board) <= 200_000)
+        }
+        let ids = board.changes(since: 0).ids
+        #expect(ids.count >= 8 && ids.count < 15, "\(ids)")
+        #expect(ids == Array((21 - UInt64(ids.count))...20), "the last ones are there")
+        // One that is open takes the place of all that have ended.
+        for _ in 0..<30 { Self.record(Self.big, connection: 99, on: board) }
+        #expect(board.changes(since: 0).ids == [99] && Self.bytes(board) <= 200_000)
+    }
+
+    @Test("Where all are open, those that take the most give of their older events")
+    func memoryOfOpen() throws {
+        let board = Self.bounded(200_000)
+        for connection in UInt64(1)...3 { Self.record([.connected(peer: "p")], connection: connection, on: board) }
+        for number in 0..<200 {
+            Self.record(Self.big, connection: 2, on: board, from: Int64(number))
+            #expect(Self.bytes(board) <= 200_000)
+        }
+        #expect(board.changes(since: 0).ids == [1, 2, 3])
+        #expect(board.recording(of: 1).events.count == 1 && board.recording(of: 3).events.count == 1)
+        let events = board.recording(of: 2).events
+        #expect(events.count > 20 && events.contains { if case .note = $0.kind { true } else { false } })
+        let (_, next) = try #require(board.events(of: 2, from: 0))
+        #expect(next == 401)
+        let last = try #require(board.events(of: 2, from: 399)?.events)
+        #expect(last.count == 2)
+    }
+
+    @Test("A limit that nothing fits in ends too, and long texts are cut in the list")
+    func noMemory() {
+        let board = Self.bounded(0)
+        for connection in UInt64(1)...5 { Self.record(Self.big, connection: connection, on: board) }
+        #expect(board.recording().events.isEmpty && board.changes(since: 0).ids.count == 5)
+        let whole = Self.bounded(64 << 20)
+        let target = "/" + String(repeating: "a", count: 60_000)
+        Self.record([.request(.received, .init(method: "GET", target: target))], on: whole)
+        #expect(whole.changes(since: 0).changed[0].route.utf8.count < 1100)
+    }
+
+    @Test("Bytes that were announced, and can be no more, are counted as far as a number goes")
+    func announced() {
+        let board = Self.board()
+        let frame = TraceEvent.Kind.frame(.received, .init(opcode: 1, isMasked: true, length: .max))
+        Self.record(Self.message("x", .received) + [frame, frame], on: board)
+        #expect(board.changes(since: 0).changed[0].received.bytes == .max)
+    }
+
+    @Test("What the page may ask for")
+    func wishes() {
+        #expect(PageWish(#"{"watch":18446744073709551615}"#)?.watch == .max)
+        #expect(PageWish(#"{"watch":null}"#) != nil && PageWish("{}") != nil)
+        let bad = [
+            "", "[]", #"{"watch":-1}"#, #"{"watch":18446744073709551616}"#, #"{"watch":1e300}"#, #"{"watch":"1"}"#,
+            String(repeating: "[", count: 999), #"{"watch":1}"# + String(repeating: " ", count: 1000),
+        ]
+        for text in bad { #expect(PageWish(text) == nil, "\(text)") }
+    }
 }

@@ -9,7 +9,7 @@ import Testing
     static let directory = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Golden")
     static let names = ["abnormal", "compressed", "conversation", "fragments", "reconnect", "repeats"]
 
-    private func recording(_ name: String) throws -> Recording {
+    static func recording(_ name: String) throws -> Recording {
         try Recording(String(contentsOf: Self.directory.appending(path: name + ".jsonl"), encoding: .utf8))
     }
 
@@ -24,7 +24,7 @@ import Testing
 
     @Test(arguments: names)
     func terminal(_ name: String) throws {
-        let recording = try recording(name)
+        let recording = try Self.recording(name)
         let diagrams = SequenceDiagram.all(of: recording)
         for (columns, suffix) in [(80, ""), (44, ".narrow"), (120, ".wide")] {
             let text = TerminalRenderer(columns: columns).render(diagrams)
@@ -40,19 +40,19 @@ import Testing
 
     @Test(arguments: names)
     func mermaid(_ name: String) throws {
-        let recording = try recording(name)
+        let recording = try Self.recording(name)
         try check(MermaidRenderer().render(SequenceDiagram.all(of: recording)), name + ".mmd")
     }
 
     @Test(arguments: names)
     func svg(_ name: String) throws {
-        let recording = try recording(name)
+        let recording = try Self.recording(name)
         try check(SVGRenderer().render(SequenceDiagram.all(of: recording)), name + ".svg")
     }
 
     @Test(arguments: names)
     func har(_ name: String) throws {
-        let recording = try recording(name)
+        let recording = try Self.recording(name)
         let text = HAR.write(recording, software: "golden")
         try check(text, name + ".har")
         // Read again, it has the same messages.
@@ -75,7 +75,7 @@ import Testing
 
     @Test("Every row is as wide as the others, in every width", arguments: names)
     func widths(_ name: String) throws {
-        let recording = try recording(name)
+        let recording = try Self.recording(name)
         for diagram in SequenceDiagram.all(of: recording) {
             for columns in TerminalRenderer.minimumColumns...100 {
                 let rows = TerminalRenderer(columns: columns, usesUnicode: false).render(diagram).split(separator: "\n")
@@ -88,7 +88,7 @@ import Testing
 
     @Test("Live, a diagram has the same rows, none of them collapsed", arguments: names)
     func live(_ name: String) throws {
-        let recording = try recording(name)
+        let recording = try Self.recording(name)
         var options = SequenceDiagram.Options()
         options.collapses = nil
         let renderer = TerminalRenderer(columns: 80)

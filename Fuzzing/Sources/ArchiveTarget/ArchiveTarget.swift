@@ -1,0 +1,29 @@
+import DrawingSupport
+import FuzzSupport
+import Lifeline
+import LifelineTrace
+
+@testable import CommandReaders
+
+// HTTP Archives of somebody else's. Whatever stands there: it is read or refused, and what was read is drawn, prepared to be
+// played, and written as an archive that is read again.
+
+@_cdecl("lifeline_fuzz_archive")
+public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+    var input = FuzzInput(bytes, count)
+    guard let recording = try? HAR.read(String(decoding: input.remaining(), as: UTF8.self)) else { return 0 }
+    draw(recording)
+    _ = try? Recording(recording.text)
+    for side in [TraceEvent.Observer.client, .server] {
+        guard let replay = try? Replay(recording, connection: nil, side: side) else { continue }
+        check(replay.end >= 0 && replay.steps.allSatisfy { $0.time >= 0 }, "a negative time")
+    }
+    let archive = HAR.write(recording, software: "fuzzing")
+    do {
+        let again = try HAR.read(archive)
+        check(again.connections.count == recording.connections.count, "a connection is lost")
+    } catch {
+        fatalError("what was written is not read: \(error)")
+    }
+    return 0
+}

@@ -1,0 +1,63 @@
+public import FuzzSupport
+public import LifelineTrace
+
+/// Draws a recording in each form.
+///
+/// What is drawn is bounded by what was recorded, whatever numbers stand there.
+public func draw(_ recording: Recording) {
+    let text = recording.text
+    var options = SequenceDiagram.Options()
+    for collapses in [options.collapses, nil] {
+        options.collapses = collapses
+        let diagrams = SequenceDiagram.all(of: recording, options: options)
+        check(diagrams.count == recording.connections.count, "a diagram is missing")
+        for (columns, usesUnicode) in [(80, true), (.min, false)] {
+            let renderer = TerminalRenderer(columns: columns, usesColor: usesUnicode, usesUnicode: usesUnicode)
+            isBounded(renderer.render(diagrams), text)
+        }
+        isBounded(MermaidRenderer().render(diagrams), text)
+        isBounded(SVGRenderer(width: collapses == nil ? .max : 840).render(diagrams), text)
+    }
+    isBounded(HAR.write(recording, software: "fuzzing"), text)
+    for connection in recording.connections.prefix(4) { live(recording.events.filter { $0.connection == connection }) }
+}
+
+private func isBounded(_ drawing: String, _ text: String) {
+    check(drawing.utf8.count <= 64 * text.utf8.count + 65536, "\(drawing.utf8.count) bytes of \(text.utf8.count)")
+}
+
+/// Draws events as they come.
+public func live(_ events: [TraceEvent]) {
+    guard let first = events.first else { return }
+    var diagram = LiveDiagram(observer: first.observer, renderer: TerminalRenderer())
+    for event in events {
+        _ = diagram.add(event)
+        if event.time & 3 == 0 { _ = diagram.settle() }
+    }
+    _ = diagram.end()
+}
+
+/// Numbers that somebody may have put where they do not belong.
+public let absurdNumbers: [Int64] = [
+    0, 1, -1, 2, 125, 126, 65535, 65536, 1 << 31, -1 << 31, 1 << 53, 1 << 62, .max - 1, .max, .min, .min + 1,
+]
+
+extension FuzzInput {
+    /// A number: one of those that are beyond all bounds, or a small one.
+    public mutating func number() -> Int64 {
+        let choice = Int(byte())
+        return choice < absurdNumbers.count ? absurdNumbers[choice] : Int64(choice) << (8 * (choice & 3))
+    }
+
+    /// A short text, now and then one that takes much room, or none.
+    public mutating func text() -> String {
+        let texts = [
+            "", "a", "/", "1.2.3.4:5", "wss", "\u{202E}\u{1B}[31m", "e\u{301}\u{301}\u{301}\u{301}\u{301}", "👩‍👩‍👧‍👦",
+            "\u{FFFD}", "permessage-deflate", "a=b&c", "\"\\\r\n\t\0", "end", "日本語", "websocket",
+        ]
+        let choice = Int(byte())
+        if choice < texts.count { return texts[choice] }
+        let part = texts[Int(byte()) % texts.count]
+        return String(repeating: part, count: choice)
+    }
+}
