@@ -9,10 +9,13 @@ enum ExitStatus {
     static let networkFailure = ExitCode(2)
     static let handshakeRefused = ExitCode(3)
     static let abnormalClose = ExitCode(4)
+    static let unanswered = ExitCode(5)
     /// The one that ArgumentParser uses too (`EX_USAGE` of sysexits.h).
     static let usage = ExitCode(64)
     /// `EX_DATAERR` of sysexits.h.
     static let inputRefused = ExitCode(65)
+    /// `EX_IOERR` of sysexits.h.
+    static let outputFailed = ExitCode(74)
     static let interrupted = ExitCode(Interruption.status)
 
     /// The status after an error of the library's.

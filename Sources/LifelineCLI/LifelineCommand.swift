@@ -23,8 +23,13 @@ struct LifelineCommand: AsyncParsableCommand {
               2    no connection: unknown name, nobody listens, TLS, port in use
               3    the server refused the opening handshake, or answered wrongly
               4    the connection ended abnormally, or with an unexpected code
+              5    connect, trace: something was sent, and nothing was answered
+                   within --wait or --receive-timeout
               64   the command line cannot be used
-              65   a line of standard input could not be sent, a file not be read
+              65   a line of standard input could not be sent, a file not be read,
+                   a recording not be begun
+              74   standard output, a recording or a picture could not be written;
+                   not where its reader has gone (as head), which is no error
               130  interrupted before the connection was open, or twice
             """,
         version: version,
@@ -38,6 +43,36 @@ struct LifelineCommand: AsyncParsableCommand {
 
     static func main() async {
         System.prepareStandardDescriptors()
-        await main(nil)
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+            end(nil)
+        } catch {
+            end(error)
+        }
+    }
+
+    /// Ends the process: with the status that an error calls for, and what is to be said about it, if any; and with a word where
+    /// something that was written is lost.
+    private static func end(_ error: (any Error)?) -> Never {
+        var status = ExitStatus.success
+        let options = OutputOptions.standard
+        let errors = Terminal.errors(options)
+        // A reader that has gone is an end, and what could not be written for another reason is told of below.
+        if let error, !(error is OutputClosed) {
+            status = exitCode(for: error)
+            let message = fullMessage(for: error)
+            // Help and the version are what was asked for.
+            if !message.isEmpty { (status.isSuccess ? Terminal.output(options) : errors).print(message) }
+        }
+        if let (name, reason) = Terminal.failure {
+            errors.print("lifeline: \(name) could not be written: \(reason); what was to stand there is lost")
+            if status.isSuccess { status = ExitStatus.outputFailed }
+        }
+        exit(withError: status)
     }
 }

@@ -12,4 +12,12 @@ struct OutputOptions: ParsableArguments {
 
     @Flag(help: "Draw with ASCII alone, as is done where the locale is not UTF-8.")
     var ascii = false
+
+    /// What holds where no command line says otherwise.
+    static var standard: OutputOptions {
+        var options = OutputOptions()
+        options.color = .auto
+        options.ascii = false
+        return options
+    }
 }

@@ -49,6 +49,7 @@ struct BenchCommand: AsyncParsableCommand {
               3    the server refused an opening handshake, or answered wrongly
               4    a connection ended meanwhile, an echo was wrong or missing
               64   the command line cannot be used
+              74   the report or the plot could not be written, as on a full disk
               130  Ctrl-C; what was measured until then is printed
             """)
 
@@ -165,8 +166,8 @@ struct BenchCommand: AsyncParsableCommand {
             let showsProgress = progress || errors.isTerminal
             let run = try BenchRun(plan, progress: showsProgress ? Progress(errors) : nil)
             let interruption = Interruption { run.interrupt() }
+            defer { withExtendedLifetime(interruption) {} }
             let report = try await run.run()
-            withExtendedLifetime(interruption) {}
             guard let report else {
                 errors.print("lifeline bench: interrupted before anything was measured")
                 throw ExitStatus.interrupted
@@ -199,9 +200,9 @@ struct BenchCommand: AsyncParsableCommand {
             report.tally.latencies, title: "\(report.plan.url)",
             subtitle: "\(mode.rawValue), \(connections.counted("connection")), "
                 + "\(Figures.grouped(report.perSecond)) \(report.unit)s/s")
-        guard let reason = System.write(drawing.svg, toFile: plot) else { return nil }
-        errors.print("lifeline bench: \(plot.visible()) could not be written: \(reason)")
-        return ExitStatus.usage
+        guard let error = System.write(drawing.svg, toFile: plot) else { return nil }
+        errors.print("lifeline bench: \(plot.visible()) could not be written: \(error.reason)")
+        return error.isNotOpened ? ExitStatus.usage : ExitStatus.outputFailed
     }
 
     private func status(_ report: BenchReport) -> ExitCode {

@@ -92,21 +92,28 @@ extension System {
     /// Puts text into a file, in the place of what was there.
     ///
     /// - Returns: Why not, where that failed.
-    static func write(_ text: String, toFile path: String) -> String? {
+    static func write(_ text: String, toFile path: String) -> FileError? {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { return String(cString: strerror(errno)) }
-        defer { close(descriptor) }
+        guard descriptor >= 0 else {
+            var error = FileError.last
+            error.isNotOpened = true
+            return error
+        }
         var text = text
-        return text.withUTF8 { bytes in
+        let failure = text.withUTF8 { bytes -> FileError? in
             var rest = UnsafeRawBufferPointer(bytes)[...]
             while !rest.isEmpty {
                 switch write(descriptor, UnsafeRawBufferPointer(rebasing: rest)) {
                 case .bytes(let count): rest = rest.dropFirst(count)
                 case .again: continue
-                case .failed: return String(cString: strerror(errno))
+                case .failed(let error): return error
                 }
             }
             return nil
         }
+        // Some file systems have no room only now.
+        let closing = close(descriptor) == 0 ? nil : FileError.last
+        guard let error = failure ?? closing, !error.readerHasGone else { return nil }
+        return error
     }
 }

@@ -1,10 +1,23 @@
 import LifelineLocks
 
-/// When something happened last, so that silence can be told from work.
+/// When something happened last, so that silence can be told from work; and whether what was sent has been answered.
 final class Activity: Sendable {
     private struct State {
         var last = ContinuousClock.now
         var ongoing = 0
+        /// The messages that have come.
+        var received = 0
+        /// How many had come when the first was sent, and the last.
+        var atFirst: Int?
+        var atLast = 0
+    }
+
+    /// What has had no answer: no message has come since.
+    enum Unanswered {
+        /// Nothing that was sent has one.
+        case everything
+        /// What was sent last has none.
+        case theLast
     }
 
     private let state = Lock(State())
@@ -21,6 +34,28 @@ final class Activity: Sendable {
             }
         }
         return try await body()
+    }
+
+    /// A message is about to be sent.
+    func noteSending() {
+        state.withLock { state in
+            state.atFirst = state.atFirst ?? state.received
+            state.atLast = state.received
+        }
+    }
+
+    /// A message has come.
+    func noteReceived() {
+        state.withLock { $0.received += 1 }
+    }
+
+    /// What has had no answer until now; `nil` where nothing was sent, or something has come since.
+    var unanswered: Unanswered? {
+        state.withLock { state in
+            guard let atFirst = state.atFirst else { return nil }
+            if state.received == atFirst { return .everything }
+            return state.received == state.atLast ? .theLast : nil
+        }
     }
 
     /// Waits until nothing has happened for that long.

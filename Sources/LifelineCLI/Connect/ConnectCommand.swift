@@ -12,11 +12,17 @@ struct ConnectCommand: AsyncParsableCommand {
 
             On a terminal, what is received is marked with < and what is sent with >, and control characters are escaped. \
             Ctrl-D and Ctrl-C close the connection. In a pipe, the connection is closed once standard input has ended and \
-            nothing has been received for a while (--wait). How it ended is written to standard error.
+            nothing has been received for a while (--wait); where nothing at all has come by then since something was sent, \
+            standard error says so, and the status is 5. How the connection ended is written to standard error.
+
+            A line ends with LF, or CR LF, of which text has neither. With --message a whole file is one message, with every \
+            byte that it has.
 
             EXAMPLES
               lifeline connect ws://127.0.0.1:8080/echo
               echo hello | lifeline connect ws://127.0.0.1:8080/echo
+              lifeline connect --binary --message photo.png ws://h/upload
+              jq . order.json | lifeline connect --message - ws://h/orders
               lifeline connect --wait forever --json ws://127.0.0.1:8080/push </dev/null
               lifeline connect -H 'Cookie: a=b' --subprotocol chat wss://example.org/
 
@@ -27,8 +33,11 @@ struct ConnectCommand: AsyncParsableCommand {
               3    the server refused the opening handshake, or answered it
                    wrongly; its answer is on standard error
               4    the connection ended abnormally, or with another code
+              5    something was sent, and nothing was answered within --wait
               64   the command line cannot be used
-              65   a line of standard input could not be sent; others were
+              65   a line of standard input could not be sent, others were; a file
+                   of --message could not be read or sent, and nothing was
+              74   standard output could not be written, as on a full disk
               130  Ctrl-C before the connection was open, or a second time
             """)
 
@@ -39,6 +48,14 @@ struct ConnectCommand: AsyncParsableCommand {
 
     @Flag(help: "Send lines as binary messages rather than as text.")
     var binary = false
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            Send the whole of a file as one message, in place of the lines of standard input; - for all of standard input. \
+            Repeatable; as text, or with --binary as a binary message.
+            """, valueName: "file"))
+    var message: [String] = []
 
     @Flag(help: "Show binary messages as hexadecimal digits; with --binary, read them so too.")
     var hex = false
@@ -90,12 +107,15 @@ struct ConnectCommand: AsyncParsableCommand {
         } catch {
             throw ValidationError("\(error)")
         }
+        guard message.count(where: { $0 == "-" }) <= 1 else {
+            throw ValidationError("--message -: standard input can be read once")
+        }
     }
 
     func run() async throws {
         let output = Terminal.output(outputOptions)
         let errors = Terminal.errors(outputOptions)
-        let isTyped = System.isTerminal(0)
+        let isTyped = System.isTerminal(0) && message.isEmpty
         let format: Transcript.Format = json ? .json : output.isTerminal ? .conversation : .plain
         let journal = control || json ? ControlJournal() : nil
         let transcript = Transcript(
@@ -105,13 +125,39 @@ struct ConnectCommand: AsyncParsableCommand {
                 showsHexadecimal: hex),
             journal: journal)
         let encoding = LineEncoding(isBinary: binary, isHexadecimal: hex, limit: client.maxMessageSize.bytes)
+        let messages: [Message]?
+        switch read(message, encoding) {
+        case .success(let read): messages = message.isEmpty ? nil : read
+        case .failure(let refusal):
+            errors.print("lifeline: " + errors.visible(refusal.description))
+            throw ExitStatus.inputRefused
+        }
         let session = Session(
             Session.Options(
                 url: url, client: client.configuration(journal.map { [$0] } ?? []), encoding: encoding,
-                wait: silence(isTyped),
+                messages: messages, wait: silence(isTyped),
                 closeCode: CloseCode(rawValue: closeCode), closeReason: closeReason),
             transcript, output: output, errors: errors, lines: LineSource(limit: encoding.lineLimit))
         throw await session.run()
+    }
+
+    /// The messages that files hold.
+    private func read(_ files: [String], _ encoding: LineEncoding) -> Result<[Message], LineEncoding.Refusal> {
+        var messages: [Message] = []
+        for file in files {
+            let name = file == "-" ? "standard input" : file
+            switch System.readFile(file, limit: encoding.lineLimit) {
+            case .failure(let error):
+                let hint = error.isTooLong ? "; --max-message-size sets the limit" : ""
+                return .failure(LineEncoding.Refusal(description: "\(name) was not sent: \(error.reason)\(hint)"))
+            case .success(let bytes):
+                switch encoding.message(name, bytes) {
+                case .success(let message): messages.append(message)
+                case .failure(let refusal): return .failure(refusal)
+                }
+            }
+        }
+        return .success(messages)
     }
 
     private func silence(_ isTyped: Bool) -> Duration? {

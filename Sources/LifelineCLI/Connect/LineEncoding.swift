@@ -24,6 +24,8 @@ struct LineEncoding: Sendable {
         switch line {
         case .tooLong(let number):
             return refuse(number, "has more than \(lineLimit) bytes; --max-message-size sets the limit")
+        case .failed(let reason):
+            return .failure(Refusal(description: "standard input could not be read to its end: \(reason)"))
         case .line(let number, let bytes) where isBinary && isHexadecimal:
             guard let bytes = Hexadecimal.bytes(bytes) else {
                 return refuse(number, "is not pairs of hexadecimal digits")
@@ -32,11 +34,36 @@ struct LineEncoding: Sendable {
         case .line(_, let bytes) where isBinary:
             return .success(.binary(bytes))
         case .line(let number, let bytes):
-            guard let text = String(validating: bytes, as: UTF8.self) else {
+            guard let text = String(validating: LineEncoding.text(bytes, isFirst: number == 1), as: UTF8.self) else {
                 return refuse(number, "is not UTF-8; --binary sends any bytes")
             }
             return .success(.text(text))
         }
+    }
+
+    /// The bytes of a line of text: Windows ends lines with a carriage return too, and begins files with a byte order mark.
+    private static func text(_ bytes: [UInt8], isFirst: Bool) -> ArraySlice<UInt8> {
+        var bytes = bytes[...]
+        if isFirst, bytes.starts(with: FileText.byteOrderMark) { bytes = bytes.dropFirst(FileText.byteOrderMark.count) }
+        return bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes
+    }
+
+    /// The message that is the whole of a file, line ends and all, or why it has none.
+    func message(_ file: String, _ bytes: [UInt8]) -> Result<Message, Refusal> {
+        func refuse(_ why: String) -> Result<Message, Refusal> {
+            .failure(Refusal(description: "\(file) was not sent: it \(why)"))
+        }
+        guard isBinary else {
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                return refuse("is not UTF-8; --binary sends any bytes")
+            }
+            return .success(.text(text))
+        }
+        guard isHexadecimal else { return .success(.binary(bytes)) }
+        guard let bytes = Hexadecimal.bytes(bytes.filter { $0 != UInt8(ascii: "\n") }) else {
+            return refuse("is not pairs of hexadecimal digits")
+        }
+        return .success(.binary(bytes))
     }
 
     private func refuse(_ number: Int, _ why: String) -> Result<Message, Refusal> {

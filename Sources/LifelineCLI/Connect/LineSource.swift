@@ -6,6 +6,8 @@ enum InputLine: Equatable, Sendable {
     case line(Int, [UInt8])
     /// A line that is longer than a message may be; it was skipped.
     case tooLong(Int)
+    /// Nothing more can be read, and why.
+    case failed(String)
 }
 
 /// Standard input, line by line.
@@ -35,23 +37,30 @@ actor LineSource {
     /// The next lines, as many as have come; none after the last. A last line need not end with a line feed.
     func next() -> [InputLine] {
         while !hasEnded {
-            let chunk = readChunk()
-            let lines = split(chunk)
-            if !lines.isEmpty { return lines }
+            switch readChunk() {
+            case .success(let chunk):
+                let lines = split(chunk)
+                if !lines.isEmpty { return lines }
+            case .failure(let error):
+                return split([]) + [.failed(error.reason)]
+            }
         }
         return []
     }
 
     /// Reads what is there, or waits for something; nothing is the end.
-    private func readChunk() -> [UInt8] {
+    private func readChunk() -> Result<[UInt8], System.FileError> {
         while true {
-            var transfer = System.Transfer.failed
+            var transfer = System.Transfer.again
             let chunk = [UInt8](unsafeUninitializedCapacity: LineSource.chunkSize) { memory, count in
                 transfer = System.read(descriptor, into: UnsafeMutableRawBufferPointer(memory))
                 if case .bytes(let number) = transfer { count = number }
             }
-            if case .again = transfer { continue }
-            return chunk
+            switch transfer {
+            case .again: continue
+            case .bytes: return .success(chunk)
+            case .failed(let error): return .failure(error)
+            }
         }
     }
 

@@ -12,6 +12,8 @@ final class Session: Sendable {
         var client: WebSocketClientConfiguration
         /// How lines of input become messages.
         var encoding: LineEncoding
+        /// What is sent in place of lines of input.
+        var messages: [Message]?
         /// How long to wait for silence after the end of the input; `nil` waits for the peer to close.
         var wait: Duration?
         var closeCode: CloseCode
@@ -22,7 +24,15 @@ final class Session: Sendable {
         var socket: WebSocket?
         var outputIsClosed = false
         var inputWasRefused = false
+        /// Whether the connection was closed since nothing had come for a while.
+        var wasCutOff = false
     }
+
+    /// How long the answer to a Ping is waited for that is to tell whether the peer has all that was sent. A server that answers
+    /// none is to be told from a slow network, and well before the heartbeat takes it for dead (10 s).
+    private static let patienceWithPong = Duration.seconds(4)
+    /// From how long on silence says enough by itself.
+    private static let longSilence = Duration.seconds(5)
 
     private let options: Options
     private let transcript: Transcript
@@ -78,6 +88,7 @@ final class Session: Sendable {
         sending.cancel()
         watching.cancel()
         await showLastControls()
+        if let text = state.withLock({ $0.wasCutOff }) ? unansweredText : nil { await transcript.note(text) }
         if !state.withLock({ $0.outputIsClosed }) {
             await transcript.closed(outcome, await socket.compressionStatistics)
         }
@@ -88,6 +99,7 @@ final class Session: Sendable {
     private func receive(_ socket: WebSocket) async {
         do {
             for try await message in socket {
+                activity.noteReceived()
                 try await activity.during { try await transcript.received(message) }
             }
         } catch is OutputClosed {
@@ -120,10 +132,14 @@ final class Session: Sendable {
     /// Sends what is read, and closes the connection after the end of the input.
     private func send(_ socket: WebSocket) async {
         do {
-            while true {
-                let batch = await lines.next()
-                if batch.isEmpty { break }
-                for line in batch { try await send(line, to: socket) }
+            if let messages = options.messages {
+                for message in messages { try await send(message, to: socket) }
+            } else {
+                while true {
+                    let batch = await lines.next()
+                    if batch.isEmpty { break }
+                    for line in batch { try await send(line, to: socket) }
+                }
             }
             try await waitForAnswers(socket)
             await close(socket)
@@ -138,14 +154,18 @@ final class Session: Sendable {
     private func send(_ line: InputLine, to socket: WebSocket) async throws {
         try Task.checkCancellation()
         switch options.encoding.message(line) {
-        case .success(let message):
-            try await activity.during {
-                try await socket.send(message)
-                try await transcript.sent(message)
-            }
+        case .success(let message): try await send(message, to: socket)
         case .failure(let refusal):
             state.withLock { $0.inputWasRefused = true }
             await transcript.note(refusal.description)
+        }
+    }
+
+    private func send(_ message: Message, to socket: WebSocket) async throws {
+        activity.noteSending()
+        try await activity.during {
+            try await socket.send(message)
+            try await transcript.sent(message)
         }
     }
 
@@ -153,10 +173,23 @@ final class Session: Sendable {
     private func waitForAnswers(_ socket: WebSocket) async throws {
         guard let wait = options.wait else { return try await Task.sleep(for: .seconds(Int32.max)) }
         guard wait > .zero else { return }
-        // The peer has all that was sent once it answers a Ping behind it; a slow network is no silence.
         try await socket.writable()
-        if options.client.endpoint.heartbeat.interval != nil { _ = try await socket.ping() }
+        if options.client.endpoint.heartbeat.interval != nil, wait < Session.longSilence {
+            // The peer has all that was sent once it answers a Ping behind it; a slow network is no silence.
+            try await socket.ping(waitingFor: Session.patienceWithPong)
+        }
         try await activity.waitForSilence(wait)
+        state.withLock { $0.wasCutOff = true }
+    }
+
+    /// What has had no answer when the connection was closed, in words; `nil` where something has come.
+    private var unansweredText: String? {
+        let wait = options.wait.map { "\(TimeSpan($0))" } ?? ""
+        return switch activity.unanswered {
+        case .everything: "nothing was answered within \(wait) (--wait), and the connection was closed"
+        case .theLast: "nothing has come since the last message was sent, within \(wait) (--wait)"
+        case nil: nil
+        }
     }
 
     // MARK: The end
@@ -177,7 +210,7 @@ final class Session: Sendable {
     /// Ctrl-C: the closing handshake where there is a connection, and the end where there is none.
     private func interrupt() {
         guard let socket = state.withLock({ $0.socket }) else {
-            errors.print("lifeline: interrupted before the connection was open")
+            _ = try? errors.writeAtOnce("lifeline: interrupted before the connection was open\n")
             System.exitNow(Interruption.status)
         }
         Task {
@@ -200,7 +233,8 @@ final class Session: Sendable {
         // A peer that repeats the code of this side's choice agrees with it.
         let isAgreed = outcome.isClean && outcome.code == options.closeCode && outcome.initiator == .local
         guard outcome.isExpected || isAgreed else { return ExitStatus.abnormalClose }
-        return state.inputWasRefused ? ExitStatus.inputRefused : ExitStatus.success
+        if state.inputWasRefused { return ExitStatus.inputRefused }
+        return state.wasCutOff && activity.unanswered == .everything ? ExitStatus.unanswered : ExitStatus.success
     }
 
     /// Says why no connection came about.

@@ -204,8 +204,7 @@ extension Transcript {
         let lines =
             ["HTTP/1.1 \(response.status.code) \(response.status.reasonPhrase)"]
             + response.headerFields.map { "\($0.name.rawName): \($0.value)" } + [""]
-            + String(decoding: body, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(
-                String.init)
+            + FileText.lines(String(decoding: body, as: UTF8.self)).map(String.init)
         for line in lines.dropLast(lines.last?.isEmpty == true ? 1 : 0) { errors.print(errors.visible(line)) }
     }
 }

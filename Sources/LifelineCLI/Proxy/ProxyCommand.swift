@@ -98,7 +98,7 @@ struct ProxyCommand: AsyncParsableCommand {
                 queue.tick()
             }
         }
-        let status = await relay(queue, board, log, output)
+        var status = await relay(queue, board, log, output)
         ticking.cancel()
         queue.finish()
         let patience = Task {
@@ -113,6 +113,7 @@ struct ProxyCommand: AsyncParsableCommand {
             try await recorder?.finish()
         } catch {
             log.note("the recording is not complete: " + error.description.visible())
+            if status == ExitStatus.success { status = ExitStatus.outputFailed }
         }
         log.finish()
         await logging.value
@@ -133,6 +134,8 @@ struct ProxyCommand: AsyncParsableCommand {
             let url = (tlsCert == nil ? "ws://" : "wss://") + "\(address)"
             let work: @Sendable (String?) async -> Void = { page in
                 output.print("listening on " + output.paint(url, .bold))
+                // As with lifeline serve: whoever has started it would wait for that line in vain.
+                if output.failure != nil { return await relay.shutDown() }
                 if let page { output.print("  " + page + output.paint("  shows every connection as it happens", .dim)) }
                 if to.path != "/" { log.note("the path in --to means nothing: requests are passed on as they are") }
                 for await _ in stops { break }

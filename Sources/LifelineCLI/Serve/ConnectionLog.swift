@@ -59,8 +59,8 @@ final class ConnectionLog: LifecycleObserver {
 
     /// Writes the lines, until ``finish()`` is called and all of them are written.
     func write() async {
-        let writer = LogWriter(terminal: terminal)
-        for await line in lines { await writer.write(line) }
+        let writer = TerminalWriter(terminal: terminal)
+        for await line in lines { await writer.write([line]) }
     }
 
     /// Adds a line of the command's own.
@@ -151,21 +151,5 @@ final class ConnectionLog: LifecycleObserver {
             instant.duration(since: openedAt).text(unicode: terminal.usesUnicode),
             "in \(received)", "out \(sent)",
         ].joined(separator: "; ")
-    }
-}
-
-/// Writes a log's lines on a thread of its own.
-private actor LogWriter {
-    private let executor = BlockingExecutor(label: "lifeline.log")
-    private let terminal: Terminal
-
-    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
-
-    init(terminal: Terminal) {
-        self.terminal = terminal
-    }
-
-    func write(_ line: String) {
-        terminal.print(line)
     }
 }

@@ -101,7 +101,7 @@ struct ServeCommand: AsyncParsableCommand {
         let log = ConnectionLog(terminal: errors)
         let writing = Task { await log.write() }
         let (stops, stop) = AsyncStream.makeStream(of: Void.self)
-        let interruption = Interruption { stop.yield() }
+        let interruption = Interruption(limit: shutdownTimeout.duration + .seconds(5)) { stop.yield() }
         var status = ExitStatus.success
         let recorder: Recorder?
         do {
@@ -112,7 +112,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
         do {
             try await server(log, [log] + (recorder.map { [$0] } ?? [])).withServer { address in
-                announce(address)
+                guard announce(address) else { return }
                 log.note("served by \(engine.resolved(usesTLS: tlsCert != nil))")
                 for await _ in stops { break }
                 log.note("stopping, with \(log.openConnections.counted("open connection"))")
@@ -125,6 +125,7 @@ struct ServeCommand: AsyncParsableCommand {
             try await recorder?.finish()
         } catch {
             log.note("the recording is not complete: " + error.description.visible())
+            if status == ExitStatus.success { status = ExitStatus.outputFailed }
         }
         log.finish()
         let patience = Task {
@@ -139,7 +140,10 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     /// Says where the server listens; the first line is for programs.
-    private func announce(_ address: ServerAddress) {
+    ///
+    /// - Returns: `false` where that cannot be written, as on a full disk: whoever has started the server would wait for it in
+    ///   vain. A reader that has gone has read enough.
+    private func announce(_ address: ServerAddress) -> Bool {
         let terminal = Terminal.output(output)
         let url = "\(scheme)://\(address)"
         terminal.print("listening on " + terminal.paint(url, .bold))
@@ -148,6 +152,7 @@ struct ServeCommand: AsyncParsableCommand {
             let padding = String(repeating: " ", count: width - place.path.count + 2)
             terminal.print("  " + place.path + padding + terminal.paint(place.purpose, .dim))
         }
+        return terminal.failure == nil
     }
 
     // MARK: The server

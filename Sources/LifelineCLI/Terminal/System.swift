@@ -15,7 +15,30 @@ enum System {
         /// Nothing happened, and it is worth another try.
         case again
         /// It failed for good.
-        case failed
+        case failed(FileError)
+    }
+
+    /// Why a file, a pipe or a terminal could not be read or written.
+    struct FileError: Error {
+        let reason: String
+        /// Whether nobody reads what would be written.
+        var readerHasGone = false
+        /// Whether a file to write could not even be opened.
+        var isNotOpened = false
+        /// Whether a file has more bytes than are read.
+        var isTooLong = false
+
+        init(reason: String) {
+            self.reason = reason
+        }
+
+        /// What the system call that failed just now has to say.
+        static var last: FileError {
+            let number = errno
+            var error = FileError(reason: String(cString: strerror(number)))
+            error.readerHasGone = number == EPIPE || number == ECONNRESET
+            return error
+        }
     }
 
     /// Makes standard input, output and error safe to use, whatever the command was started with.
@@ -49,7 +72,8 @@ enum System {
         return text.isEmpty ? nil : text
     }
 
-    /// Reads what is there, and waits for something where nothing is.
+    /// Reads what is there, and waits for something where nothing is, also where somebody has made the descriptor
+    /// non-blocking: those who share standard input share that too.
     static func read(_ descriptor: Int32, into bytes: UnsafeMutableRawBufferPointer) -> Transfer {
         #if canImport(Darwin)
         let count = Darwin.read(descriptor, bytes.baseAddress, bytes.count)
@@ -58,10 +82,15 @@ enum System {
         #else
         let count = Glibc.read(descriptor, bytes.baseAddress, bytes.count)
         #endif
+        if count < 0, errno == EAGAIN || errno == EWOULDBLOCK {
+            var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            _ = poll(&request, 1, -1)
+            return .again
+        }
         return transfer(count)
     }
 
-    /// Writes as much as is taken.
+    /// Writes as much as is taken; waits for a moment where the descriptor is non-blocking and takes nothing.
     static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Transfer {
         #if canImport(Darwin)
         let count = Darwin.write(descriptor, bytes.baseAddress, bytes.count)
@@ -70,48 +99,55 @@ enum System {
         #else
         let count = Glibc.write(descriptor, bytes.baseAddress, bytes.count)
         #endif
+        if count < 0, errno == EAGAIN || errno == EWOULDBLOCK {
+            if waitUntilWritable(descriptor, milliseconds: 100) {
+                // It said so before too: a pipe may have room, and not enough.
+                var moment = timespec(tv_sec: 0, tv_nsec: 1_000_000)
+                nanosleep(&moment, nil)
+            }
+            return .again
+        }
         return transfer(count)
-    }
-
-    /// Why a file could not be read.
-    struct FileError: Error {
-        let reason: String
     }
 
     /// The most bytes that are read of a file: what is longer is no recording, nor a script.
     static let maximumFileSize = 1 << 30
 
     /// Reads a file, or standard input where its name is `-`.
-    static func readFile(_ path: String) -> Result<[UInt8], FileError> {
+    ///
+    /// - Parameter limit: The most bytes; nothing more is read of a file that has more.
+    static func readFile(_ path: String, limit: Int = maximumFileSize) -> Result<[UInt8], FileError> {
         let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
-        func failure() -> Result<[UInt8], FileError> { .failure(FileError(reason: String(cString: strerror(errno)))) }
-        guard descriptor >= 0 else { return failure() }
+        guard descriptor >= 0 else { return .failure(.last) }
         defer { if path != "-" { close(descriptor) } }
         var bytes: [UInt8] = []
-        var failed = false
         while true {
+            var failure: FileError?
             let chunk = [UInt8](unsafeUninitializedCapacity: 1 << 16) { memory, count in
                 while true {
                     switch read(descriptor, into: UnsafeMutableRawBufferPointer(memory)) {
                     case .bytes(let number): count = number
                     case .again: continue
-                    case .failed: failed = true
+                    case .failed(let error): failure = error
                     }
                     return
                 }
             }
-            if failed { return failure() }
+            if let failure { return .failure(failure) }
             if chunk.isEmpty { return .success(bytes) }
             bytes += chunk
-            guard bytes.count <= maximumFileSize else {
-                return .failure(FileError(reason: "it has more than \(maximumFileSize >> 20) MiB"))
+            guard bytes.count <= limit else {
+                let size = limit % (1 << 20) == 0 ? "\(limit >> 20) MiB" : "\(limit) bytes"
+                var error = FileError(reason: "it has more than \(size)")
+                error.isTooLong = true
+                return .failure(error)
             }
         }
     }
 
     private static func transfer(_ count: Int) -> Transfer {
         if count >= 0 { return .bytes(count) }
-        return errno == EINTR || errno == EAGAIN ? .again : .failed
+        return errno == EINTR ? .again : .failed(.last)
     }
 
     /// Waits until a write would not block, or would fail; `false` where that took too long.
@@ -130,6 +166,11 @@ enum System {
     /// Takes a signal from the system's own handling.
     static func ignore(_ signalNumber: Int32) {
         signal(signalNumber, SIG_IGN)
+    }
+
+    /// Gives a signal back to the system's own handling, which ends the process.
+    static func handleByDefault(_ signalNumber: Int32) {
+        signal(signalNumber, SIG_DFL)
     }
 
     /// Ends the process at once.

@@ -2,13 +2,14 @@ import Dispatch
 import LifelineTrace
 import Synchronization
 
-/// Nobody reads what is written any more.
+/// Nothing more can be written: nobody reads it any more, or the system refuses it (``Terminal/failure``).
 struct OutputClosed: Error {}
 
 /// Standard output or standard error: everything that the command prints goes through here.
 ///
 /// It knows what may be written there: colours, boxes, or bytes for another program. It writes at once, without a buffer of
-/// its own, and blocks its caller where the reader is slow.
+/// its own, and blocks its caller where the reader is slow. What it could not write, for another reason than that the reader has
+/// gone, it remembers: the command says so at its end, whichever of its parts has written.
 final class Terminal: Sendable {
     private let descriptor: Int32
     /// Whether a person looks at it.
@@ -20,6 +21,19 @@ final class Terminal: Sendable {
     /// Whether anything but ASCII can be shown.
     let usesUnicode: Bool
     private let isAbandoned = Atomic(false)
+
+    /// Why something could not be written, by the descriptor; the first of each.
+    private static let failures = Mutex<[Int32: String]>([:])
+
+    /// Why something that was written to standard output, or else to standard error, is lost; `nil` where nothing is.
+    static var failure: (name: String, reason: String)? {
+        failures.withLock { failures in
+            failures[1].map { ("standard output", $0) } ?? failures[2].map { ("standard error", $0) }
+        }
+    }
+
+    /// Why what was written here is lost; `nil` where nothing is, also where the reader has gone.
+    var failure: String? { Terminal.failures.withLock { $0[descriptor] } }
 
     /// What a pipe takes in one piece without blocking, once it takes anything (POSIX's `PIPE_BUF` on Linux; Darwin's is
     /// smaller, and blocks for a moment at most).
@@ -97,7 +111,14 @@ final class Terminal: Sendable {
             switch System.write(descriptor, piece) {
             case .bytes(let count): rest = rest.dropFirst(count)
             case .again: continue
-            case .failed: throw OutputClosed()
+            case .failed(let error):
+                // A terminal that has gone answers EIO.
+                if !error.readerHasGone, !isTerminal {
+                    Terminal.failures.withLock { failures in
+                        if failures[descriptor] == nil { failures[descriptor] = error.reason }
+                    }
+                }
+                throw OutputClosed()
             }
         }
     }

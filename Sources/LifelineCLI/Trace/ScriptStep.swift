@@ -19,7 +19,7 @@ enum ScriptStep: Equatable, Sendable {
         switch System.readFile(path) {
         case .failure(let error): throw Malformed(description: "\(path): \(error.reason)")
         case .success(let bytes):
-            guard let text = String(validating: bytes, as: UTF8.self) else {
+            guard let text = FileText.text(bytes) else {
                 throw Malformed(description: "\(path): it is not UTF-8")
             }
             return try parse(text, path)
@@ -29,8 +29,7 @@ enum ScriptStep: Equatable, Sendable {
     /// Reads a script's text; empty lines, and those that begin with #, say nothing.
     static func parse(_ text: String, _ path: String) throws(Malformed) -> [ScriptStep] {
         var steps: [ScriptStep] = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let line = line.last == "\r" ? line.dropLast() : line
+        for (index, line) in FileText.lines(text).enumerated() {
             guard !line.allSatisfy(\.isWhitespace), line.first != "#" else { continue }
             guard let step = step(line) else {
                 throw Malformed(

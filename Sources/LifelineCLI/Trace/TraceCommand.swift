@@ -1,6 +1,7 @@
 import ArgumentParser
 import Lifeline
 import LifelineTrace
+import Synchronization
 
 /// `lifeline trace`: a connection that is drawn as it happens.
 struct TraceCommand: AsyncParsableCommand {
@@ -17,7 +18,9 @@ struct TraceCommand: AsyncParsableCommand {
               wait DURATION        do nothing for a while
               close [CODE [WORDS]] close the connection
 
-            Once the input has ended and nothing has been received for a while (--wait), the connection is closed.
+            Once the input has ended and nothing has been received for a while (--wait), the connection is closed. Where \
+            nothing at all has come since a line was sent, or no answer to a step of the script within --receive-timeout, \
+            standard error says so, and the status is 5. Lines end with LF, or CR LF.
 
             EXAMPLES
               lifeline trace ws://127.0.0.1:8080/echo
@@ -26,7 +29,8 @@ struct TraceCommand: AsyncParsableCommand {
               lifeline trace --wait 5s ws://127.0.0.1:8080/push < /dev/null
 
             EXIT STATUS
-              As of lifeline connect; 65 also where the script cannot be read, or the recording not be written.
+              As of lifeline connect; 65 also where the script cannot be read, or the recording not be begun; 74 also where \
+            the recording cannot be written to its end.
             """)
 
     @Argument(
@@ -42,6 +46,12 @@ struct TraceCommand: AsyncParsableCommand {
             "How long nothing may be received, after the end of the input, before the connection is closed.",
             valueName: "duration"))
     var wait = TimeSpan(.seconds(1))
+
+    @Option(
+        help: ArgumentHelp(
+            "How long a step of the script waits for a message, or a Pong, before the peer is given up.",
+            valueName: "duration"))
+    var receiveTimeout = TimeSpan(.seconds(30))
 
     @OptionGroup(title: "Recording") var recording: RecordingArguments
     @OptionGroup(title: "Connection") var client: ClientOptions
@@ -63,16 +73,21 @@ struct TraceCommand: AsyncParsableCommand {
         let drawn = Task { await drawing.draw() }
         let observers: [any LifecycleObserver] = [drawing] + (recorder.map { [$0] } ?? [])
         let session = TraceSession(
-            url, client.configuration(observers), steps: steps, wait: wait.duration, output: output, errors: errors)
+            url, client.configuration(observers), steps: steps, wait: wait.duration,
+            stepPatience: receiveTimeout.duration, output: output, errors: errors)
+        // What is drawn after the connection's end, and not read, must end too.
+        let interruption = Interruption { session.interrupt() }
+        defer { withExtendedLifetime(interruption) {} }
         var status = await session.run()
         drawing.finish()
         await drawn.value
+        if let lost = drawing.lostText { errors.print("lifeline trace: " + lost) }
         do {
             try await recorder?.finish()
             if let recorder { errors.print("recorded to \(recorder.path)") }
         } catch {
             errors.print("lifeline trace: " + errors.visible("\(error)"))
-            if status == ExitStatus.success { status = ExitStatus.inputRefused }
+            if status == ExitStatus.success { status = ExitStatus.outputFailed }
         }
         throw status
     }
@@ -83,6 +98,7 @@ final class TraceDrawing: LifecycleObserver {
     private let output: Terminal
     private let events: AsyncStream<LifecycleEvent?>
     private let event: AsyncStream<LifecycleEvent?>.Continuation
+    private let lost = Atomic(0)
 
     init(_ output: Terminal) {
         self.output = output
@@ -90,7 +106,13 @@ final class TraceDrawing: LifecycleObserver {
     }
 
     func observe(_ event: LifecycleEvent) {
-        self.event.yield(event)
+        if case .dropped = self.event.yield(event) { lost.add(1, ordering: .relaxed) }
+    }
+
+    /// How much is not drawn since the output took too little; `nil` where all is, and where nobody reads it.
+    var lostText: String? {
+        let lost = lost.load(ordering: .relaxed)
+        return lost > 0 ? "\(lost.counted("step")) not drawn: they came faster than the drawing could be written" : nil
     }
 
     func finish() {
@@ -99,6 +121,7 @@ final class TraceDrawing: LifecycleObserver {
 
     /// Draws until all has been drawn.
     func draw() async {
+        let writer = TerminalWriter(terminal: output)
         let renderer = TerminalRenderer(
             columns: output.columns, usesColor: output.usesColor, usesUnicode: output.usesUnicode)
         var diagram = LiveDiagram(observer: .client, renderer: renderer)
@@ -113,17 +136,13 @@ final class TraceDrawing: LifecycleObserver {
         defer { ticking.cancel() }
         for await event in events {
             guard let event else {
-                show(diagram.settle())
+                await writer.write(diagram.settle())
                 continue
             }
             let begun = beginning ?? event.instant
             beginning = begun
-            show(diagram.add(TraceEvent(event, since: begun, keepsPayloads: true)))
+            await writer.write(diagram.add(TraceEvent(event, since: begun, keepsPayloads: true)))
         }
-        show(diagram.end())
-    }
-
-    private func show(_ lines: [String]) {
-        if !lines.isEmpty { output.print(lines.joined(separator: "\n")) }
+        await writer.write(diagram.end())
     }
 }

@@ -9,33 +9,43 @@ final class TraceSession: Sendable {
     private let configuration: WebSocketClientConfiguration
     private let steps: [ScriptStep]?
     private let wait: Duration
+    /// How long a step of the script waits for the peer.
+    private let stepPatience: Duration
     private let output: Terminal
     private let errors: Terminal
     private let activity = Activity()
     private let socket = Lock<WebSocket?>(nil)
     private let received = Counter()
+    private let state = Mutex(State())
+
+    private struct State {
+        var inputWasRefused = false
+        /// Whether the connection was closed since nothing had come for a while.
+        var wasCutOff = false
+        /// Whether a step of the script has had no answer.
+        var stepWasUnanswered = false
+    }
 
     init(
         _ url: WebSocketURL, _ configuration: WebSocketClientConfiguration, steps: [ScriptStep]?, wait: Duration,
-        output: Terminal, errors: Terminal
+        stepPatience: Duration, output: Terminal, errors: Terminal
     ) {
         self.url = url
         self.configuration = configuration
         self.steps = steps
         self.wait = wait
+        self.stepPatience = stepPatience
         self.output = output
         self.errors = errors
     }
 
     /// Connects, talks, closes, and says how the command is to end.
     func run() async -> ExitCode {
-        let interruption = Interruption { self.interrupt() }
-        defer { withExtendedLifetime(interruption) {} }
         do {
             let outcome = try await WebSocketClient.connect(to: "\(url)", configuration: configuration) { socket in
                 await converse(socket)
             }
-            return outcome.isExpected ? ExitStatus.success : ExitStatus.abnormalClose
+            return status(after: outcome)
         } catch let error as WebSocketError {
             errors.print("lifeline: " + errors.visible(error.message))
             return ExitStatus.of(error)
@@ -45,13 +55,36 @@ final class TraceSession: Sendable {
         }
     }
 
+    private func status(after outcome: CloseOutcome) -> ExitCode {
+        let state = state.withLock { $0 }
+        if state.stepWasUnanswered { return ExitStatus.unanswered }
+        guard outcome.isExpected else { return ExitStatus.abnormalClose }
+        if state.inputWasRefused { return ExitStatus.inputRefused }
+        guard state.wasCutOff, activity.unanswered == .everything else { return ExitStatus.success }
+        errors.print(
+            "lifeline: nothing was answered within \(TimeSpan(wait)) (--wait), and the connection was closed")
+        return ExitStatus.unanswered
+    }
+
     private func converse(_ socket: WebSocket) async -> CloseOutcome {
         self.socket.withLock { $0 = socket }
         output.whenClosed { Task { await self.close(socket, .goingAway, "") } }
         let talking = Task {
             do {
-                if let steps { try await self.follow(steps, socket) } else { try await self.sendLines(socket) }
-                try await self.activity.waitForSilence(self.wait)
+                if let steps {
+                    try await self.follow(steps, socket)
+                    try await self.activity.waitForSilence(self.wait)
+                } else {
+                    try await self.sendLines(socket)
+                    try await self.activity.waitForSilence(self.wait)
+                    // A script says itself what is waited for.
+                    if self.wait > .zero { self.state.withLock { $0.wasCutOff = true } }
+                }
+            } catch let unanswered as Unanswered {
+                self.state.withLock { $0.stepWasUnanswered = true }
+                self.errors.print("lifeline: " + unanswered.description)
+                await self.close(socket, .internalError, unanswered.reason)
+                return
             } catch {
                 // The connection has ended, or is about to; its outcome tells more.
             }
@@ -59,6 +92,7 @@ final class TraceSession: Sendable {
         }
         do {
             while try await socket.receive({ _ in }) != nil {
+                activity.noteReceived()
                 await activity.during { received.increment() }
             }
         } catch {
@@ -70,12 +104,29 @@ final class TraceSession: Sendable {
         return outcome
     }
 
+    /// A step of the script that had no answer in time.
+    private struct Unanswered: Error, CustomStringConvertible {
+        /// What the peer is told.
+        let reason: String
+        let patience: Duration
+
+        var description: String {
+            "\(reason) within \(TimeSpan(patience)) (--receive-timeout), and the connection was closed"
+        }
+    }
+
     private func follow(_ steps: [ScriptStep], _ socket: WebSocket) async throws {
         for step in steps {
             switch step {
             case .send(let message): try await socket.send(message)
-            case .ping: _ = try await socket.ping()
-            case .receive(let count): await received.wait(for: count)
+            case .ping:
+                guard try await socket.ping(waitingFor: stepPatience) else {
+                    throw Unanswered(reason: "no Pong came", patience: stepPatience)
+                }
+            case .receive(let count):
+                guard await received.wait(for: count, patience: stepPatience) else {
+                    throw Unanswered(reason: "no message came", patience: stepPatience)
+                }
             case .wait(let time): try await Task.sleep(for: time)
             case .close(let code, let reason): await close(socket, code, reason)
             }
@@ -91,8 +142,12 @@ final class TraceSession: Sendable {
             if batch.isEmpty { return }
             for line in batch {
                 switch encoding.message(line) {
-                case .success(let message): try await activity.during { try await socket.send(message) }
-                case .failure(let refusal): errors.print("lifeline: " + refusal.description)
+                case .success(let message):
+                    activity.noteSending()
+                    try await activity.during { try await socket.send(message) }
+                case .failure(let refusal):
+                    state.withLock { $0.inputWasRefused = true }
+                    errors.print("lifeline: " + refusal.description)
                 }
             }
         }
@@ -108,12 +163,18 @@ final class TraceSession: Sendable {
     }
 
     /// Ctrl-C: the closing handshake where there is a connection, and the end where there is none.
-    private func interrupt() {
+    func interrupt() {
         guard let socket = socket.withLock({ $0 }) else {
-            errors.print("lifeline: interrupted before the connection was open")
+            _ = try? errors.writeAtOnce("lifeline: interrupted before the connection was open\n")
             System.exitNow(Interruption.status)
         }
-        Task { await close(socket, .normalClosure, "") }
+        Task {
+            await close(socket, .normalClosure, "")
+            // Who does not read what is drawn by now will not.
+            try await Task.sleep(for: .seconds(1))
+            output.abandon()
+            errors.abandon()
+        }
     }
 }
 
@@ -138,8 +199,17 @@ final class Counter: Sendable {
     }
 
     /// Waits for so many that have not been waited for before, or for the end.
-    func wait(for count: Int) async {
+    ///
+    /// - Parameter patience: How long each may take.
+    /// - Returns: Whether they came, or the end did, in time.
+    func wait(for count: Int, patience: Duration) async -> Bool {
         for _ in 0..<count {
+            let deadline = ContinuousClock.now + patience
+            let timeout = Task {
+                try await Task.sleep(until: deadline)
+                self.wake { _ in }
+            }
+            defer { timeout.cancel() }
             while true {
                 let isDone = state.withLock { state in
                     if state.hasEnded { return true }
@@ -148,9 +218,10 @@ final class Counter: Sendable {
                     return true
                 }
                 if isDone { break }
+                guard ContinuousClock.now < deadline else { return false }
                 await withCheckedContinuation { continuation in
                     let isReady = state.withLock { state in
-                        if state.count > 0 || state.hasEnded { return true }
+                        if state.count > 0 || state.hasEnded || ContinuousClock.now >= deadline { return true }
                         state.waiter = continuation
                         return false
                     }
@@ -158,6 +229,7 @@ final class Counter: Sendable {
                 }
             }
         }
+        return true
     }
 
     private func wake(_ change: (inout State) -> Void) {
