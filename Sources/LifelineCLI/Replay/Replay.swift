@@ -69,6 +69,12 @@ struct Replay: Sendable {
                 description: connection.map { "there is no WebSocket with the number \($0)" } ?? "there is no WebSocket"
             )
         }
+        let missing = recording.omissions.first { omission in
+            omission.isMessage && (omission.connection.map { $0 == opened.connection } ?? true)
+        }
+        if let missing {
+            throw Unplayable(description: "the conversation is not whole: \(missing)")
+        }
         let events = recording.events.filter {
             $0.connection == opened.connection && $0.observer == opened.observer
         }

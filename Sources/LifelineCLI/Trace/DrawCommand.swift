@@ -52,7 +52,9 @@ struct DrawCommand: AsyncParsableCommand {
         let output = Terminal.output(outputOptions)
         let errors = Terminal.errors(outputOptions)
         do {
-            try draw(try read(), output)
+            let recording = try read()
+            try draw(recording, output)
+            tell(recording, errors)
         } catch let failure as Failure {
             errors.print("lifeline draw: " + errors.visible(failure.description))
             throw ExitStatus.inputRefused
@@ -83,6 +85,35 @@ struct DrawCommand: AsyncParsableCommand {
         }
         guard !recording.connections.isEmpty else { throw Failure(description: "\(file): it has no events") }
         try output.write(text(recording, output))
+    }
+
+    /// The most that is told of one by one.
+    private static let maximumTold = 10
+
+    /// Says what of the file is missing from what was drawn.
+    private func tell(_ recording: Recording, _ errors: Terminal) {
+        var told = recording.omissions.filter { omission in
+            connection == nil || omission.connection == nil || omission.connection == connection
+        }.map(\.description)
+        let rest = told.count - DrawCommand.maximumTold
+        if rest > 0 { told = told.prefix(DrawCommand.maximumTold) + ["\(rest) more of the kind"] }
+        if format == .har { told += missingFromArchive(recording) }
+        for line in told { errors.print("lifeline draw: " + errors.visible("\(file): \(line)")) }
+    }
+
+    /// What an archive has no place for, though it is of its kind.
+    private func missingFromArchive(_ recording: Recording) -> [String] {
+        let events = recording.events.filter { connection == nil || $0.connection == connection }
+        let cut = events.count { event in
+            if case .message(_, let message) = event.kind { !message.isWhole } else { false }
+        }
+        let asked = Set(
+            events.compactMap { event in
+                if case .request = event.kind { event.connection } else { nil }
+            })
+        let others = Set(events.map(\.connection)).subtracting(asked).count
+        return (cut > 0 ? ["\(cut.counted("message")) not recorded whole; the archive has their sizes (_size)"] : [])
+            + (others > 0 ? ["\(others.counted("connection")) without a request, not in the archive"] : [])
     }
 
     private func text(_ recording: Recording, _ output: Terminal) -> String {

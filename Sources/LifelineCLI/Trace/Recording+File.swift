@@ -15,12 +15,21 @@ extension Recording {
         case .success(let read): bytes = read
         case .failure(let error): throw Unreadable(description: error.reason)
         }
-        let text = String(decoding: bytes, as: UTF8.self)
+        let valid = FileText.text(bytes)
+        let text = valid ?? FileText.repairedText(bytes)
         // A recording's first line is an object of its own; an archive is one object in all.
-        let firstLine = text.prefix { $0 != "\n" }
+        let firstLine = String(Substring(text.utf8.prefix { $0 != UInt8(ascii: "\n") }))
         do {
-            if !firstLine.contains("\"lifelineRecording\""), text.contains("\"log\"") { return try HAR.read(text) }
-            return try Recording(text)
+            let isArchive = !firstLine.contains("\"lifelineRecording\"") && text.contains("\"log\"")
+            var recording = isArchive ? try HAR.read(text) : try Recording(text)
+            if valid == nil {
+                // In what part of it cannot be told.
+                recording.omissions.insert(
+                    Omission(
+                        connection: nil, reason: "it is not all UTF-8; U+FFFD stands for what is not", isMessage: true),
+                    at: 0)
+            }
+            return recording
         } catch {
             throw Unreadable(description: "\(error)")
         }

@@ -8,7 +8,8 @@ import Foundation
 
 /// HTTP Archives (HAR 1.2) with `_webSocketMessages`, as the network panel of Chrome exports and imports them.
 ///
-/// An archive has the opening handshake and the messages. Control frames, fragments and the end have no place in it.
+/// An archive has the opening handshake and the messages. Control frames, fragments and the end have no place in it. A message that
+/// is not recorded to its end has its size beside what there is of it, as a member `_size`: it is no shorter message.
 public enum HAR {
     /// An archive that cannot be read, and why.
     public struct Malformed: Error, Hashable, CustomStringConvertible {
@@ -17,30 +18,30 @@ public enum HAR {
 
     // MARK: The format
 
-    struct Archive: Codable {
+    struct Archive: Encodable {
         var log: Log
     }
 
-    struct Log: Codable {
+    struct Log: Encodable {
         var version: String
         var creator: Creator?
         var pages: [Page]?
         var entries: [Entry]
     }
 
-    struct Creator: Codable {
+    struct Creator: Encodable {
         var name: String
         var version: String
     }
 
-    struct Page: Codable {
+    struct Page: Encodable {
         var startedDateTime: String?
         var id: String?
         var title: String?
         var pageTimings: [String: Double]?
     }
 
-    struct Entry: Codable {
+    struct Entry: Encodable {
         var startedDateTime: String
         var time: Double
         var request: Request
@@ -54,12 +55,12 @@ public enum HAR {
         var _webSocketMessages: [Message]?
     }
 
-    struct Field: Codable {
+    struct Field: Encodable {
         var name: String
         var value: String
     }
 
-    struct Request: Codable {
+    struct Request: Encodable {
         var method: String
         var url: String
         var httpVersion: String
@@ -70,7 +71,7 @@ public enum HAR {
         var bodySize: Int?
     }
 
-    struct Response: Codable {
+    struct Response: Encodable {
         var status: Int
         var statusText: String
         var httpVersion: String
@@ -82,12 +83,12 @@ public enum HAR {
         var bodySize: Int?
     }
 
-    struct Content: Codable {
+    struct Content: Encodable {
         var size: Int
         var mimeType: String
     }
 
-    struct Timings: Codable {
+    struct Timings: Encodable {
         var blocked: Double?
         var dns: Double?
         var connect: Double?
@@ -97,7 +98,7 @@ public enum HAR {
         var receive: Double
     }
 
-    struct Message: Codable {
+    struct Message: Encodable {
         /// `send` or `receive`, as the client sees it.
         var type: String
         /// Seconds since 1970.
@@ -105,6 +106,8 @@ public enum HAR {
         var opcode: Int
         /// Text, or base64.
         var data: String
+        /// The bytes of the payload, where `data` has not all of them; this library's own.
+        var _size: Int?
     }
 
     // MARK: Writing
@@ -155,7 +158,7 @@ public enum HAR {
                     Message(
                         type: (direction == .sent) == (observer == .client) ? "send" : "receive",
                         time: began.timeIntervalSince1970 + Double(event.time) / 1e9, opcode: message.isText ? 1 : 2,
-                        data: data(message)))
+                        data: data(message), _size: message.isWhole ? nil : message.size))
             default: break
             }
         }
@@ -195,108 +198,6 @@ public enum HAR {
         return String(address[..<colon].filter { $0 != "[" && $0 != "]" })
     }
 
-    // MARK: Reading
-
-    /// Reads the WebSockets of an archive, this library's or a browser's.
-    ///
-    /// - Throws: ``Malformed`` where it is no archive, or has no WebSocket.
-    public static func read(_ text: some StringProtocol) throws(Malformed) -> Recording {
-        let archive: Archive
-        do {
-            archive = try JSONDecoder().decode(Archive.self, from: Data(text.utf8))
-        } catch {
-            throw Malformed(description: "no HTTP Archive: \(describe(error))")
-        }
-        let entries = archive.log.entries.filter { $0._webSocketMessages != nil }
-        guard !entries.isEmpty else {
-            throw Malformed(description: "an HTTP Archive without a WebSocket (_webSocketMessages)")
-        }
-        let starts = entries.map { date($0.startedDateTime) ?? Date(timeIntervalSince1970: 0) }
-        let began = starts.min() ?? Date(timeIntervalSince1970: 0)
-        var recording = Recording(began: Self.text(began))
-        for (index, entry) in entries.enumerated() {
-            recording.events += events(entry, UInt64(index + 1), start: starts[index], began: began)
-        }
-        // Connections side by side, in the order of what happened.
-        recording.events = recording.events.enumerated()
-            .sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }.map(\.element)
-        return recording
-    }
-
-    private static func events(
-        _ entry: Entry, _ connection: UInt64, start: Date, began: Date
-    ) -> [TraceEvent] {
-        let offset = nanoseconds(start.timeIntervalSince(began))
-        func event(_ time: Int64, _ kind: TraceEvent.Kind) -> TraceEvent {
-            TraceEvent(time: time, connection: connection, observer: .client, kind: kind)
-        }
-        func fields(_ fields: [Field]) -> [TraceEvent.HTTPHead.Field] {
-            fields.filter { !$0.name.hasPrefix(":") }.map { .init(name: $0.name, value: $0.value) }
-        }
-        let (authority, target) = split(entry.request.url)
-        var events = [
-            event(
-                offset,
-                .request(
-                    .sent,
-                    TraceEvent.HTTPHead(
-                        method: entry.request.method, target: target, authority: authority,
-                        fields: fields(entry.request.headers))))
-        ]
-        if entry.response.status > 0 {
-            let wait = nanoseconds(max(0, entry.timings?.wait ?? 0) / 1e3)
-            events.append(
-                event(
-                    offset + wait,
-                    .response(
-                        .received,
-                        TraceEvent.HTTPHead(
-                            status: entry.response.status, reason: entry.response.statusText,
-                            fields: fields(entry.response.headers)))))
-        }
-        for message in entry._webSocketMessages ?? [] {
-            let isText = message.opcode == 1
-            let payload = isText ? Array(message.data.utf8) : Data(base64Encoded: message.data).map(Array.init) ?? []
-            let direction: TraceEvent.Direction = message.type == "send" ? .sent : .received
-            let time = nanoseconds(message.time - began.timeIntervalSince1970)
-            // Chrome has a message of opcode -1 for an error.
-            guard message.opcode == 1 || message.opcode == 2 else {
-                events.append(event(time, .note(message.data)))
-                continue
-            }
-            events.append(
-                event(
-                    time,
-                    .message(
-                        direction,
-                        TraceEvent.Message(
-                            isText: isText, size: payload.count, wireSize: payload.count, payload: payload))))
-        }
-        return events
-    }
-
-    private static func split(_ url: String) -> (authority: String, target: String) {
-        let rest: Substring
-        if let range = url.firstRange(of: "://") { rest = url[range.upperBound...] } else { rest = url[...] }
-        guard let slash = rest.firstIndex(of: "/") else { return (String(rest), "/") }
-        return (String(rest[..<slash]), String(rest[slash...]))
-    }
-
-    private static func nanoseconds(_ seconds: Double) -> Int64 {
-        guard seconds.isFinite, abs(seconds) < 1e9 else { return 0 }
-        return Int64((seconds * 1e9).rounded())
-    }
-
-    /// What is wrong with JSON, in a line.
-    private static func describe(_ error: any Error) -> String {
-        switch error {
-        case DecodingError.keyNotFound(let key, _): "\"\(key.stringValue)\" is missing"
-        case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
-            "\"\(context.codingPath.map(\.stringValue).joined(separator: "."))\" is of another kind"
-        default: "it is not JSON"
-        }
-    }
-
     // MARK: Times
 
     /// A time as RFC 3339 writes it.
@@ -305,7 +206,6 @@ public enum HAR {
     }
 
     static func date(_ text: String) -> Date? {
-        (try? Date.ISO8601FormatStyle(includingFractionalSeconds: true).parse(text))
-            ?? (try? Date.ISO8601FormatStyle().parse(text))
+        CalendarText(text).map { Date(timeIntervalSince1970: $0.seconds) }
     }
 }

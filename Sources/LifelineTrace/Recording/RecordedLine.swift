@@ -201,10 +201,15 @@ extension RecordedLine {
                     isMasked: try need(masked, "masked"), length: max(0, try need(length, "length")),
                     payload: try parsedPayload()))
         case "message":
+            let kind = try need(kind, "kind")
+            guard kind == "text" || kind == "binary" else {
+                throw Incomplete(
+                    reason: "a message of the kind \(kind.debugDescription), which is neither text nor binary")
+            }
             return .message(
                 try need(direction, "direction"),
                 TraceEvent.Message(
-                    isText: try need(kind, "kind") == "text", size: max(0, try need(size, "size")),
+                    isText: kind == "text", size: max(0, try need(size, "size")),
                     wireSize: max(0, try need(wire, "wire")), isCompressed: compressed ?? false, frames: frames ?? 1,
                     payload: try parsedPayload()))
         case "roundTrip": return .roundTrip(nanoseconds: try need(nanoseconds, "nanoseconds"))

@@ -14,6 +14,28 @@ public struct Recording: Hashable, Sendable {
     public var began: String?
     /// The events.
     public var events: [TraceEvent]
+    /// What could not be read of the file, and is missing from the events, or stands among them otherwise than there. It is not
+    /// written.
+    public var omissions: [Omission] = []
+
+    /// Something that could not be read of a file.
+    public struct Omission: Hashable, Sendable, CustomStringConvertible {
+        /// The connection's number; `nil` where it concerns them all.
+        public var connection: UInt64?
+        /// What, and what has become of it.
+        public var reason: String
+        /// Whether it is a message, or part of one, so that the conversation is not whole.
+        public var isMessage: Bool
+
+        /// Something that could not be read.
+        public init(connection: UInt64?, reason: String, isMessage: Bool) {
+            self.connection = connection
+            self.reason = reason
+            self.isMessage = isMessage
+        }
+
+        public var description: String { (connection.map { "connection \($0): " } ?? "") + reason }
+    }
 
     /// A recording.
     public init(began: String? = nil, events: [TraceEvent] = []) {
@@ -68,6 +90,7 @@ public struct Recording: Hashable, Sendable {
     /// - Throws: ``MalformedRecording`` where a line is no event, or the first one no header.
     public init(_ text: some StringProtocol) throws(MalformedRecording) {
         self.init()
+        var parts = RecordingParts()
         let decoder = JSONDecoder()
         let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         for (index, bytes) in lines.enumerated() {
@@ -82,10 +105,14 @@ public struct Recording: Hashable, Sendable {
                     throw MalformedRecording(line: 1, reason: "version \(header.lifelineRecording) is unknown")
                 }
                 began = header.began
+                parts.begin(header.began)
                 continue
             }
-            // A rotated file that was put behind another begins with a header too.
-            if (try? decoder.decode(Header.self, from: data)) != nil { continue }
+            // A rotated file that was put behind another begins with a header too, and so does another recording.
+            if let header = try? decoder.decode(Header.self, from: data) {
+                parts.begin(header.began)
+                continue
+            }
             guard let line = try? decoder.decode(RecordedLine.self, from: data) else {
                 // Without a line's end behind it, it may have been cut.
                 if index == lines.count - 1, let last = events.last {
@@ -98,7 +125,7 @@ public struct Recording: Hashable, Sendable {
                 throw MalformedRecording(line: index + 1, reason: "no event")
             }
             switch line.parsed() {
-            case .success(let event): events.append(event)
+            case .success(let event): events.append(parts.add(event))
             case .failure(let incomplete): throw MalformedRecording(line: index + 1, reason: incomplete.reason)
             }
         }

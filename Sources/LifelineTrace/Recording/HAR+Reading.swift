@@ -1,0 +1,443 @@
+import Lifeline
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Reading archives, as browsers and proxies write them, rightly and wrongly.
+///
+/// Nothing is asked for that the WebSockets do not need, and one message that cannot be read is no reason to drop the others.
+/// What cannot be read is told of (``Recording/omissions``), and does not become something else.
+extension HAR {
+    /// Reads the WebSockets of an archive, this library's or a browser's.
+    ///
+    /// What cannot be read is left out, and told of in the recording's ``Recording/omissions``.
+    ///
+    /// - Throws: ``Malformed`` where it is no archive, or has no WebSocket.
+    public static func read(_ text: some StringProtocol) throws(Malformed) -> Recording {
+        let archive: ReadArchive
+        do {
+            archive = try JSONDecoder().decode(ReadArchive.self, from: Data(text.utf8))
+        } catch {
+            throw Malformed(description: "no HTTP Archive: \(describe(error))")
+        }
+        let entries = archive.log.entries.compactMap(\.value).filter(\.isWebSocket)
+        guard !entries.isEmpty else {
+            throw Malformed(description: "an HTTP Archive without a WebSocket (_webSocketMessages)")
+        }
+        var readers = entries.enumerated().map { EntryReader($0.element, UInt64($0.offset + 1)) }
+        let began = readers.compactMap(\.start).min()
+        var recording = Recording(
+            began: began.flatMap { isDate($0) ? Self.text(Date(timeIntervalSince1970: $0)) : nil })
+        for index in readers.indices {
+            recording.events += readers[index].events(since: began ?? 0)
+            recording.omissions += readers[index].omissions
+        }
+        // Connections side by side, in the order of what happened.
+        recording.events = recording.events.enumerated()
+            .sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }.map(\.element)
+        return recording
+    }
+
+    /// What is wrong with JSON, in a line.
+    private static func describe(_ error: any Error) -> String {
+        switch error {
+        case DecodingError.keyNotFound(let key, let context):
+            "\"\((context.codingPath + [key]).map(\.stringValue).joined(separator: "."))\" is missing"
+        case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
+            "\"\(context.codingPath.map(\.stringValue).joined(separator: "."))\" is of another kind"
+        default: "it is not JSON"
+        }
+    }
+
+    /// Whether seconds since 1970 are a date at which there may have been a WebSocket, and not a number that stands for nothing.
+    ///
+    /// The bounds are those of the years 2000 and 2200, generously.
+    fileprivate static func isDate(_ seconds: Double) -> Bool {
+        (946_684_800.0..<7_258_118_400).contains(seconds)
+    }
+
+    // MARK: The format, as far as it is needed
+
+    private struct ReadArchive: Decodable {
+        struct Log: Decodable {
+            var entries: [Lenient<ReadEntry>]
+        }
+
+        var log: Log
+    }
+
+    /// A value; `nil` where what stands there is of another kind.
+    fileprivate struct Lenient<Value: Decodable>: Decodable {
+        let value: Value?
+
+        init(from decoder: any Decoder) {
+            value = try? Value(from: decoder)
+        }
+    }
+
+    /// A number, or text that is one.
+    private struct Number: Decodable {
+        let value: Double
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if let number = try? container.decode(Double.self) {
+                value = number
+            } else if let number = Double(try container.decode(String.self)) {
+                value = number
+            } else {
+                throw DecodingError.dataCorruptedError(in: container, debugDescription: "no number")
+            }
+        }
+    }
+
+    private struct Members: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+
+        init(stringValue: String) {
+            self.stringValue = stringValue
+        }
+
+        init?(intValue: Int) { nil }
+    }
+
+    /// The members of an object, each of which may be missing, null, or of another kind.
+    private struct Object {
+        let container: KeyedDecodingContainer<Members>
+
+        init(_ decoder: any Decoder) throws {
+            container = try decoder.container(keyedBy: Members.self)
+        }
+
+        func has(_ name: String) -> Bool {
+            let key = Members(stringValue: name)
+            return container.contains(key) && (try? container.decodeNil(forKey: key)) == false
+        }
+
+        func value<Value: Decodable>(_ name: String, as type: Value.Type = Value.self) -> Value? {
+            try? container.decode(Value.self, forKey: Members(stringValue: name))
+        }
+
+        func number(_ name: String) -> Double? {
+            value(name, as: Number.self)?.value
+        }
+
+        func integer(_ name: String) -> Int? {
+            number(name).flatMap { Int(exactly: $0) }
+        }
+    }
+
+    fileprivate struct ReadField: Decodable {
+        var name: String
+        var value: String
+    }
+
+    fileprivate struct ReadRequest: Decodable {
+        var method: String?
+        var url: String?
+        var headers: [Lenient<ReadField>]
+
+        init(from decoder: any Decoder) throws {
+            let object = try Object(decoder)
+            method = object.value("method")
+            url = object.value("url")
+            headers = object.value("headers") ?? []
+        }
+    }
+
+    fileprivate struct ReadResponse: Decodable {
+        var status: Int?
+        var reason: String?
+        var headers: [Lenient<ReadField>]
+
+        init(from decoder: any Decoder) throws {
+            let object = try Object(decoder)
+            status = object.integer("status")
+            reason = object.value("statusText")
+            headers = object.value("headers") ?? []
+        }
+    }
+
+    private struct ReadTimings: Decodable {
+        var wait: Double?
+
+        init(from decoder: any Decoder) throws {
+            wait = try Object(decoder).number("wait")
+        }
+    }
+
+    fileprivate struct ReadEntry: Decodable {
+        var isWebSocket: Bool
+        var start: String?
+        /// How long the answer took, in seconds.
+        var wait = 0.0
+        var request: ReadRequest?
+        var response: ReadResponse?
+        /// `nil` where there is something, and no list.
+        var messages: [Lenient<ReadMessage>]? = []
+
+        init(from decoder: any Decoder) throws {
+            let object = try Object(decoder)
+            let hasMessages = object.has("_webSocketMessages")
+            isWebSocket = hasMessages || object.value("_resourceType") == "websocket"
+            // Of the many others nothing is needed.
+            guard isWebSocket else { return }
+            start = object.value("startedDateTime")
+            if let wait = object.value("timings", as: ReadTimings.self)?.wait, wait > 0, wait < 1e9 {
+                self.wait = wait / 1000
+            }
+            request = object.value("request")
+            response = object.value("response")
+            if hasMessages { messages = object.value("_webSocketMessages") }
+        }
+    }
+
+    fileprivate struct ReadMessage: Decodable {
+        var type: String?
+        /// Seconds since 1970, or since some other moment.
+        var time: Double?
+        var opcode: Int?
+        var data: String?
+        var size: Int?
+
+        init(from decoder: any Decoder) throws {
+            let object = try Object(decoder)
+            type = object.value("type")
+            opcode = object.integer("opcode")
+            data = object.value("data")
+            size = object.integer("_size")
+            if let number = object.number("time") {
+                // No date is so late: these are milliseconds, or microseconds.
+                time = number > 1e14 ? number / 1e6 : number > 1e11 ? number / 1e3 : number
+            } else if let text = object.value("time", as: String.self) {
+                time = CalendarText(text)?.seconds
+            }
+        }
+    }
+}
+
+/// Makes events of a WebSocket's entry.
+private struct EntryReader {
+    private let entry: HAR.ReadEntry
+    private let connection: UInt64
+    private let messages: [HAR.Lenient<HAR.ReadMessage>]
+    /// When it was begun, in seconds since 1970 or, where none of its times is a date, since another moment; `nil` where
+    /// nothing says so.
+    private(set) var start: Double?
+    /// When each message came, by the same clock; `nil` where that cannot be read.
+    private var times: [Double?]
+    /// When the first of them came.
+    private var first: Double?
+    private(set) var omissions: [Recording.Omission] = []
+
+    init(_ entry: HAR.ReadEntry, _ connection: UInt64) {
+        self.entry = entry
+        self.connection = connection
+        messages = entry.messages ?? []
+        times = messages.map { message in message.value?.time.flatMap { $0.isFinite ? $0 : nil } }
+        if entry.messages == nil { note("its messages (_webSocketMessages) are no list", isMessage: true) }
+        readTimes()
+    }
+
+    private mutating func note(_ reason: String, isMessage: Bool = false) {
+        omissions.append(Recording.Omission(connection: connection, reason: reason, isMessage: isMessage))
+    }
+
+    // MARK: Times
+
+    /// Finds a clock by which the handshake comes before the messages, which keep their distances.
+    private mutating func readTimes() {
+        let written = entry.start ?? ""
+        let calendar = CalendarText(written)
+        let begun = calendar.flatMap { $0.hasZone ? $0.seconds : nil }
+        let earliest = times.lazy.compactMap(\.self).min()
+        start = begun.flatMap { HAR.isDate($0) ? $0 : nil }
+        if times.contains(where: { $0.map(HAR.isDate) == true }) {
+            // What is no date beside dates stands for nothing.
+            times = times.map { $0.flatMap { HAR.isDate($0) ? $0 : nil } }
+            first = times.lazy.compactMap(\.self).min()
+        } else if let earliest, let begun, start == nil, begun <= earliest {
+            // A clock that begins in 1970, or elsewhere, and goes right.
+            start = begun
+            first = earliest
+        } else if let earliest {
+            note("the times of its messages are no dates; the first is drawn right behind the answer to the handshake")
+            let origin = (start ?? 0) + entry.wait
+            times = times.map { $0.map { origin + ($0 - earliest) } }
+            first = origin
+            if start == nil { start = 0 }
+        }
+        let quoted = written.prefix(40).debugDescription
+        if let begun = start, let first, begun > first {
+            if begun > first + 1 {
+                note("\"startedDateTime\" is later than its first message; the handshake is drawn right before that")
+            }
+            start = first - entry.wait
+        } else if start == nil {
+            let what = calendar == nil ? "is no time" : calendar?.hasZone == false ? "has no zone" : "cannot be right"
+            note(
+                "\"startedDateTime\" \(quoted) \(what)"
+                    + (first == nil ? "" : "; the handshake is drawn right before the first message"))
+            start = first.map { $0 - entry.wait }
+        }
+        let missing = messages.indices.count { messages[$0].value != nil && times[$0] == nil }
+        if missing > 0 {
+            note("\(missing.counted("message")) without a time; drawn where the list has them")
+        }
+    }
+
+    // MARK: Events
+
+    /// The events, with times from a moment on.
+    mutating func events(since began: Double) -> [TraceEvent] {
+        let start = start ?? began
+        let answered = min(start + entry.wait, first ?? .infinity)
+        var events: [TraceEvent] = []
+        func add(_ seconds: Double, _ kind: TraceEvent.Kind) {
+            events.append(
+                TraceEvent(
+                    time: EntryReader.nanoseconds(seconds - began), connection: connection, observer: .client,
+                    kind: kind))
+        }
+        add(start, request())
+        if let response = response() { add(answered, response) }
+        var last = answered
+        for (index, message) in messages.enumerated() {
+            let time = times[index] ?? last
+            last = time
+            add(time, self.event(message.value, number: index + 1))
+        }
+        return events
+    }
+
+    private mutating func request() -> TraceEvent.Kind {
+        if entry.request == nil {
+            note("its request cannot be read")
+        } else if entry.request?.url == nil {
+            note("its request has no URL")
+        }
+        let (authority, target) = EntryReader.split(entry.request?.url ?? "")
+        let fields = fields(entry.request?.headers ?? [], of: "request")
+        return .request(
+            .sent,
+            TraceEvent.HTTPHead(
+                method: entry.request?.method ?? "GET", target: target, authority: authority, fields: fields))
+    }
+
+    private mutating func response() -> TraceEvent.Kind? {
+        let response = entry.response
+        var status = response?.status ?? 0
+        if status <= 0, messages.contains(where: { $0.value?.opcode == 1 || $0.value?.opcode == 2 }) {
+            note("the answer to the handshake has no status; where there are messages, it was 101")
+            status = 101
+        }
+        guard status > 0 else { return nil }
+        let fields = fields(response?.headers ?? [], of: "response")
+        return .response(
+            .received, TraceEvent.HTTPHead(status: status, reason: response?.reason ?? "", fields: fields))
+    }
+
+    private mutating func fields(
+        _ fields: [HAR.Lenient<HAR.ReadField>], of head: String
+    ) -> [TraceEvent.HTTPHead.Field] {
+        let read = fields.compactMap(\.value)
+        if read.count < fields.count {
+            note("\((fields.count - read.count).counted("header field")) of the \(head) cannot be read")
+        }
+        // Of HTTP/2 there are fields of its own.
+        return read.filter { !$0.name.hasPrefix(":") }.map { .init(name: $0.name, value: $0.value) }
+    }
+
+    /// A message; or a note where it is none, or cannot be read.
+    private mutating func event(_ message: HAR.ReadMessage?, number: Int) -> TraceEvent.Kind {
+        guard let message else { return leftOut(number, nil, "it is no object") }
+        // Chrome has errors among the messages.
+        if message.opcode == -1 || message.type == "error" { return .note(message.data ?? "an error") }
+        let direction: TraceEvent.Direction
+        switch message.type {
+        case "send": direction = .sent
+        case "receive": direction = .received
+        default: return leftOut(number, nil, "its type is neither send nor receive")
+        }
+        guard let opcode = message.opcode else { return leftOut(number, direction, "it has no opcode") }
+        if let control = UInt8(exactly: opcode).map(Opcode.init(rawValue:)), opcode < 16, control.isControl,
+            !control.isReserved
+        {
+            return .note("\(direction.rawValue): \(control)" + (message.data.map { " \($0)" } ?? ""))
+        }
+        guard opcode == 1 || opcode == 2 else {
+            return leftOut(number, direction, "its opcode, \(opcode), is neither text (1) nor binary (2)")
+        }
+        guard let data = message.data else { return leftOut(number, direction, "its data is no text") }
+        guard let payload = opcode == 1 ? Array(data.utf8) : EntryReader.decode(base64: data) else {
+            return leftOut(number, direction, "it is binary, and its data is no base64")
+        }
+        let size = max(message.size ?? payload.count, 0)
+        return .message(
+            direction,
+            TraceEvent.Message(
+                isText: opcode == 1, size: size, wireSize: size,
+                // A cut character may have become a longer one.
+                payload: message.size == nil ? payload : size > payload.count ? payload : nil))
+    }
+
+    private mutating func leftOut(
+        _ number: Int, _ direction: TraceEvent.Direction?, _ why: String
+    ) -> TraceEvent.Kind {
+        let text = "message \(number)\(direction.map { " (\($0.rawValue))" } ?? "") is left out: \(why)"
+        note(text, isMessage: true)
+        return .note(text)
+    }
+
+    // MARK: Tools
+
+    private static func split(_ url: String) -> (authority: String, target: String) {
+        let rest: Substring
+        if let range = url.firstRange(of: "://") { rest = url[range.upperBound...] } else { rest = url[...] }
+        guard let end = rest.firstIndex(where: { $0 == "/" || $0 == "?" }) else { return (String(rest), "/") }
+        let target = rest[end...]
+        return (String(rest[..<end]), target.hasPrefix("/") ? String(target) : "/" + target)
+    }
+
+    private static func nanoseconds(_ seconds: Double) -> Int64 {
+        // More than a century is as good as another.
+        Int64((min(max(seconds, -4e9), 4e9) * 1e9).rounded())
+    }
+
+    /// The bytes of base64, by either alphabet of RFC 4648, with or without padding, and with line ends; `nil` where it is none.
+    static func decode(base64 text: String) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var (bits, count): (UInt32, Int) = (0, 0)
+        var (digits, padding) = (0, 0)
+        for byte in text.utf8 {
+            let value: UInt8
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"): value = byte - UInt8(ascii: "A")
+            case UInt8(ascii: "a")...UInt8(ascii: "z"): value = byte - UInt8(ascii: "a") + 26
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = byte - UInt8(ascii: "0") + 52
+            case UInt8(ascii: "+"), UInt8(ascii: "-"): value = 62
+            case UInt8(ascii: "/"), UInt8(ascii: "_"): value = 63
+            case UInt8(ascii: "="):
+                padding += 1
+                continue
+            case 0x0A, 0x0D: continue
+            default: return nil
+            }
+            guard padding == 0 else { return nil }
+            digits += 1
+            bits = bits << 6 | UInt32(value)
+            count += 6
+            if count >= 8 {
+                count -= 8
+                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
+            }
+        }
+        // One digit is no byte, and padding fills four up.
+        guard digits % 4 != 1, padding == 0 || (digits + padding) % 4 == 0 && padding <= 2 else { return nil }
+        return bytes
+    }
+}
