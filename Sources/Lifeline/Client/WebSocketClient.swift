@@ -75,11 +75,12 @@ public enum WebSocketClient {
             throw WebSocketError(.invalidRequest, error.message, handshakeFailure: error)
         }
         let attempt = ConnectionAttempt(handshake, configuration, clock: loop.driver, makeHandler: makeHandler)
-        attempt.observe(.connecting(host: url.host, port: url.port))
+        attempt.observe(.connecting(host: url.hostWithZone, port: url.port))
         return try await attempt.run { attempt in
             engine.connect(
                 to: ConnectTarget(
-                    host: url.host, port: url.port, tls: tls, timeout: configuration.connectTimeout,
+                    host: url.hostWithZone, port: url.port, tls: tls, serverName: url.host,
+                    timeout: configuration.connectTimeout,
                     outboundMarks: configuration.buffers.outbound),
                 on: loop, for: attempt)
         }

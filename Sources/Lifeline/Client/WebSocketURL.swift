@@ -2,8 +2,12 @@
 public struct WebSocketURL: Hashable, Sendable {
     /// Whether the scheme is `wss`.
     public let isSecure: Bool
-    /// The host: a name or an address, that of IPv6 without its brackets.
+    /// The host: a name or an address, that of IPv6 without its brackets and its zone.
     public let host: String
+    /// The zone of a link-local IPv6 address, which says at which interface of this machine it is: `eth0` in
+    /// `ws://[fe80::1%25eth0]/` ([RFC 6874](https://www.rfc-editor.org/rfc/rfc6874)). A `%` that is not written `%25` is
+    /// understood too.
+    public let zone: String?
     /// The port, 80 or 443 where the URL has none.
     public let port: Int
     /// The path and the query, `/` where the URL has neither.
@@ -29,7 +33,7 @@ public struct WebSocketURL: Hashable, Sendable {
         guard !authority.contains("@") else {
             throw WebSocketURL.error(text, "user and password do not belong in the URL; send an Authorization field")
         }
-        (host, port) = try WebSocketURL.split(authority, defaultPort: isSecure ? 443 : 80, of: text)
+        (host, zone, port) = try WebSocketURL.split(authority, defaultPort: isSecure ? 443 : 80, of: text)
         let target = rest[authority.endIndex...]
         path = target.hasPrefix("/") ? String(target) : "/" + target
         guard path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
@@ -37,7 +41,8 @@ public struct WebSocketURL: Hashable, Sendable {
         }
     }
 
-    /// The host and, where it is not the scheme's own, the port: the Host field's value.
+    /// The host and, where it is not the scheme's own, the port: the Host field's value. It has no zone, which means nothing to
+    /// the other side (RFC 6874 §4).
     public var authority: String {
         let name = host.contains(":") ? "[\(host)]" : host
         return port == (isSecure ? 443 : 80) ? name : "\(name):\(port)"
@@ -45,12 +50,17 @@ public struct WebSocketURL: Hashable, Sendable {
 
     private static func split(
         _ authority: Substring, defaultPort: Int, of url: String
-    ) throws(WebSocketError) -> (String, Int) {
+    ) throws(WebSocketError) -> (String, zone: String?, Int) {
         var host = authority
+        var zone: String?
         var portText: Substring?
         if authority.hasPrefix("[") {
             guard let end = authority.firstIndex(of: "]") else { throw error(url, "the address lacks its ]") }
             host = authority[authority.index(after: authority.startIndex)..<end]
+            if let percent = host.firstIndex(of: "%") {
+                zone = try WebSocketURL.zone(host[percent...].dropFirst(), of: url)
+                host = host[..<percent]
+            }
             let rest = authority[authority.index(after: end)...]
             guard rest.isEmpty || rest.hasPrefix(":") else { throw error(url, "only a port may follow the address") }
             portText = rest.isEmpty ? nil : rest.dropFirst()
@@ -63,11 +73,34 @@ public struct WebSocketURL: Hashable, Sendable {
             throw error(
                 url, "the host holds characters that no host has; write international names in their ASCII form")
         }
-        guard let portText, !portText.isEmpty else { return (String(host), defaultPort) }
+        guard let portText, !portText.isEmpty else { return (String(host), zone, defaultPort) }
         guard let port = Int(portText), (1...65535).contains(port), portText.utf8.allSatisfy({ $0 >= 0x30 }) else {
             throw error(url, "the port must be a number from 1 to 65535")
         }
-        return (String(host), port)
+        return (String(host), zone, port)
+    }
+
+    /// The zone behind the first `%` of an address, percent-decoded.
+    private static func zone(_ text: Substring, of url: String) throws(WebSocketError) -> String {
+        // `%25` is how a URL writes the `%` in front of the zone; without one behind it, 25 is the zone itself.
+        var rest = (text.hasPrefix("25") && text.utf8.count > 2 ? text.dropFirst(2) : text).utf8
+        var bytes: [UInt8] = []
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard let digits = String(rest.prefix(2)), digits.utf8.count == 2, let decoded = UInt8(digits, radix: 16)
+            else {
+                throw error(url, "the zone behind the address is not percent-encoded; write % as %25")
+            }
+            bytes.append(decoded)
+            rest = rest.dropFirst(2)
+        }
+        guard !bytes.isEmpty, bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw error(url, "the zone behind the address must name an interface, as in [fe80::1%25eth0]")
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     private static func isHostCharacter(_ byte: UInt8) -> Bool {
@@ -84,5 +117,24 @@ public struct WebSocketURL: Hashable, Sendable {
 }
 
 extension WebSocketURL: CustomStringConvertible {
-    public var description: String { "\(isSecure ? "wss" : "ws")://\(authority)\(path)" }
+    public var description: String {
+        let scheme = isSecure ? "wss" : "ws"
+        guard let zone else { return "\(scheme)://\(authority)\(path)" }
+        return "\(scheme)://[\(host)%25\(WebSocketURL.encoded(zone))]\(authority.dropFirst(host.utf8.count + 2))\(path)"
+    }
+
+    /// What names the host to the system: with the zone, where there is one.
+    package var hostWithZone: String { zone.map { "\(host)%\($0)" } ?? host }
+
+    /// Text in which everything but the unreserved characters of RFC 3986 is percent-encoded.
+    private static func encoded(_ text: String) -> String {
+        text.utf8.reduce(into: "") { result, byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
+                result.unicodeScalars.append(Unicode.Scalar(byte))
+            default: result += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+            }
+        }
+    }
 }

@@ -141,7 +141,7 @@ final class RelayedConnection {
                     try channel.pipeline.syncOperations.addHandler(RelayEnd(.server, bound.value, tls))
                 }
             }
-            .connect(host: target.host, port: target.port)
+            .connect(host: target.hostWithZone, port: target.port)
             .whenFailure { error in
                 let connection = bound.value
                 guard connection.server == nil else { return }

@@ -128,6 +128,9 @@ public struct WebSocketServer: Service {
     }
 
     private func listen() async throws(WebSocketError) -> Listener {
+        if let invalid = configuration.originPolicy.invalidOrigin {
+            throw WebSocketError(.invalidConfiguration, "the origin policy: \(invalid)")
+        }
         let tls = try configuration.tls?.makeContext()
         let engine = try Engines.engine(
             configuration.engine, loopCount: configuration.loopCount, usesTLS: tls != nil)

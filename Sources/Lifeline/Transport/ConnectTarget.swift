@@ -2,11 +2,13 @@ import NIOSSL
 
 /// Where an engine is to connect to, and how.
 struct ConnectTarget: Sendable {
-    /// A name or an address, that of IPv6 without its brackets.
+    /// A name or an address, that of IPv6 without its brackets and with its zone.
     var host: String
     var port: Int
     /// `nil` for plain TCP.
     var tls: NIOSSLContext?
+    /// Whom the server's certificate is to name: the host, without a zone.
+    var serverName: String
     /// How long the lookup and TCP's handshake may take.
     var timeout: Duration
     /// The marks of the transport's output.

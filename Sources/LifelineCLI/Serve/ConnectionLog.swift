@@ -10,6 +10,8 @@ final class ConnectionLog: LifecycleObserver {
     private struct Entry {
         var peer: String
         var path: String?
+        /// Why a page's request to open a WebSocket is refused, where its origin is the reason.
+        var originFault: String?
         var openedAt: Instant?
         var wasAnswered = false
         var received = Traffic()
@@ -40,12 +42,15 @@ final class ConnectionLog: LifecycleObserver {
     private static let maximumWaitingLines = 10_000
 
     private let terminal: Terminal
+    private let originPolicy: OriginPolicy?
     private let entries = Lock<[UInt64: Entry]>([:])
     private let lines: AsyncStream<String>
     private let line: AsyncStream<String>.Continuation
 
-    init(terminal: Terminal) {
+    /// - Parameter originPolicy: Which pages may connect, so that the log can say why one was refused.
+    init(terminal: Terminal, originPolicy: OriginPolicy? = nil) {
         self.terminal = terminal
+        self.originPolicy = originPolicy
         (lines, line) = AsyncStream.makeStream(
             bufferingPolicy: .bufferingOldest(ConnectionLog.maximumWaitingLines))
     }
@@ -101,6 +106,7 @@ final class ConnectionLog: LifecycleObserver {
         switch event.kind {
         case .requestReceived(let request):
             entry.path = "\(request.method) \(request.path ?? "/")"
+            entry.originFault = originFault(request)
             return nil
         case .responseSent(let response):
             return answered(response, event.instant, &entry)
@@ -132,7 +138,22 @@ final class ConnectionLog: LifecycleObserver {
         default:
             return terminal.paint("refused", .yellow)
                 + " \(place) with \(response.status.code) \(response.status.reasonPhrase)"
+                + (response.status == .forbidden ? entry.originFault.map { ": " + terminal.visible($0) } ?? "" : "")
         }
+    }
+
+    private func originFault(_ request: HTTPRequest) -> String? {
+        guard let originPolicy, ServerHandshake.isOpening(request), let origin = request.headerFields[.origin],
+            !originPolicy.allows(origin: origin, authority: request.authority)
+        else { return nil }
+        let name = String(origin.prefix(100))
+        let what =
+            originPolicy == .sameOrigin
+            ? "is not this server's, which was asked for as \((request.authority ?? "").prefix(100).debugDescription)"
+            : "is none of those that --allow-origin names"
+        // What no browser sends, no setting lets in.
+        let hint = (try? OriginPolicy.check(origin)) == nil ? "" : "; --allow-origin \(name) lets its pages in"
+        return "the page's Origin \(name.debugDescription) \(what)\(hint)"
     }
 
     private func ended(_ outcome: CloseOutcome, _ instant: Instant, _ entry: Entry) -> String? {

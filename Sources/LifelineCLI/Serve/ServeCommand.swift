@@ -45,8 +45,10 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "An origin whose pages may connect, or 'any'; repeatable. By default only the server's own pages may.",
-            valueName: "origin"))
+            """
+            An origin whose pages may connect, as https://example.org or http://localhost:3000, without a path; or 'any'. \
+            Repeatable. By default only the server's own pages may.
+            """, valueName: "origin"))
     var allowOrigin: [String] = []
 
     @Option(
@@ -92,13 +94,20 @@ struct ServeCommand: AsyncParsableCommand {
         guard loops.map({ (1...1024).contains($0) }) ?? true else {
             throw ValidationError("--loops must be a number from 1 to 1024")
         }
+        for origin in allowOrigin where origin != "any" {
+            do throws(OriginPolicy.InvalidOrigin) {
+                try OriginPolicy.check(origin)
+            } catch {
+                throw ValidationError("--allow-origin: \(error)")
+            }
+        }
         guard interval.duration > .zero else { throw ValidationError("--interval must be more than 0") }
         guard shutdownTimeout.duration > .zero else { throw ValidationError("--shutdown-timeout must be more than 0") }
     }
 
     func run() async throws {
         let errors = Terminal.errors(output)
-        let log = ConnectionLog(terminal: errors)
+        let log = ConnectionLog(terminal: errors, originPolicy: originPolicy)
         let writing = Task { await log.write() }
         let (stops, stop) = AsyncStream.makeStream(of: Void.self)
         let interruption = Interruption(limit: shutdownTimeout.duration + .seconds(5)) { stop.yield() }
@@ -191,6 +200,11 @@ struct ServeCommand: AsyncParsableCommand {
         return server
     }
 
+    private var originPolicy: OriginPolicy {
+        if allowOrigin.contains("any") { return .any }
+        return allowOrigin.isEmpty ? .sameOrigin : .oneOf(allowOrigin)
+    }
+
     private func configuration(
         _ log: ConnectionLog, _ observers: [any LifecycleObserver]
     ) -> WebSocketServerConfiguration {
@@ -205,11 +219,7 @@ struct ServeCommand: AsyncParsableCommand {
         if let tlsCert, let tlsKey {
             configuration.tls = ServerTLS(certificateChain: .file(tlsCert), privateKey: .file(tlsKey))
         }
-        if allowOrigin.contains("any") {
-            configuration.originPolicy = .any
-        } else if !allowOrigin.isEmpty {
-            configuration.originPolicy = .oneOf(allowOrigin)
-        }
+        configuration.originPolicy = originPolicy
         configuration.observers = observers
         // Of connections the observer sees more, and what it writes is escaped.
         configuration.logger = Logger(label: "lifeline.serve") { _ in WarningLog(log: log) }

@@ -11,6 +11,13 @@ public struct OriginPolicy: Hashable, Sendable {
     }
 
     private let rule: Rule
+    /// The first of the origins that would never match; `nil` where each may. A server does not start with one.
+    public let invalidOrigin: InvalidOrigin?
+
+    private init(rule: Rule, invalidOrigin: InvalidOrigin? = nil) {
+        self.rule = rule
+        self.invalidOrigin = invalidOrigin
+    }
 
     /// Pages that this server itself delivered: the origin's host and port are the request's. The default.
     public static var sameOrigin: OriginPolicy { OriginPolicy(rule: .sameOrigin) }
@@ -18,9 +25,21 @@ public struct OriginPolicy: Hashable, Sendable {
     /// Pages of any origin: for public services that use neither cookies nor the client's address to tell who asks.
     public static var any: OriginPolicy { OriginPolicy(rule: .any) }
 
-    /// Pages of these origins, each in the form `https://example.org` or `https://example.org:8443`.
+    /// Pages of these origins, each in the form `https://example.org` or `https://example.org:8443`: as browsers write them, with the
+    /// scheme, without a path, and without a port that is the scheme's own. ``check(_:)`` tells what is none;
+    /// ``invalidOrigin`` has the first of these that is.
     public static func oneOf(_ origins: some Sequence<String>) -> OriginPolicy {
-        OriginPolicy(rule: .oneOf(Set(origins.map { $0.lowercased() })))
+        var invalid: InvalidOrigin?
+        var allowed: Set<String> = []
+        for origin in origins {
+            do throws(InvalidOrigin) {
+                try check(origin)
+            } catch {
+                invalid = invalid ?? error
+            }
+            allowed.insert(origin.lowercased())
+        }
+        return OriginPolicy(rule: .oneOf(allowed), invalidOrigin: invalid)
     }
 
     /// Whether a page of the given origin may connect to the given host.

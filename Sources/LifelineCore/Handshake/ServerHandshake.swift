@@ -55,8 +55,10 @@ public struct ServerHandshake: Sendable {
     /// Refuses a page that the policy does not let in.
     public func check(_ policy: OriginPolicy) throws(HandshakeRefusal) {
         guard policy.allows(origin: origin, authority: request.authority) else {
+            let name = String((origin ?? "").prefix(100)).debugDescription
             throw HandshakeRefusal(
-                .origin, status: .forbidden, message: "pages of this origin may not connect (Origin, RFC 6455 §10.2)")
+                .origin, status: .forbidden,
+                message: "pages of the origin \(name) may not connect (Origin, RFC 6455 §10.2)")
         }
     }
 

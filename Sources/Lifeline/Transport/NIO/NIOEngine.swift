@@ -127,7 +127,7 @@ final class NIOEngine: Engine {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let tls = target.tls {
-                        let handler = try NIOEngine.makeTLSHandler(tls, host: target.host)
+                        let handler = try NIOEngine.makeTLSHandler(tls, host: target.serverName)
                         try channel.pipeline.syncOperations.addHandler(handler)
                     }
                     let isPlain = target.tls == nil

@@ -36,6 +36,11 @@ enum NetworkErrorText {
             reasons.append(reason)
         }
         if reasons.isEmpty, error.dnsAError != nil || error.dnsAAAAError != nil {
+            // An address has no name to be looked up, but may have an interface of this machine's.
+            if let percent = error.host.firstIndex(of: "%") {
+                let zone = error.host[percent...].dropFirst()
+                return "there is no interface \(zone) at which \(error.host[..<percent]) could be"
+            }
             return "the name \(error.host) is unknown"
         }
         return reasons.isEmpty ? "\(error)" : reasons.joined(separator: "; ")

@@ -1,0 +1,193 @@
+extension OriginPolicy {
+    /// An origin in a policy that no browser sends, so that it would never match; and what to write in its place.
+    public struct InvalidOrigin: Error, Hashable, Sendable, CustomStringConvertible {
+        /// What was given.
+        public let origin: String
+        /// What is wrong with it.
+        public let reason: String
+        /// What browsers send for it; `nil` where that cannot be told.
+        public let suggestion: String?
+
+        public var description: String {
+            "\(String(origin.prefix(200)).debugDescription) would never match the Origin of a page: \(reason)"
+                + (suggestion.map { "; write \($0)" } ?? "")
+        }
+    }
+
+    /// Checks that a browser may send a text as a page's origin
+    /// ([RFC 6454 §6.2](https://www.rfc-editor.org/rfc/rfc6454#section-6.2)): `https://example.org`, `http://localhost:3000`,
+    /// `chrome-extension://…`, `file://` and `null`, without a path, and without a port that is the scheme's own.
+    public static func check(_ origin: String) throws(InvalidOrigin) {
+        let lowercased = origin.lowercased()
+        // Of pages in a sandbox, of files in some browsers, and of files in others.
+        if lowercased == "null" || lowercased == "file://" { return }
+        let written = WrittenOrigin(lowercased)
+        let canonical = written.canonical
+        if canonical == lowercased { return }
+        throw InvalidOrigin(origin: origin, reason: written.fault, suggestion: canonical)
+    }
+}
+
+/// The parts of what somebody has written as an origin.
+private struct WrittenOrigin {
+    private let text: String
+    /// `nil` where there is none.
+    private let scheme: Substring?
+    private let user: Substring?
+    private let host: Substring
+    /// Without its colon; `nil` where there is none.
+    private let port: Substring?
+    /// What follows: a path, a query, a fragment.
+    private let tail: Substring
+
+    init(_ text: String) {
+        self.text = text
+        var rest = text[...]
+        if let colon = text.firstIndex(of: ":"), text[colon...].hasPrefix("://") {
+            scheme = text[..<colon]
+            rest = text[text.index(colon, offsetBy: 3)...]
+        } else {
+            scheme = nil
+        }
+        let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+        tail = rest[authority.endIndex...]
+        let at = authority.lastIndex(of: "@")
+        user = at.map { authority[..<$0] }
+        let place = at.map { authority[authority.index(after: $0)...] } ?? authority
+        let bracket = place.lastIndex(of: "]")
+        let colon = place[(bracket ?? place.startIndex)...].lastIndex(of: ":")
+        host = colon.map { place[..<$0] } ?? place
+        port = colon.map { place[place.index(after: $0)...] }
+    }
+
+    /// Why no browser sends it.
+    var fault: String {
+        if text.isEmpty { return "it is empty" }
+        if text.contains("*") {
+            return "there are no wildcards; each origin is written out, or every one allowed (the policy any)"
+        }
+        guard let scheme else { return "it has no scheme" }
+        if !text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
+            return "it has a space or a character outside ASCII; browsers write international names as xn--…"
+        }
+        if scheme == "ws" || scheme == "wss" { return "it is the page's scheme that counts, which is http or https" }
+        if user != nil { return "an origin has no user" }
+        if host.isEmpty { return "it has no host" }
+        if tail == "/" { return "there is no slash at its end" }
+        if !tail.isEmpty { return "an origin has no path" }
+        if let port {
+            guard let number = Int(port), (1...65_535).contains(number) else {
+                return "the port must be a number from 1 to 65535"
+            }
+            if number == defaultPort { return "browsers leave out the port that is the scheme's own" }
+        }
+        return "browsers do not write it so"
+    }
+
+    /// What a browser sends for it; `nil` where that cannot be told.
+    var canonical: String? {
+        guard let scheme = canonicalScheme, let host = canonicalHost else { return nil }
+        guard let port, !port.isEmpty else { return "\(scheme)://\(host)" }
+        guard port.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(port),
+            (1...65_535).contains(number)
+        else { return nil }
+        return number == defaultPort ? "\(scheme)://\(host)" : "\(scheme)://\(host):\(number)"
+    }
+
+    private var defaultPort: Int? {
+        switch canonicalScheme {
+        case "http": 80
+        case "https": 443
+        default: nil
+        }
+    }
+
+    private var canonicalScheme: String? {
+        switch scheme {
+        case nil: return "https"
+        case "ws": return "http"
+        case "wss": return "https"
+        case let scheme?:
+            guard let first = scheme.utf8.first, (0x61...0x7A).contains(first),
+                scheme.utf8.allSatisfy({ WrittenOrigin.isAlphanumeric($0) || "+-.".utf8.contains($0) })
+            else { return nil }
+            return String(scheme)
+        }
+    }
+
+    private var canonicalHost: String? {
+        guard !host.isEmpty else { return nil }
+        if host.hasPrefix("[") {
+            guard host.hasSuffix("]") else { return nil }
+            return IPv6Text(host.dropFirst().dropLast()).map { "[\($0)]" }
+        }
+        guard host.utf8.allSatisfy({ WrittenOrigin.isAlphanumeric($0) || "-._".utf8.contains($0) }) else { return nil }
+        let labels = host.split(separator: ".", omittingEmptySubsequences: false)
+        // A name whose last part is a number is an address to browsers, or nothing.
+        guard let last = labels.last(where: { !$0.isEmpty }), last.utf8.allSatisfy({ (0x30...0x39).contains($0) })
+        else { return String(host) }
+        let numbers = labels.compactMap { UInt8($0) }
+        guard labels.count == 4, numbers.count == 4 else { return nil }
+        return numbers.map { "\($0)" }.joined(separator: ".")
+    }
+
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte)
+    }
+}
+
+/// An IPv6 address as browsers write it ([RFC 5952](https://www.rfc-editor.org/rfc/rfc5952#section-4)).
+private struct IPv6Text: CustomStringConvertible {
+    private let groups: [UInt16]
+
+    init?(_ text: some StringProtocol) {
+        let text = String(text)
+        var halves: [[UInt16]] = []
+        var rest = text[...]
+        if let gap = text.indices.first(where: { text[$0...].hasPrefix("::") }) {
+            guard let before = IPv6Text.groups(text[..<gap], isLast: false) else { return nil }
+            halves.append(before)
+            rest = text[text.index(gap, offsetBy: 2)...]
+        }
+        guard let after = IPv6Text.groups(rest, isLast: true) else { return nil }
+        halves.append(after)
+        let count = halves.reduce(0) { $0 + $1.count }
+        guard halves.count == 2 ? count < 8 : count == 8 else { return nil }
+        groups =
+            halves.count == 2 ? halves[0] + Array(repeating: 0, count: 8 - count) + halves[1] : halves[0]
+    }
+
+    private static func groups(_ text: Substring, isLast: Bool) -> [UInt16]? {
+        guard !text.isEmpty else { return [] }
+        var groups: [UInt16] = []
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        for (index, part) in parts.enumerated() {
+            if part.contains(".") {
+                let bytes = part.split(separator: ".", omittingEmptySubsequences: false).compactMap { UInt8($0) }
+                guard isLast, index == parts.count - 1, bytes.count == 4 else { return nil }
+                groups.append(UInt16(bytes[0]) << 8 | UInt16(bytes[1]))
+                groups.append(UInt16(bytes[2]) << 8 | UInt16(bytes[3]))
+            } else {
+                guard (1...4).contains(part.utf8.count), part.first != "+", part.first != "-",
+                    let group = UInt16(part, radix: 16)
+                else { return nil }
+                groups.append(group)
+            }
+        }
+        return groups
+    }
+
+    var description: String {
+        // The longest run of zeros, the first of those that are as long, and none of one alone.
+        var (best, run) = (0..<0, 0..<0)
+        for (index, group) in groups.enumerated() {
+            run = group == 0 ? (run.upperBound == index && !run.isEmpty ? run.lowerBound : index)..<(index + 1) : 0..<0
+            if run.count > best.count { best = run }
+        }
+        func text(_ part: ArraySlice<UInt16>) -> String {
+            part.map { String($0, radix: 16) }.joined(separator: ":")
+        }
+        guard best.count > 1 else { return text(groups[...]) }
+        return text(groups[..<best.lowerBound]) + "::" + text(groups[best.upperBound...])
+    }
+}
