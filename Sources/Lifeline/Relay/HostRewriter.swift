@@ -3,8 +3,10 @@ package import NIOCore
 /// Replaces the value of `Host` in the requests of a client (RFC 9112 §3.2), and passes every other byte on as it is, at once.
 ///
 /// It follows HTTP/1.1 only as far as it must to find where the next request begins. Where it cannot tell, it changes nothing
-/// any more: behind a request for another protocol (`Upgrade`, `CONNECT`), behind a body whose length is not announced, and
-/// in what is no HTTP/1.1. What it keeps does not grow with what passes.
+/// any more: behind a `CONNECT`, behind a body whose length is not announced, and in what is no HTTP/1.1. Behind a request for
+/// another protocol (`Upgrade`) the server's answer decides (``follow(_:)``): another request follows where it refuses, as with 401,
+/// and nothing that is understood where it switches, or where the client does not wait for the answer. What it keeps does not grow
+/// with what passes.
 package struct HostRewriter: Sendable {
     private enum Phase {
         /// In the first line of a request, or the empty lines before it (RFC 9112 §2.2).
@@ -21,6 +23,10 @@ package struct HostRewriter: Sendable {
         case value
         /// In a body that has so many more bytes.
         case body(Int)
+        /// In a body in chunks.
+        case chunks(ChunkedBody)
+        /// Behind a request for another protocol that has not been answered.
+        case awaitingAnswer
         /// Behind all that is understood.
         case untouched
     }
@@ -38,6 +44,8 @@ package struct HostRewriter: Sendable {
     private struct Head {
         var isUpgrade = false
         var hasUnknownLength = false
+        /// The value of `Transfer-Encoding`, in small letters; one byte more than `chunked` at most.
+        var codings: [UInt8]?
         var length: Int?
     }
 
@@ -59,6 +67,19 @@ package struct HostRewriter: Sendable {
     private var lineStart: [UInt8] = []
     private var lineEnd: [UInt8] = []
 
+    /// A request that has not been answered.
+    private struct Request {
+        var isUpgrade: Bool
+        /// Whether it asks for a head alone.
+        var isHead: Bool
+    }
+
+    /// The most requests that may wait for their answers.
+    private static let requestLimit = 1000
+
+    private var requests = CircularBuffer<Request>()
+    private var answers = AnswerFollower()
+
     /// - Parameter authority: What takes the value's place.
     package init(authority: String) {
         self.authority = Array(authority.utf8)
@@ -73,15 +94,50 @@ package struct HostRewriter: Sendable {
         while rest.readableBytes > 0 {
             switch phase {
             case .untouched: output.writeBuffer(&rest)
+            case .awaitingAnswer: giveUp()
+            case .chunks(var body):
+                guard let count = body.read(rest.readableBytesView) else {
+                    giveUp()
+                    continue
+                }
+                if var part = rest.readSlice(length: count) { output.writeBuffer(&part) }
+                if body.isOver { endRequest() } else { phase = .chunks(body) }
             case .body(let length):
                 let count = min(length, rest.readableBytes)
                 if var part = rest.readSlice(length: count) { output.writeBuffer(&part) }
-                if length > count { phase = .body(length - count) } else { beginRequest() }
+                if length > count { phase = .body(length - count) } else { endRequest() }
             default:
                 if let byte = rest.readInteger(as: UInt8.self) { read(byte, &output) }
             }
         }
         return output
+    }
+
+    /// Reads along with what the server has sent next, before that is passed on.
+    package mutating func follow(_ bytes: ByteBuffer) {
+        guard !answers.isLost else { return }
+        var switches = false
+        var refused = false
+        answers.read(bytes) { status in
+            if status == 101 {
+                switches = true
+                return nil
+            }
+            // Another answer follows (RFC 9110 §15.2).
+            if (100..<200).contains(status) { return requests.isEmpty ? nil : true }
+            guard let request = requests.popFirst() else { return nil }
+            refused = refused || request.isUpgrade
+            return !request.isHead
+        }
+        if switches { return giveUp() }
+        if refused, case .awaitingAnswer = phase { beginRequest() }
+    }
+
+    /// Changes nothing any more.
+    private mutating func giveUp() {
+        phase = .untouched
+        answers.lose()
+        requests = CircularBuffer()
     }
 
     private mutating func read(_ byte: UInt8, _ output: inout ByteBuffer) {
@@ -102,7 +158,7 @@ package struct HostRewriter: Sendable {
             }
         case .host(let endsWithReturn): readHost(byte, afterReturn: endsWithReturn, &output)
         case .foldedHost: if byte == UInt8(ascii: "\n") { phase = .name }
-        case .body, .untouched: break
+        case .body, .chunks, .awaitingAnswer, .untouched: break
         }
     }
 
@@ -126,14 +182,14 @@ package struct HostRewriter: Sendable {
             }
             guard lineLength > 0 else { return beginRequest() }
             let isRequest = lineEnd.count >= 9 && lineEnd.suffix(9).starts(with: " HTTP/1.".utf8)
-            phase = isRequest && !lineStart.elementsEqual("CONNECT ".utf8) ? .name : .untouched
+            if isRequest, !lineStart.elementsEqual("CONNECT ".utf8) { phase = .name } else { giveUp() }
             return
         }
         lineLength += 1
         if lineStart.count < 8 { lineStart.append(byte) }
         lineEnd.append(byte)
         if lineEnd.count > 10 { lineEnd.removeFirst() }
-        if lineLength > HostRewriter.lineLimit { phase = .untouched }
+        if lineLength > HostRewriter.lineLimit { giveUp() }
     }
 
     // MARK: The fields
@@ -144,6 +200,8 @@ package struct HostRewriter: Sendable {
             phase = .foldedHost
             return
         }
+        // The same for a value that says where the body ends, which is not understood then.
+        if isSpace, name.isEmpty, field == .contentLength || field == .transferEncoding { head.hasUnknownLength = true }
         output.writeInteger(byte)
         switch byte {
         case UInt8(ascii: "\n"):
@@ -155,7 +213,8 @@ package struct HostRewriter: Sendable {
             phase = field == .host ? .beforeHost : .value
             switch field {
             case .upgrade: head.isUpgrade = true
-            case .transferEncoding: head.hasUnknownLength = true
+            case .transferEncoding where head.codings != nil: head.hasUnknownLength = true
+            case .transferEncoding: head.codings = []
             // One that is there twice is not believed.
             case .contentLength where head.length != nil: head.hasUnknownLength = true
             case .contentLength: head.length = 0
@@ -170,6 +229,7 @@ package struct HostRewriter: Sendable {
     private mutating func readValue(_ byte: UInt8) {
         switch byte {
         case UInt8(ascii: "\n"): phase = .name
+        case _ where field == .transferEncoding: readCoding(byte)
         case UInt8(ascii: "0")...UInt8(ascii: "9") where field == .contentLength:
             let (tens, overflows) = (head.length ?? 0).multipliedReportingOverflow(by: 10)
             let (sum, overflowsToo) = tens.addingReportingOverflow(Int(byte - UInt8(ascii: "0")))
@@ -178,6 +238,11 @@ package struct HostRewriter: Sendable {
         case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"): break
         default: if field == .contentLength { head.hasUnknownLength = true }
         }
+    }
+
+    private mutating func readCoding(_ byte: UInt8) {
+        guard byte != UInt8(ascii: " "), byte != UInt8(ascii: "\t"), byte != UInt8(ascii: "\r") else { return }
+        if (head.codings?.count ?? 0) <= "chunked".utf8.count { head.codings?.append(byte | 0x20) }
     }
 
     private mutating func readHost(_ byte: UInt8, afterReturn: Bool, _ output: inout ByteBuffer) {
@@ -191,12 +256,28 @@ package struct HostRewriter: Sendable {
     }
 
     private mutating func endHead() {
-        let head = head
-        beginRequest()
-        if head.isUpgrade || head.hasUnknownLength {
-            phase = .untouched
+        guard !head.hasUnknownLength, head.codings == nil || head.length == nil else { return giveUp() }
+        if requests.count < HostRewriter.requestLimit {
+            requests.append(
+                Request(isUpgrade: head.isUpgrade, isHead: lineStart.starts(with: "HEAD ".utf8)))
+        } else {
+            answers.lose()
+        }
+        if let codings = head.codings {
+            guard codings.elementsEqual("chunked".utf8) else { return giveUp() }
+            phase = .chunks(ChunkedBody())
         } else if let length = head.length, length > 0 {
             phase = .body(length)
+        } else {
+            endRequest()
         }
+    }
+
+    private mutating func endRequest() {
+        let isUpgrade = head.isUpgrade
+        beginRequest()
+        guard isUpgrade else { return }
+        // The answer may have come while the body was under way.
+        phase = requests.contains { $0.isUpgrade } ? .awaitingAnswer : .requestLine
     }
 }

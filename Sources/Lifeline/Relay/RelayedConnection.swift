@@ -164,6 +164,7 @@ final class RelayedConnection {
     // MARK: What passes
 
     func received(_ bytes: ByteBuffer, from side: RelaySide) {
+        if side == .server { rewriter?.follow(bytes) }
         // What counts, and is told of, is what is passed on.
         var rest = side == .client ? rewriter?.rewrite(bytes) ?? bytes : bytes
         while let (fault, after) = byteFaults.first, count + rest.readableBytes >= after {

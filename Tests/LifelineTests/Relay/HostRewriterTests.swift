@@ -83,6 +83,73 @@ import Testing
         #expect(Self.rewrite(text + behind) == expected + behind)
     }
 
+    /// What is passed on of a conversation: what the client sends, and what the server answers, in turns and in pieces.
+    private static func converse(_ turns: [(isClient: Bool, text: String)], pieces: Int) -> String {
+        var rewriter = HostRewriter(authority: "example.org:81")
+        var output = ByteBuffer()
+        for (isClient, text) in turns {
+            var rest = ByteBuffer(string: text)
+            while let piece = rest.readSlice(length: min(pieces, max(rest.readableBytes, 1))) {
+                guard isClient else {
+                    rewriter.follow(piece)
+                    continue
+                }
+                var passed = rewriter.rewrite(piece)
+                output.writeBuffer(&passed)
+            }
+        }
+        return String(buffer: output)
+    }
+
+    @Test(
+        "Behind an upgrade that is refused, the next request has its own",
+        arguments: [
+            "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno", "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 401\r\nTransfer-Encoding: Chunked\r\n\r\n2;x=y\r\nno\r\nA\r\nHTTP/1.1 1\r\n0\r\nX: y\r\n\r\n",
+            "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 None\r\n\r\n",
+            "HTTP/1.0 304 x\nContent-Length: 9\n\n",
+        ])
+    func refusedUpgrade(answer: String) {
+        let (request, rewritten) = Self.pair("GET / HTTP/1.1\r\nHost: []\r\n\(Self.upgrade)\r\n", "a")
+        let behind = "\u{1}\nGET / HTTP/1.1\r\nHost: neither\r\n\r\n"
+        for pieces in [Int.max] + Array(1...40) {
+            let passed = Self.converse(
+                [
+                    (true, request), (false, answer), (true, request), (false, answer), (true, request),
+                    (false, "HTTP/1.1 101 Switching Protocols\r\n\r\n" + answer), (true, behind + request),
+                ], pieces: pieces)
+            #expect(passed == rewritten + rewritten + rewritten + behind + request, "\(pieces)")
+        }
+    }
+
+    @Test("Answers are told apart by the requests that they answer")
+    func answersInOrder() {
+        let (head, rewrittenHead) = Self.pair("HEAD / HTTP/1.1\r\nHost: []\r\n\r\n", "a")
+        let (request, rewritten) = Self.pair(
+            "POST / HTTP/1.1\r\nHost: []\r\n\(Self.upgrade)Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "a"
+        )
+        let answers = "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n" + "HTTP/1.1 401 No\r\nContent-Length: 1\r\n\r\nx"
+        for pieces in [Int.max] + Array(1...40) {
+            let passed = Self.converse(
+                [(true, head + request), (false, answers), (true, request)], pieces: pieces)
+            #expect(passed == rewrittenHead + rewritten + rewritten, "\(pieces)")
+        }
+    }
+
+    @Test(
+        "Behind an upgrade whose answer is not understood, nothing is changed",
+        arguments: [
+            "", "HTTP/1.1 200 OK\r\n", "HTTP/2 401\r\n\r\n", "nonsense\r\n\r\n", "HTTP/1.1 101 x\r\n\r\n",
+        ])
+    func unknownAnswer(answer: String) {
+        let (request, rewritten) = Self.pair("GET / HTTP/1.1\r\nHost: []\r\n\(Self.upgrade)\r\n", "a")
+        for pieces in [Int.max, 1, 7] {
+            #expect(
+                Self.converse([(true, request), (false, answer), (true, request)], pieces: pieces)
+                    == rewritten + request)
+        }
+    }
+
     @Test("A first line without an end is not one")
     func longLine() {
         let text = String(repeating: "x", count: 70_000) + " HTTP/1.1\r\nHost: a\r\n\r\n"
