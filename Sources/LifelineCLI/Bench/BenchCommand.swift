@@ -13,7 +13,8 @@ struct BenchCommand: AsyncParsableCommand {
             MODES
               echo     sends, awaits the echo, and sends again; with --rate, messages
                        leave when they are due, and their time counts from then on,
-                       so that a server that stalls cannot hide it
+                       so that a server that stalls cannot hide it; what comes before
+                       the first echo, as a greeting, is not counted
               push     sends nothing, and counts what the server sends
               publish  one connection sends, and all count what the server sends on
                        to each of them, the sender among them; a delivery's time

@@ -11,11 +11,18 @@ final class LoadConnection: OnLoopHandler {
     @exclusivity(unchecked) var inFlight: InFlight
     /// How many published messages have come.
     @exclusivity(unchecked) var deliveries = 0
+    /// Whether whatever comes answers what was sent: an echo has come, or more than a server greets with.
+    @exclusivity(unchecked) var isGreeted = false
+    /// How many messages have come before, while an echo was waited for, that are none. Where none ever comes, they are wrong ones.
+    @exclusivity(unchecked) var greetings = 0
+    @exclusivity(unchecked) var greetingText = ""
+    /// The messages that were sent in the place of those that greetings seemed to answer.
+    @exclusivity(unchecked) var surplus = 0
 
     init(_ load: LoadLoop, capacity: Int, whenOpened: @escaping (LoadConnection) -> Void) {
         self.load = load
         self.whenOpened = whenOpened
-        inFlight = InFlight(capacity: capacity)
+        inFlight = InFlight(capacity: capacity + LoadLoop.maximumGreetings)
     }
 
     func opened(_ socket: OnLoopWebSocket) {

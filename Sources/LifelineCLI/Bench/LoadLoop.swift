@@ -118,7 +118,13 @@ final class LoadLoop: @unchecked Sendable {
     /// Begins the closing handshake of every connection.
     func close() {
         phase = .closing
-        let unanswered = messagesInFlight
+        var unanswered = messagesInFlight
+        for connection in connections.values where !connection.isGreeted && connection.deliveries == 0 {
+            // What has come in place of the echoes that never came was no greeting.
+            let wrong = expectsEchoes ? min(connection.greetings, connection.inFlight.count) : connection.greetings
+            faults.note(.wrongEcho, connection.greetingText, count: wrong)
+            if expectsEchoes { unanswered -= wrong }
+        }
         faults.note(
             .unanswered,
             publication == nil
@@ -174,7 +180,7 @@ final class LoadLoop: @unchecked Sendable {
             echoed(message, on: socket, connection)
         } else if publication != nil {
             delivered(message, connection)
-        } else {
+        } else if plan.mode == .push {
             tally.count &+= 1
             tally.bytes &+= message.count
         }
@@ -185,10 +191,18 @@ final class LoadLoop: @unchecked Sendable {
         _ message: borrowing ReceivedMessage, on socket: borrowing OnLoopWebSocket, _ connection: LoadConnection
     ) {
         let now = System.monotonicTime()
+        let isRight = payload.matches(message)
+        if !connection.isGreeted, !isRight || connection.inFlight.count == 0 {
+            guard noteGreeting(message, connection), phase == .loading, connection.inFlight.count > 0 else { return }
+            // Not waited for: where it was a wrong echo, no other comes.
+            connection.surplus += 1
+            return sendNext(on: socket, connection, since: now)
+        }
         guard let since = connection.inFlight.popFirst() else {
             return faults.note(.wrongEcho, "a message came that answers none")
         }
-        if payload.matches(message) {
+        if isRight {
+            connection.isGreeted = true
             tally.count &+= 1
             tally.bytes &+= message.count
             tally.latencies.record(now &- since)
@@ -196,6 +210,18 @@ final class LoadLoop: @unchecked Sendable {
             noteWrongEcho(message)
         }
         guard phase == .loading else { return }
+        guard connection.surplus == 0 else {
+            connection.surplus -= 1
+            return
+        }
+        sendNext(on: socket, connection, since: now)
+    }
+
+    /// Sends another message, or notes that there is room for one.
+    @inline(__always)
+    private func sendNext(
+        on socket: borrowing OnLoopWebSocket, _ connection: LoadConnection, since now: UInt64
+    ) {
         if schedule == nil {
             send(on: socket, connection, since: now)
         } else if vacancies.isEmpty, let due = schedule?.take(by: now) {
@@ -207,7 +233,11 @@ final class LoadLoop: @unchecked Sendable {
 
     @inline(__always)
     private func delivered(_ message: borrowing ReceivedMessage, _ connection: LoadConnection) {
-        guard let since = payload.moment(of: message), let publication else { return noteWrongEcho(message) }
+        guard let since = payload.moment(of: message), let publication else {
+            if connection.deliveries > 0 { return noteWrongEcho(message) }
+            _ = noteGreeting(message, connection)
+            return
+        }
         connection.deliveries &+= 1
         tally.count &+= 1
         tally.bytes &+= message.count
@@ -216,12 +246,37 @@ final class LoadLoop: @unchecked Sendable {
     }
 
     private func noteWrongEcho(_ message: borrowing ReceivedMessage) {
+        faults.note(.wrongEcho, wrongEchoText(message))
+    }
+
+    private func wrongEchoText(_ message: borrowing ReceivedMessage) -> String {
         let (count, kind) = (message.count, message.kind)
-        faults.note(
-            .wrongEcho,
-            count != payload.bytes.count
-                ? "\(count.counted("byte")) came back for \(payload.bytes.count)"
-                : "\(kind) came back, with other bytes or of another kind")
+        return count != payload.bytes.count
+            ? "\(count.counted("byte")) came back for \(payload.bytes.count)"
+            : "\(kind) came back, with other bytes or of another kind"
+    }
+
+    /// The most messages that a server sends of itself before it answers; what is more are wrong echoes.
+    static let maximumGreetings = 4
+
+    /// Notes what a server sends of itself, before it answers for the first time: that it is there, or who is.
+    ///
+    /// - Returns: Whether it may be that. What came before it was nothing of the kind otherwise.
+    private func noteGreeting(_ message: borrowing ReceivedMessage, _ connection: LoadConnection) -> Bool {
+        guard phase == .loading || phase == .draining else { return true }
+        if connection.greetings == 0 { connection.greetingText = wrongEchoText(message) }
+        guard connection.greetings >= LoadLoop.maximumGreetings, expectsEchoes else {
+            connection.greetings += 1
+            return true
+        }
+        connection.isGreeted = true
+        faults.note(.wrongEcho, connection.greetingText, count: connection.greetings + 1)
+        for _ in 0..<connection.greetings { _ = connection.inFlight.popFirst() }
+        connection.surplus = 0
+        if let since = connection.inFlight.popFirst(), phase == .loading, let socket = connection.socket {
+            sendNext(on: socket, connection, since: max(since, System.monotonicTime()))
+        }
+        return false
     }
 
     // MARK: Publishing

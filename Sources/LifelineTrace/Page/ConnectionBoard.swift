@@ -69,6 +69,9 @@ public final class ConnectionBoard: LifecycleObserver {
         var beginning: Instant?
         /// The board's time when something happened last.
         var now: Int64 = 0
+        /// The paths of the page's own files, and the open connections on which nothing else has been asked for.
+        var ownPaths: Set<String> = []
+        var own: Set<UInt64> = []
     }
 
     private let options: Options
@@ -101,6 +104,7 @@ public final class ConnectionBoard: LifecycleObserver {
             state.beginning = beginning
             event.time = instant.nanoseconds - beginning.nanoseconds
             state.now = max(state.now, event.time)
+            if isOwn(event, &state) { return }
             state.version += 1
             var entry =
                 state.entries.removeValue(forKey: event.connection)
@@ -110,6 +114,33 @@ public final class ConnectionBoard: LifecycleObserver {
             keep(event, &entry)
             state.entries[event.connection] = entry
             if case .tcpEnded = event.kind { forget(event.connection, &state) }
+        }
+    }
+
+    /// Leaves out connections on which nothing is asked for but what is at these paths: a page's own files.
+    func leaveOut(_ paths: some Sequence<String>) {
+        state.withLock { $0.ownPaths.formUnion(paths) }
+    }
+
+    /// Whether an event belongs to a connection that is left out.
+    private func isOwn(_ event: TraceEvent, _ state: inout State) -> Bool {
+        guard !state.ownPaths.isEmpty else { return false }
+        switch event.kind {
+        case .request(_, let head):
+            guard state.ownPaths.contains(String((head.target ?? "").prefix { $0 != "?" })) else {
+                state.own.remove(event.connection)
+                return false
+            }
+            // What had something else asked for before stays.
+            if let entry = state.entries[event.connection] {
+                guard entry.summary.route.isEmpty else { return false }
+                state.entries[event.connection] = nil
+                state.version += 1
+            }
+            state.own.insert(event.connection)
+            return true
+        case .tcpEnded: return state.own.remove(event.connection) != nil
+        default: return state.own.contains(event.connection)
         }
     }
 
@@ -165,7 +196,8 @@ public final class ConnectionBoard: LifecycleObserver {
             summary.isWaiting = false
             summary.pending = 0
         case .ended(let ending):
-            summary.isClean = ending.isClean
+            // An ordinary request has no Close frames to be missed.
+            if summary.state != "http" { summary.isClean = ending.isClean }
             if summary.state != "refused", summary.state != "http" {
                 summary.ending =
                     "\(CloseCode(rawValue: ending.code))"

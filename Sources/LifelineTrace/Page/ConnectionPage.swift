@@ -41,6 +41,9 @@ public struct ConnectionPage: Sendable {
     ///     ``places`` either, nothing is offered to be tried.
     public func mount(on server: inout WebSocketServer, at path: String = "/lifeline", observes: Bool = true) {
         if observes { server.observers.append(board) }
+        if observes {
+            board.leaveOut(PageFile.all.map { $0.name.isEmpty ? path : path + "/" + $0.name } + [path + "/export"])
+        }
         let page = self
         for file in PageFile.all {
             server.page(file.name.isEmpty ? path : path + "/" + file.name) { request, remoteAddress in
