@@ -11,7 +11,7 @@ from command import Command
 from framework import TESTS
 
 MODULES = ["usage", "demo", "serve", "pipes", "statuses", "interruptions", "terminals", "tls", "bench", "proxy", "replay",
-           "numbers"]
+           "numbers", "outputs", "waits", "archives"]
 
 
 def main():

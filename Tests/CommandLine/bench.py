@@ -299,6 +299,27 @@ def bench_counts_wrong_echoes():
 
 
 @test
+def bench_takes_a_greeting_for_none():
+    def greeting(stream, number):
+        stream.write(frame(1, b"welcome"))
+        # Now and then behind what was sent first.
+        first = stream.read() if number % 2 else None
+        stream.write(frame(1, b'{"online":4}'))
+        while (found := first or stream.read()) is not None:
+            first = None
+            if found[0] == 8:
+                return finish_after_close(stream, found[1])
+            stream.write(frame(*found))
+
+    for arguments in ((), ("--in-flight", "3"), ("--rate", "100")):
+        status, report, errors = bench(*arguments, Listener(greeting).url)
+        equal((status, report["errors"]), (0, 0), (arguments, report, errors))
+        expect(report["count"] > 4, report)
+    status, report, errors = bench("--mode", "idle", Listener(greeting).url)
+    equal((status, report["count"]), (0, 4), report)
+
+
+@test
 def bench_counts_messages_without_an_answer():
     def swallow(stream, number):
         while (found := stream.read()) is not None:

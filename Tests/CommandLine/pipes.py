@@ -25,7 +25,7 @@ def connect_sends_each_line():
 @test
 def connect_passes_bytes_through():
     with serve() as (server, url, port):
-        text = "\x1b[31m\x00\x07\u009b\r\n"
+        text = "\x1b[31m\x00\x07\u009b\r \n"
         equal(run("connect", "--wait", "0.1", url + "/echo", input=text).stdout.decode(), text)
         result = run("connect", "--wait", "0.1", "--binary", url + "/echo", input=b"\xff\x00\n\x1b\n")
         equal(result.stdout, b"\xff\x00\x1b")

@@ -17,7 +17,7 @@ import urllib.request
 
 from command import process, run, serve
 from framework import TIMEOUT, equal, expect, test
-from peers import client, frame
+from peers import client, finish, frame, peer
 
 
 @contextlib.contextmanager
@@ -426,3 +426,27 @@ def proxy_command_line():
         "--no-page", "--page-token", "--show-payloads", "--rewrite-host",
     ):
         expect(option in text, option)
+
+
+@test
+def proxy_rewrites_the_host_of_each_request():
+    """A handshake that is refused with 401, and asked again on the same connection."""
+    def conversation(stream, notes):
+        notes.append(stream.read_head())
+        stream.write(b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: NTLM\r\nContent-Length: 2\r\n\r\nno")
+        notes.append(stream.accept())
+        finish(stream)
+
+    with peer(conversation) as (url, notes):
+        with process("proxy", "--listen", "0", "--no-page", "--rewrite-host", "--to", url, stdin=subprocess.DEVNULL) as relay:
+            port = int(relay.line().rsplit(":", 1)[1])
+            stream = client(port, "/")
+            expect(stream.read_head().startswith("HTTP/1.1 401 ") and stream.file.read(2) == b"no")
+            stream.write(
+                f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
+            expect(stream.read_head().startswith("HTTP/1.1 101 "))
+            stream.write(frame(8, b"", masked=True))
+            equal(stream.read(), (8, b""))
+    host = url.split("/")[2]
+    equal([f"\r\nHost: {host}\r\n" in head for head in notes], [True, True], notes)

@@ -178,3 +178,14 @@ def compression_options_are_checked():
     ):
         failed = run("serve", *arguments)
         expect(failed.returncode == 64 and text in failed.stderr.decode(), failed.stderr)
+
+
+@test
+def serve_says_why_a_page_is_refused():
+    for arguments, reason in (
+        ((), "is not this server's"), (("--allow-origin", "https://app.example"), "is none of those that --allow-origin names"),
+    ):
+        with serve("--no-page", *arguments) as (server, url, port):
+            stream = client(port, "/echo", "Origin: https://evil.example\r\n")
+            expect(stream.read_head().startswith("HTTP/1.1 403 "))
+            server.wait_for_error(f"the page's Origin \"https://evil.example\" {reason}")

@@ -13,7 +13,7 @@ def help_and_version():
         expect(b"EXAMPLES" in result.stdout, arguments)
         longest = max(result.stdout.decode().split("USAGE")[0].splitlines(), key=len)
         expect(len(longest) <= 80, longest)
-    for status in ("2 ", "3 ", "4 ", "64 ", "65 ", "130 "):
+    for status in ("2 ", "3 ", "4 ", "5 ", "64 ", "65 ", "74 ", "130 "):
         expect(f"\n  {status}" in run("connect", "--help").stdout.decode(), status)
 
 
@@ -38,7 +38,15 @@ def wrong_arguments_end_with_64():
         ("connect", "ws://h/", "--close-reason", "x" * 124): "124",
         ("connect", "ws://h/", "--wait", "soon"): "wait",
         ("connect", "wss://h/", "--cacert", "/nowhere"): "/nowhere",
+        ("connect", "ws://[fe80::1%]/"): "zone",
+        ("connect", "ws://[fe80::1%25a%2]/"): "percent-encoded",
         ("serve", "--port", "65536"): "port",
+        ("serve", "--allow-origin", "http://app.example/"): "write http://app.example\n",
+        ("serve", "--allow-origin", "https://app.example:443"): "write https://app.example\n",
+        ("serve", "--allow-origin", "app.example"): "no scheme; write https://app.example",
+        ("serve", "--allow-origin", "ws://app.example"): "write http://app.example",
+        ("serve", "--allow-origin", "https://*.example"): "no wildcards",
+        ("serve", "--allow-origin", "http://app.example", "--allow-origin", ""): "empty",
         ("serve", "--interval", "0"): "interval",
         ("serve", "--tls-cert", "x"): "tls-key",
         ("serve", "--tls-cert", "/nowhere", "--tls-key", "/nowhere"): "/nowhere",

@@ -35,6 +35,30 @@ import Testing
         ]
     }
 
+    @Test("Connections that load the page's own files are left out, and others that speak HTTP are not unclean")
+    func ownFiles() throws {
+        let board = Self.board()
+        board.leaveOut(["/lifeline", "/lifeline/app.js"])
+        func get(_ target: String) -> TraceEvent.Kind { .request(.received, .init(method: "GET", target: target)) }
+        let end = [
+            TraceEvent.Kind.ended(.init(initiator: "peer", isClean: false, code: 1006, reason: "", failure: "gone")),
+            .tcpEnded,
+        ]
+        let opening = TraceEvent.Kind.connected(peer: "192.0.2.1:5")
+        Self.record(
+            [opening, get("/lifeline?token=x"), Self.answer(200), get("/lifeline/app.js"), Self.answer(200)] + end,
+            connection: 1, on: board)
+        #expect(board.changes(since: 0).ids.isEmpty && board.recording().events.isEmpty)
+        Self.record([opening, get("/"), Self.answer(200)] + end, connection: 2, on: board)
+        Self.record(
+            [opening, get("/lifeline"), Self.answer(200), get("/chat"), Self.answer(101)], connection: 3, on: board)
+        Self.record(
+            [opening, get("/"), Self.answer(200), get("/lifeline"), Self.answer(200)], connection: 4, on: board)
+        let shown = board.changes(since: 0).changed
+        #expect(shown.map(\.id) == [2, 3, 4] && shown.map(\.state) == ["http", "open", "http"])
+        #expect(shown[0].isClean == nil && shown[0].ended != nil)
+    }
+
     @Test("What others have seen is shown as if it had been observed")
     func recorded() throws {
         let board = Self.board()

@@ -93,6 +93,36 @@ import Testing
         )
     }
 
+    @Test("Several recordings in a file keep their connections apart, and the files of one go on")
+    func parts() throws {
+        func recording(_ began: String?, _ connections: UInt64..., from start: Int64 = 0) -> Recording {
+            Recording(
+                began: began,
+                events: connections.enumerated().map { index, connection in
+                    TraceEvent(
+                        time: start + Int64(index), connection: connection, observer: .client,
+                        kind: .note("\(began ?? "") \(connection)"))
+                })
+        }
+        func numbers(_ parts: Recording...) throws -> [UInt64] {
+            try Recording(parts.map(\.text).joined()).events.map(\.connection)
+        }
+        let (day, later) = ("2026-11-22T10:00:00.000Z", "2026-11-22T11:00:00.500Z")
+        #expect(try numbers(recording(day, 1, 2), recording(day, 1, 2)) == [1, 2, 3, 4])
+        #expect(try numbers(recording(day, 1, 2), recording(day, 2, 5, from: 9)) == [1, 2, 2, 5])
+        #expect(try numbers(recording(day, 2, 1, from: 9), recording(day, 1, 2)) == [2, 1, 1, 2])
+        #expect(try numbers(recording(day, 1, 7), recording(later, 7, 8)) == [1, 7, 2, 8])
+        #expect(try numbers(recording(nil, 1), recording(nil, 1)) == [1, 2])
+        #expect(
+            try numbers(recording(day, 1), recording(day, 1, from: 9), recording(day, 1), recording(day, 1, from: 9))
+                == [1, 1, 2, 1])
+        #expect(try numbers(recording(day, .max), recording(later, .max)) == [.max, 1])
+        let both = try Recording(recording(day, 1).text + recording(later, 1, from: 5).text)
+        #expect(both.events.map(\.time) == [0, 3_600_500_000_005])
+        let end = try Recording(recording(day, 1).text + recording(later, 1, from: .max).text)
+        #expect(end.events.map(\.time) == [0, .max])
+    }
+
     @Test("Secrets are not recorded")
     func redaction() {
         var redaction = Redaction()

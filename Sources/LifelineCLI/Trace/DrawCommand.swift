@@ -113,7 +113,7 @@ struct DrawCommand: AsyncParsableCommand {
             })
         let others = Set(events.map(\.connection)).subtracting(asked).count
         return (cut > 0 ? ["\(cut.counted("message")) not recorded whole; the archive has their sizes (_size)"] : [])
-            + (others > 0 ? ["\(others.counted("connection")) without a request, not in the archive"] : [])
+            + (others > 0 && !asked.isEmpty ? ["\(others.counted("connection")) without a request, not in the archive"] : [])
     }
 
     private func text(_ recording: Recording, _ output: Terminal) -> String {

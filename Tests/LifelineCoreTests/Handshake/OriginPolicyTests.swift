@@ -59,6 +59,45 @@ struct OriginPolicyTests {
         #expect(!policy.allows(origin: "null", authority: nil))
     }
 
+    @Test(
+        "RFC 6454 §6.2 what browsers send passes the check",
+        arguments: [
+            "https://example.org", "http://localhost:3000", "https://Example.org:8443", "http://127.0.0.1",
+            "http://[::1]:8080",
+            "http://[2001:db8::1:0:0:1]", "chrome-extension://abcdefgh", "file://", "null",
+            "https://xn--mnchen-3ya.example",
+            "https://a_b.example", "http://1.example",
+        ])
+    func valid(_ origin: String) {
+        #expect(throws: Never.self) { try OriginPolicy.check(origin) }
+        let policy = OriginPolicy.oneOf([origin])
+        #expect(policy.invalidOrigin == nil && policy.allows(origin: origin.lowercased(), authority: nil))
+    }
+
+    @Test(
+        "RFC 6454 §6.2 what would never match is refused, with what to write",
+        arguments: [
+            ("https://example.org/", "https://example.org"), ("https://example.org:443", "https://example.org"),
+            ("http://example.org:80", "http://example.org"), ("example.org", "https://example.org"),
+            ("localhost:3000", "https://localhost:3000"), ("ws://example.org:81", "http://example.org:81"),
+            ("wss://example.org:443", "https://example.org"), ("https://example.org/a?b#c", "https://example.org"),
+            ("https://me@example.org", "https://example.org"),
+            ("https://example.org:08443", "https://example.org:8443"),
+            ("https://example.org:", "https://example.org"), ("http://[0:0:0:0:0:0:0:1]", "http://[::1]"),
+            ("http://[2001:DB8:0:0:1:0:0:1]", "http://[2001:db8::1:0:0:1]"),
+            ("http://[::ffff:1.2.3.4]", "http://[::ffff:102:304]"),
+            ("http://127.1", nil), ("https://*.example.org", nil), ("*", nil), ("", nil), ("https://", nil),
+            ("https://example.org:65536", nil), ("https://example.org:0", nil), ("https://exämple.org", nil),
+            ("https://a b", nil), ("https://a,https://b", nil), ("http://[1:2]", nil), ("http://[::1", nil),
+            ("://", nil),
+        ] as [(String, String?)])
+    func invalid(_ origin: String, _ suggestion: String?) {
+        let error = #expect(throws: OriginPolicy.InvalidOrigin.self) { try OriginPolicy.check(origin) }
+        #expect(error?.suggestion == suggestion && error?.reason.isEmpty == false)
+        #expect(OriginPolicy.oneOf(["https://a.example", origin]).invalidOrigin?.origin == origin)
+        if let suggestion { #expect(throws: Never.self) { try OriginPolicy.check(suggestion) } }
+    }
+
     @Test("§10.2 any origin, null too")
     func any() {
         #expect(OriginPolicy.any.allows(origin: "null", authority: "example.org"))
