@@ -28,6 +28,8 @@ package final class Relay: Sendable {
         package var latency: Duration = .zero
         /// What is done to each connection.
         package var faults: [(fault: RelayFault, after: RelayFault.Threshold)] = []
+        /// Is told, at most once a minute, why connections cannot be accepted.
+        package var acceptFailed: @Sendable (String) -> Void = { _ in }
 
         /// A relay without faults.
         package init(
@@ -53,6 +55,7 @@ package final class Relay: Sendable {
     private let connections = Lock<[UInt64: NIOLoopBound<RelayedConnection>]>([:])
     private let lastConnection = Atomic<UInt64>(0)
     private let listener = Lock<(any Channel)?>(nil)
+    private let lastAcceptFailure = Lock<NIODeadline?>(nil)
 
     /// A relay.
     ///
@@ -80,6 +83,7 @@ package final class Relay: Sendable {
         let bootstrap = ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { AcceptPause.add(to: $0) { self.acceptFailed($0) } }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(.autoRead, value: false)
@@ -113,6 +117,16 @@ package final class Relay: Sendable {
         while openConnections > 0, ContinuousClock.now < deadline {
             guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { return }
         }
+    }
+
+    private func acceptFailed(_ reason: String) {
+        let now = NIODeadline.now()
+        let isNews = lastAcceptFailure.withLock { last in
+            if let last, now - last < .minutes(1) { return false }
+            last = now
+            return true
+        }
+        if isNews { configuration.acceptFailed(reason) }
     }
 
     // MARK: From connections

@@ -129,6 +129,8 @@ struct ProxyCommand: AsyncParsableCommand {
         let interruption = Interruption { stop.yield() }
         defer { withExtendedLifetime(interruption) {} }
         do {
+            var configuration = configuration
+            configuration.acceptFailed = { log.note("cannot accept connections: " + $0) }
             let relay = try Relay(configuration) { queue.add($0) }
             let address = try await relay.listen()
             let url = (tlsCert == nil ? "ws://" : "wss://") + "\(address)"

@@ -59,6 +59,8 @@ enum NetworkErrorText {
         case EMFILE: "the process has as many open files as it may (ulimit -n)"
         case ENFILE: "the system has as many open files as it may"
         case EACCES, EPERM: "the system does not allow it"
+        case ENOMEM, ENOBUFS: "the system has no memory left for it"
+        case ENOSPC: "the kernel watches as many sockets as it may (fs.epoll.max_user_watches)"
         default: nil
         }
     }

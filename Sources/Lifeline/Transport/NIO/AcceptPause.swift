@@ -1,0 +1,38 @@
+import LifelineCore
+import NIOCore
+
+/// Has a listening channel of SwiftNIO's take a break where it cannot accept: the connection that waits would have it try
+/// again at once, for ever.
+final class AcceptPause: ChannelInboundHandler {
+    typealias InboundIn = any Channel
+
+    /// How long to wait before accepting again where the process, or the system, has run out of something.
+    static let pause = Duration.milliseconds(100)
+
+    private let failed: @Sendable (String) -> Void
+
+    private init(_ failed: @escaping @Sendable (String) -> Void) {
+        self.failed = failed
+    }
+
+    /// Adds the handler to a listening channel.
+    ///
+    /// - Parameter failed: Is told each time why no connection could be accepted.
+    static func add(
+        to channel: any Channel, _ failed: @escaping @Sendable (String) -> Void
+    ) -> EventLoopFuture<Void> {
+        channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(AcceptPause(failed))
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        failed(NetworkErrorText.describe(error))
+        let channel = context.channel
+        // They only fail where the channel is closed.
+        try? channel.syncOptions?.setOption(.autoRead, value: false)
+        context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(AcceptPause.pause)) {
+            try? channel.syncOptions?.setOption(.autoRead, value: true)
+        }
+    }
+}
