@@ -65,9 +65,12 @@ final class NIOEngine: Engine {
 
     private struct Socket: ListeningSocket {
         let channel: any Channel
+        let file: UnixSocketFile?
 
         func close() async {
+            // It only fails where the channel is closed.
             try? await channel.close().get()
+            file?.remove()
         }
     }
 
@@ -79,10 +82,17 @@ final class NIOEngine: Engine {
         case .hostname(let host, let port):
             let channel = try await bootstrap.bind(host: host, port: port).get()
             let found = ServerAddress.hostname(host, port: channel.localAddress?.port ?? port)
-            return (found, Socket(channel: channel))
+            return (found, Socket(channel: channel, file: nil))
         case .unixDomainSocket(let path):
-            let channel = try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
-            return (address, Socket(channel: channel))
+            // SwiftNIO would remove whatever socket stands at the path, before and behind.
+            let descriptor = try UnixSocketFile.listen(at: path)
+            let file = UnixSocketFile(at: path)
+            do {
+                return (address, Socket(channel: try await bootstrap.withBoundSocket(descriptor).get(), file: file))
+            } catch {
+                file?.remove()
+                throw error
+            }
         }
     }
 
