@@ -119,7 +119,8 @@ struct lifeline_sqe {
     uint64_t user_data;
     uint16_t buf_group;
     uint16_t personality;
-    int32_t file_index;
+    /// Also `file_index` and `splice_fd_in`, for other operations.
+    uint32_t optlen;
     uint64_t addr3;
     uint64_t pad;
 };

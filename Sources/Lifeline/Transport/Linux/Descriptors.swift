@@ -16,7 +16,7 @@ func closeDescriptor(_ descriptor: CInt) -> CInt {
 
 @inline(__always)
 func receiveBytes(_ descriptor: CInt, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
-    recv(descriptor, buffer.baseAddress, buffer.count, 0)
+    lifeline_receive(descriptor, buffer.baseAddress, buffer.count)
 }
 
 @inline(__always)

@@ -35,17 +35,27 @@ final class EpollLoop: LinuxLoop, @unchecked Sendable {
     let readBuffer: UnsafeMutableRawBufferPointer
     private var listeners: [LinuxListener] = []
 
-    override init() throws {
+    init() throws {
+        let wakeDescriptor = try LinuxLoop.makeWakeDescriptor()
         descriptor = epoll_create1(CInt(O_CLOEXEC))
+        guard descriptor >= 0 else {
+            let error = IOError(errnoCode: errno, reason: "epoll_create1")
+            _ = closeDescriptor(wakeDescriptor)
+            throw error
+        }
+        guard lifeline_epoll_ctl(descriptor, EPOLL_CTL_ADD, wakeDescriptor, lifeline_epollin, Tag.wake) == 0 else {
+            let error = IOError(errnoCode: errno, reason: "epoll_ctl")
+            _ = closeDescriptor(wakeDescriptor)
+            _ = closeDescriptor(descriptor)
+            throw error
+        }
         events = .allocate(capacity: Int(EpollLoop.maximumEvents))
         readBuffer = .allocate(byteCount: EpollLoop.readSize, alignment: 64)
-        try super.init()
-        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "epoll_create1") }
-        _ = lifeline_epoll_ctl(descriptor, EPOLL_CTL_ADD, wakeDescriptor, lifeline_epollin, Tag.wake)
+        super.init(wakeDescriptor: wakeDescriptor)
     }
 
     deinit {
-        if descriptor >= 0 { _ = closeDescriptor(descriptor) }
+        _ = closeDescriptor(descriptor)
         events.deallocate()
         readBuffer.deallocate()
     }
@@ -54,7 +64,9 @@ final class EpollLoop: LinuxLoop, @unchecked Sendable {
         // Rounded up: what is due is due, and a wait that ends early would be followed by another.
         let milliseconds = timeout < 0 ? -1 : CInt(clamping: (timeout + 999_999) / 1_000_000)
         let count = epoll_wait(descriptor, events, EpollLoop.maximumEvents, milliseconds)
+        let error = errno
         noteTick()
+        if count < 0, error != EINTR { waitFailed() }
         guard count > 0 else { return }
         for index in 0..<count {
             let data = lifeline_epoll_data(events, index)
@@ -81,37 +93,44 @@ final class EpollLoop: LinuxLoop, @unchecked Sendable {
     // MARK: Transports
 
     override func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> any LinuxTransport {
-        _ = lifeline_set_nonblocking(descriptor)
-        return EpollTransport(self, descriptor, marks)
+        EpollTransport(self, descriptor, marks)
     }
 
+    /// Has epoll tell of a transport's socket. The transport keeps itself alive for as long.
+    ///
+    /// - Returns: Whether it does; `errno` says why not.
     func add(_ transport: EpollTransport, _ events: UInt32) -> Bool {
-        let address = UInt64(UInt(bitPattern: Unmanaged.passRetained(transport).toOpaque()))
-        guard lifeline_epoll_ctl(descriptor, EPOLL_CTL_ADD, transport.descriptor, events, address) == 0 else {
-            Unmanaged.passUnretained(transport).release()
-            return false
-        }
-        return true
+        control(EPOLL_CTL_ADD, transport, events)
     }
 
-    func change(_ transport: EpollTransport, _ events: UInt32) {
+    /// The same with other events.
+    func change(_ transport: EpollTransport, _ events: UInt32) -> Bool {
+        control(EPOLL_CTL_MOD, transport, events)
+    }
+
+    private func control(_ operation: CInt, _ transport: EpollTransport, _ events: UInt32) -> Bool {
         let address = UInt64(UInt(bitPattern: Unmanaged.passUnretained(transport).toOpaque()))
-        _ = lifeline_epoll_ctl(descriptor, EPOLL_CTL_MOD, transport.descriptor, events, address)
+        return lifeline_epoll_ctl(descriptor, operation, transport.descriptor, events, address) == 0
     }
 
-    /// Forgets a transport whose descriptor has been closed, or is about to be.
-    func remove(_ transport: EpollTransport) {
+    /// Has epoll tell of a transport no more. What it has told already is still handled.
+    func forget(_ transport: EpollTransport) {
+        // It can only fail where the socket is not known.
         _ = lifeline_epoll_ctl(descriptor, EPOLL_CTL_DEL, transport.descriptor, 0, 0)
-        retire(transport)
-        Unmanaged.passUnretained(transport).release()
     }
 
     // MARK: Waiters
 
     override func awaitWritable(_ waiter: LinuxWaiter, timeout: Duration) {
-        let address = UInt64(UInt(bitPattern: Unmanaged.passRetained(waiter).toOpaque()))
-        _ = lifeline_epoll_ctl(
-            descriptor, EPOLL_CTL_ADD, waiter.descriptor, lifeline_epollout, address | Tag.waiter)
+        let address = UInt64(UInt(bitPattern: Unmanaged.passUnretained(waiter).toOpaque()))
+        guard
+            lifeline_epoll_ctl(
+                descriptor, EPOLL_CTL_ADD, waiter.descriptor, lifeline_epollout, address | Tag.waiter) == 0
+        else {
+            return waiter.finish(.failed(IOError(errnoCode: errno, reason: "epoll_ctl")))
+        }
+        // Released when it has been told.
+        _ = Unmanaged.passRetained(waiter)
         execute(after: timeout) { [weak self, weak waiter] in
             if let self, let waiter { finish(waiter, .timedOut) }
         }
@@ -127,15 +146,15 @@ final class EpollLoop: LinuxLoop, @unchecked Sendable {
 
     // MARK: Listeners
 
-    override func listen(_ listener: LinuxListener) {
+    override func listen(_ listener: LinuxListener) throws {
+        guard register(listener) else { throw IOError(errnoCode: errno, reason: "epoll_ctl") }
         listeners.append(listener)
-        register(listener)
     }
 
-    private func register(_ listener: LinuxListener) {
+    private func register(_ listener: LinuxListener) -> Bool {
         let address = UInt64(UInt(bitPattern: Unmanaged.passUnretained(listener).toOpaque()))
-        _ = lifeline_epoll_ctl(
-            descriptor, EPOLL_CTL_ADD, listener.descriptor, lifeline_epollin, address | Tag.listener)
+        return lifeline_epoll_ctl(
+            descriptor, EPOLL_CTL_ADD, listener.descriptor, lifeline_epollin, address | Tag.listener) == 0
     }
 
     override func stopListening(_ listener: LinuxListener, _ done: @escaping Work) {
@@ -156,14 +175,18 @@ final class EpollLoop: LinuxLoop, @unchecked Sendable {
             let error = errno
             if error == EAGAIN { return }
             if LinuxListener.isTransient(error) { continue }
-            listener.failed(error)
             // The socket stays readable; without a break, the loop would do nothing else.
             _ = lifeline_epoll_ctl(descriptor, EPOLL_CTL_DEL, listener.descriptor, 0, 0)
-            execute(after: LinuxListener.pause) { [weak self, weak listener] in
-                guard let self, let listener, listeners.contains(where: { $0 === listener }) else { return }
-                register(listener)
-            }
-            return
+            return rest(listener, error)
+        }
+    }
+
+    /// Has a listener take a break from which it comes back.
+    private func rest(_ listener: LinuxListener, _ error: CInt) {
+        listener.failed(error)
+        execute(after: LinuxListener.pause) { [weak self, weak listener] in
+            guard let self, let listener, listeners.contains(where: { $0 === listener }) else { return }
+            if !register(listener) { rest(listener, errno) }
         }
     }
 }

@@ -61,18 +61,24 @@ final class LinuxEngine: Engine {
         }
     }
 
-    private init(_ poller: Poller, loopCount: Int, ownsLoops: Bool) throws {
+    /// - Parameter ring: How much the queues of each io_uring hold.
+    init(_ poller: Poller, loopCount: Int, ownsLoops: Bool, ring: Uring.Size = .usual) throws {
         name = poller == .uring ? "io_uring" : "epoll"
         self.ownsLoops = ownsLoops
         drivers = try (0..<max(loopCount, 1)).map { _ -> LinuxLoop in
             switch poller {
             case .epoll: try EpollLoop()
-            case .uring: try UringLoop()
+            case .uring: try UringLoop(ring)
             }
         }
         loops = drivers.map { Loop(driver: $0) }
         for (index, (driver, loop)) in zip(drivers, loops).enumerated() {
-            try driver.start(loop, name: "lifeline-\(index)")
+            do {
+                try driver.start(loop, name: "lifeline-\(index)")
+            } catch {
+                for driver in drivers[..<index] { driver.stop() }
+                throw error
+            }
         }
     }
 
@@ -105,13 +111,13 @@ final class LinuxEngine: Engine {
     private struct Socket: ListeningSocket {
         let listener: LinuxListener
         let driver: LinuxLoop
-        let path: String?
+        let file: UnixSocketFile?
 
         func close() async {
             await withUnsafeContinuation { continuation in
                 driver.execute { driver.stopListening(listener) { continuation.resume() } }
             }
-            if let path { unlink(path) }
+            file?.remove()
         }
     }
 
@@ -119,8 +125,6 @@ final class LinuxEngine: Engine {
         at address: ServerAddress, _ acceptor: any ConnectionAcceptor, _ tls: NIOSSLContext?
     ) async throws -> (ServerAddress, any ListeningSocket) {
         let descriptor: CInt
-        var found = address
-        var path: String?
         switch address.storage {
         case .hostname(let host, let port):
             // A lookup blocks.
@@ -128,14 +132,26 @@ final class LinuxEngine: Engine {
                 try SocketAddress.makeAddressResolvingHost(host, port: port)
             }
             descriptor = try LinuxSocket.listening(at: resolved)
-            found = .hostname(host, port: LinuxSocket.localPort(descriptor) ?? port)
-        case .unixDomainSocket(let socketPath):
-            LinuxSocket.removeSocket(at: socketPath)
-            descriptor = try LinuxSocket.listening(at: SocketAddress(unixDomainSocketPath: socketPath))
-            path = socketPath
+        case .unixDomainSocket(let path):
+            descriptor = try UnixSocketFile.listen(at: path)
         }
-        let driver = drivers[0]
-        let listener = LinuxListener(
+        var file: UnixSocketFile?
+        if case .unixDomainSocket(let path) = address.storage { file = UnixSocketFile(at: path) }
+        do {
+            var found = address
+            if case .hostname(let host, _) = address.storage {
+                found = .hostname(host, port: try LinuxSocket.localPort(descriptor))
+            }
+            return (found, try await begin(listening(descriptor, acceptor), file))
+        } catch {
+            _ = closeDescriptor(descriptor)
+            file?.remove()
+            throw error
+        }
+    }
+
+    private func listening(_ descriptor: CInt, _ acceptor: any ConnectionAcceptor) -> LinuxListener {
+        LinuxListener(
             descriptor,
             accepted: { [self] descriptor in
                 place(descriptor, marks: acceptor.outboundMarks) { loop, transport, name in
@@ -143,8 +159,16 @@ final class LinuxEngine: Engine {
                 }
             },
             failed: { acceptor.acceptFailed(NetworkErrorText.describe(IOError(errnoCode: $0, reason: "accept"))) })
-        driver.execute { driver.listen(listener) }
-        return (found, Socket(listener: listener, driver: driver, path: path))
+    }
+
+    /// Has the first loop accept.
+    private func begin(_ listener: LinuxListener, _ file: UnixSocketFile?) async throws -> Socket {
+        let driver = drivers[0]
+        let result: Result<Void, any Error> = await withUnsafeContinuation { continuation in
+            driver.execute { continuation.resume(returning: Result { try driver.listen(listener) }) }
+        }
+        try result.get()
+        return Socket(listener: listener, driver: driver, file: file)
     }
 
     private typealias Make = @Sendable (Loop, any Transport, String) -> Connection
@@ -183,6 +207,12 @@ final class LinuxEngine: Engine {
     private func connected(
         _ descriptor: CInt, _ target: ConnectTarget, on index: Int, for requester: any ConnectionRequester
     ) {
+        do {
+            try drivers[index].prepare(descriptor)
+        } catch {
+            _ = closeDescriptor(descriptor)
+            return requester.connectFailed(error)
+        }
         drivers[index].load.wrappingAdd(1, ordering: .relaxed)
         begin(descriptor, on: index, target.outboundMarks) { loop, transport, name in
             requester.makeConnection(on: loop, over: transport, remoteAddress: name)
@@ -203,7 +233,7 @@ final class LinuxEngine: Engine {
             let waiter = LinuxWaiter(descriptor) { outcome in
                 switch outcome {
                 case .ready:
-                    if let error = LinuxSocket.takeError(descriptor) {
+                    if let error = LinuxSocket.takeError(descriptor, "connect") {
                         _ = closeDescriptor(descriptor)
                         return requester.connectFailed(error)
                     }
@@ -212,6 +242,9 @@ final class LinuxEngine: Engine {
                     _ = closeDescriptor(descriptor)
                     let timeout = TimeAmount(target.timeout)
                     requester.connectFailed(ChannelError.connectTimeout(timeout))
+                case .failed(let error):
+                    _ = closeDescriptor(descriptor)
+                    requester.connectFailed(error)
                 }
             }
             driver.awaitWritable(waiter, timeout: target.timeout)
@@ -228,11 +261,16 @@ final class LinuxEngine: Engine {
             .channelOption(.autoRead, value: false)
             .connect(host: target.host, port: target.port)
             .flatMapThrowing { channel in
-                let descriptor = try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
-                    of: NIOBSDSocket.Handle.self
-                ) { lifeline_duplicate($0) }
+                let descriptor =
+                    try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+                        of: NIOBSDSocket.Handle.self
+                    ) { handle in
+                        let descriptor = lifeline_duplicate(handle)
+                        return descriptor >= 0
+                            ? .success(descriptor) : .failure(IOError(errnoCode: errno, reason: "dup"))
+                    } as Result<CInt, IOError>?
                 channel.close(promise: nil)
-                guard let descriptor, descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "dup") }
+                guard let descriptor = try descriptor?.get() else { throw ChannelError.ioOnClosedChannel }
                 driver.execute { self.connected(descriptor, target, on: index, for: requester) }
             }
             .whenFailure { requester.connectFailed($0) }
@@ -246,6 +284,8 @@ final class LinuxWaiter: @unchecked Sendable {
     enum Outcome {
         case ready
         case timedOut
+        /// The kernel would not tell.
+        case failed(IOError)
     }
 
     let descriptor: CInt

@@ -53,9 +53,16 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
     @exclusivity(unchecked) private var retired: [AnyObject] = []
     private var thread = pthread_t()
 
-    init() throws {
-        wakeDescriptor = lifeline_eventfd()
-        guard wakeDescriptor >= 0 else { throw IOError(errnoCode: errno, reason: "eventfd") }
+    /// - Parameter wakeDescriptor: From ``makeWakeDescriptor()``; it is the loop's from now on.
+    init(wakeDescriptor: CInt) {
+        self.wakeDescriptor = wakeDescriptor
+    }
+
+    /// A descriptor with which other threads can wake one that waits.
+    static func makeWakeDescriptor() throws -> CInt {
+        let descriptor = lifeline_eventfd()
+        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "eventfd") }
+        return descriptor
     }
 
     deinit {
@@ -69,13 +76,18 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
         preconditionFailure("each way of waiting has its own")
     }
 
+    /// Makes a socket that this side has connected fit for ``makeTransport(_:_:)``; accepted ones are.
+    func prepare(_ descriptor: CInt) throws {}
+
     /// A transport over a connected socket, which it owns from now on.
     func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> any LinuxTransport {
         preconditionFailure("each way of waiting has its own")
     }
 
     /// Calls `accepted` with each connection that comes to a listening socket, until ``stopListening(_:_:)``.
-    func listen(_ listener: LinuxListener) {
+    ///
+    /// - Throws: `IOError` where the kernel refuses; the socket is still the caller's then.
+    func listen(_ listener: LinuxListener) throws {
         preconditionFailure("each way of waiting has its own")
     }
 
@@ -91,22 +103,60 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
 
     // MARK: The thread
 
-    /// Starts the thread.
+    /// Starts the thread, and waits until it can wait.
     func start(_ loop: Loop, name: String) throws {
         self.loop = loop
         tickTime = now()
-        let context = Unmanaged.passRetained(ThreadContext(driver: self, loop: loop, name: name))
+        let beginning = try Beginning()
+        let context = Unmanaged.passRetained(
+            ThreadContext(driver: self, loop: loop, name: name, beginning: beginning))
         let result = pthread_create(
             &thread, nil,
             { context in
                 let context = Unmanaged<ThreadContext>.fromOpaque(context!).takeRetainedValue()
                 context.name.withCString { lifeline_name_thread($0) }
-                context.driver.run()
+                context.driver.run(context.beginning)
                 return nil
             }, context.toOpaque())
         guard result == 0 else {
             context.release()
             throw IOError(errnoCode: result, reason: "pthread_create")
+        }
+        if let error = beginning.wait() {
+            // The thread has nothing more to do.
+            pthread_join(thread, nil)
+            throw error
+        }
+    }
+
+    /// Where a thread tells whoever has started it whether it could begin.
+    ///
+    /// `@unchecked Sendable`: the error is written before the semaphore is raised, and read behind it.
+    private final class Beginning: @unchecked Sendable {
+        private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+        private var error: (any Error)?
+
+        init() throws {
+            guard sem_init(semaphore, 0, 0) == 0 else {
+                let error = IOError(errnoCode: errno, reason: "sem_init")
+                semaphore.deallocate()
+                throw error
+            }
+        }
+
+        deinit {
+            sem_destroy(semaphore)
+            semaphore.deallocate()
+        }
+
+        func tell(_ error: (any Error)?) {
+            self.error = error
+            sem_post(semaphore)
+        }
+
+        func wait() -> (any Error)? {
+            while sem_wait(semaphore) != 0 {}
+            return error
         }
     }
 
@@ -114,11 +164,13 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
         let driver: LinuxLoop
         let loop: Loop
         let name: String
+        let beginning: Beginning
 
-        init(driver: LinuxLoop, loop: Loop, name: String) {
+        init(driver: LinuxLoop, loop: Loop, name: String, beginning: Beginning) {
             self.driver = driver
             self.loop = loop
             self.name = name
+            self.beginning = beginning
         }
     }
 
@@ -129,9 +181,15 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
         pthread_join(thread, nil)
     }
 
-    private func run() {
+    private func run(_ beginning: Beginning) {
         loop.bindToCurrentThread()
-        begin()
+        do {
+            try begin()
+        } catch {
+            loop.unbind()
+            return beginning.tell(error)
+        }
+        beginning.tell(nil)
         while !mustStop.load(ordering: .acquiring) {
             poll(timeout: timeout)
             if mailHasArrived { collectMail() }
@@ -150,14 +208,34 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
     }
 
     /// Called on the thread before it waits for the first time.
-    func begin() {}
+    func begin() throws {}
 
     /// Called on the thread when it has waited for the last time.
     func end() {}
 
+    /// How often a system call is tried that must not fail.
+    private static let maximumTries = 100
+
+    /// Waits a millisecond, so that what fails for good does not take a whole core.
+    static func takeBreath() {
+        usleep(1000)
+    }
+
+    /// The kernel has refused to wait. Nothing better can be done than to try again, and to do what others ask meanwhile.
+    func waitFailed() {
+        mailHasArrived = true
+        LinuxLoop.takeBreath()
+    }
+
     /// Keeps something until all events of the batch have been handled.
     func retire(_ object: AnyObject) {
         retired.append(object)
+    }
+
+    /// Notes that a connection of the loop's has ended.
+    func noteEnd() {
+        let load = load.wrappingSubtract(1, ordering: .relaxed).newValue
+        assert(load >= 0, "a connection has ended twice")
     }
 
     /// Notes that the thread has been woken.
@@ -185,8 +263,11 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
 
     private func wakeUp() {
         var one: UInt64 = 1
-        // It only fails where the counter is full, and then the thread has been woken.
-        _ = write(wakeDescriptor, &one, 8)
+        // Where the counter is full, the thread has been woken. After another failure nobody would wake it again.
+        for _ in 0..<LinuxLoop.maximumTries {
+            if write(wakeDescriptor, &one, 8) == 8 || errno == EAGAIN { return }
+            LinuxLoop.takeBreath()
+        }
     }
 
     private func collectMail() {

@@ -15,7 +15,9 @@ enum LinuxSocket {
 
     static func listening(at address: SocketAddress) throws -> CInt {
         try make(for: address) { descriptor in
-            set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
+            guard set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) else {
+                throw IOError(errnoCode: errno, reason: "setsockopt")
+            }
             let bound = address.withSockAddr { bind(descriptor, $0, socklen_t($1)) }
             guard bound == 0 else { throw IOError(errnoCode: errno, reason: "bind") }
             guard listen(descriptor, backlog) == 0 else { throw IOError(errnoCode: errno, reason: "listen") }
@@ -48,55 +50,67 @@ enum LinuxSocket {
         }
     }
 
+    /// How long reading goes on after a send has failed. What the peer sent before tells better how it ended, and mostly it
+    /// is all there.
+    static let patience = Duration.seconds(1)
+
     /// The error that a socket has met, if any.
-    static func takeError(_ descriptor: CInt) -> IOError? {
+    ///
+    /// - Parameter reason: What it has met it in.
+    static func takeError(_ descriptor: CInt, _ reason: String) -> IOError? {
         var error: CInt = 0
         var size = socklen_t(MemoryLayout<CInt>.size)
         guard getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) == 0 else {
             return IOError(errnoCode: errno, reason: "getsockopt")
         }
-        return error == 0 ? nil : IOError(errnoCode: error, reason: "connect")
+        return error == 0 ? nil : IOError(errnoCode: error, reason: reason)
     }
 
-    /// Has small writes leave at once. Unix domain sockets have no such delay.
+    /// Has small writes leave at once. Where that is refused, as Unix domain sockets do, which have no such delay, the
+    /// connection is no worse than slow.
     static func disableDelay(_ descriptor: CInt) {
-        set(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
+        _ = set(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
     }
 
-    private static func set(_ descriptor: CInt, _ level: CInt, _ option: CInt, _ value: CInt) {
+    /// Has io_uring wait for a socket: of one that does not block it would report that there is nothing.
+    static func setBlocking(_ descriptor: CInt) throws {
+        guard lifeline_set_blocking(descriptor) == 0 else { throw IOError(errnoCode: errno, reason: "fcntl") }
+    }
+
+    private static func set(_ descriptor: CInt, _ level: CInt, _ option: CInt, _ value: CInt) -> Bool {
         var value = value
-        _ = setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<CInt>.size))
+        return setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<CInt>.size)) == 0
     }
 
-    static func localPort(_ descriptor: CInt) -> Int? {
-        address { getsockname(descriptor, $0, $1) }?.port
+    /// The port that the kernel has found for a listening socket.
+    static func localPort(_ descriptor: CInt) throws -> Int {
+        guard let found = address({ getsockname(descriptor, $0, $1) }) else {
+            throw IOError(errnoCode: errno, reason: "getsockname")
+        }
+        return found?.port ?? 0
     }
 
     static func peerName(_ descriptor: CInt) -> String {
-        address { getpeername(descriptor, $0, $1) }?.name ?? "a Unix domain socket"
+        // A peer that has gone has no name any more.
+        guard let found = address({ getpeername(descriptor, $0, $1) }) else { return "unknown" }
+        return found?.name ?? "a Unix domain socket"
     }
 
+    /// - Returns: The address, which is `nil` where it is neither of IPv4 nor of IPv6; `nil` where the call fails.
     private static func address(
         _ read: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
-    ) -> SocketAddress? {
+    ) -> SocketAddress?? {
         var storage = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
         return withUnsafeMutableBytes(of: &storage) { bytes in
             let base = bytes.baseAddress.unsafelyUnwrapped
             guard read(base.assumingMemoryBound(to: sockaddr.self), &size) == 0 else { return nil }
             switch CInt(base.assumingMemoryBound(to: sockaddr.self).pointee.sa_family) {
-            case AF_INET: return SocketAddress(base.assumingMemoryBound(to: sockaddr_in.self).pointee)
-            case AF_INET6: return SocketAddress(base.assumingMemoryBound(to: sockaddr_in6.self).pointee)
-            default: return nil
+            case AF_INET: return .some(SocketAddress(base.assumingMemoryBound(to: sockaddr_in.self).pointee))
+            case AF_INET6: return .some(SocketAddress(base.assumingMemoryBound(to: sockaddr_in6.self).pointee))
+            default: return .some(nil)
             }
         }
-    }
-
-    /// Removes what an earlier server has left at a path; anything but a socket stays.
-    static func removeSocket(at path: String) {
-        var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return }
-        unlink(path)
     }
 }
 #endif

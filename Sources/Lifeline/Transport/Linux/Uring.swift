@@ -41,10 +41,15 @@ struct Uring {
 
     private static let getEvents: UInt32 = 1
 
-    /// Entries of the submission queue; more make an extra call.
-    private static let entries: UInt32 = 1024
-    /// Entries of the completion queue; the kernel keeps what does not fit.
-    private static let completions: UInt32 = 8192
+    /// How much the queues hold.
+    struct Size: Hashable, Sendable {
+        /// Entries of the submission queue; more make an extra call.
+        var entries: UInt32
+        /// Entries of the completion queue; the kernel keeps what does not fit.
+        var completions: UInt32
+
+        static let usual = Size(entries: 1024, completions: 8192)
+    }
 
     /// Buffers that the kernel fills, one after the other, each by and by (`IOU_PBUF_RING_INC`): measured as faster than
     /// many small ones for messages of every size.
@@ -87,12 +92,12 @@ struct Uring {
     /// Sets a ring up, to be used by the thread that calls ``enable()`` alone.
     ///
     /// - Throws: `IOError` with the name of what the kernel refuses.
-    init() throws {
+    init(_ size: Size = .usual) throws {
         var parameters = lifeline_uring_params()
-        parameters.cq_entries = Uring.completions
+        parameters.cq_entries = size.completions
         parameters.flags =
             Setup.cqSize | Setup.submitAll | Setup.singleIssuer | Setup.deferTaskRun | Setup.startDisabled
-        descriptor = lifeline_uring_setup(Uring.entries, &parameters)
+        descriptor = lifeline_uring_setup(size.entries, &parameters)
         guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "io_uring_setup") }
 
         ringSize = max(
@@ -168,8 +173,10 @@ struct Uring {
     }
 
     /// Makes the current thread the one that uses the ring.
-    func enable() {
-        _ = lifeline_uring_register(descriptor, 12, nil, 0)
+    func enable() throws {
+        guard lifeline_uring_register(descriptor, 12, nil, 0) == 0 else {
+            throw IOError(errnoCode: errno, reason: "io_uring_register")
+        }
     }
 
     func close() {
@@ -197,38 +204,45 @@ struct Uring {
     /// Hands the entries to the kernel without waiting. Where it takes none because too many completions wait, those are
     /// put by.
     private mutating func makeRoom() {
-        enter(complete: 0, flags: 0, nil)
+        _ = enter(complete: 0, flags: 0, nil)
         while localTail &- lifeline_load_acquire(sqHead) >= sqCapacity {
             while let completion = takeCompletion() { putBy.append(completion) }
-            enter(complete: 0, flags: Uring.getEvents, nil)
+            if !enter(complete: 0, flags: Uring.getEvents, nil) { LinuxLoop.takeBreath() }
         }
     }
 
     /// Hands the entries to the kernel, and waits for a completion.
     ///
     /// - Parameter timeout: Nanoseconds; negative to wait for ever, 0 not to wait.
+    /// - Returns: Whether the kernel would; otherwise it is asked again later.
     @inline(__always)
-    mutating func submitAndWait(timeout: Int64) {
+    mutating func submitAndWait(timeout: Int64) -> Bool {
         guard timeout != 0, putBy.isEmpty else { return enter(complete: 0, flags: Uring.getEvents, nil) }
         guard timeout > 0 else { return enter(complete: 1, flags: Uring.getEvents, nil) }
         var time = lifeline_timespec(tv_sec: timeout / 1_000_000_000, tv_nsec: timeout % 1_000_000_000)
-        withUnsafePointer(to: &time) { time in
+        return withUnsafePointer(to: &time) { time in
             var argument = lifeline_uring_getevents_arg()
             argument.ts = UInt64(UInt(bitPattern: time))
-            withUnsafePointer(to: &argument) { enter(complete: 1, flags: Uring.getEvents | 8, $0) }
+            return withUnsafePointer(to: &argument) { enter(complete: 1, flags: Uring.getEvents | 8, $0) }
         }
     }
 
+    /// - Returns: Whether the kernel has done what was asked of it.
     @inline(__always)
     private mutating func enter(
         complete: UInt32, flags: UInt32, _ argument: UnsafePointer<lifeline_uring_getevents_arg>?
-    ) {
+    ) -> Bool {
         let count = localTail &- submittedTail
         lifeline_store_release(sqTail, localTail)
         let size = argument == nil ? 0 : MemoryLayout<lifeline_uring_getevents_arg>.size
         let submitted = lifeline_uring_enter(descriptor, count, complete, flags, argument, size)
+        if submitted >= 0 {
+            submittedTail &+= UInt32(submitted)
+            return true
+        }
         // Interrupted, or timed out: the kernel has taken the entries all the same, as its head says.
-        submittedTail = submitted >= 0 ? submittedTail &+ UInt32(submitted) : lifeline_load_acquire(sqHead)
+        submittedTail = lifeline_load_acquire(sqHead)
+        return errno == EINTR || errno == ETIME
     }
 
     // MARK: Completions
@@ -253,14 +267,25 @@ struct Uring {
     private mutating func takeCompletion() -> lifeline_cqe? {
         let head = cqHead.pointee
         guard head != lifeline_load_acquire(cqTail) else { return nil }
+        #if DEBUG
+        var completion = cqes[Int(head & cqMask)]
+        Uring.tamper?(&completion)
+        #else
         let completion = cqes[Int(head & cqMask)]
+        #endif
         lifeline_store_release(cqHead, head &+ 1)
         return completion
     }
 
+    #if DEBUG
+    /// What a test does to completions, on the threads that take them.
+    nonisolated(unsafe) static var tamper: (@Sendable (inout lifeline_cqe) -> Void)?
+    #endif
+
     /// Hands the entries to the kernel without waiting, and without looking at what has been completed.
     mutating func submit() {
-        enter(complete: 0, flags: 0, nil)
+        // What it does not take now, it takes with the next call.
+        _ = enter(complete: 0, flags: 0, nil)
     }
 
     /// Takes what has been completed by now, and puts by, in order, what `mustWait` says so of.

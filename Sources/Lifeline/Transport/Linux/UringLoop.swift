@@ -22,6 +22,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         static let listener: UInt64 = 2
         static let other: UInt64 = 3
         static let zeroCopySend: UInt64 = 4
+        static let watch: UInt64 = 5
         static let mask: UInt64 = 7
         /// The eventfd that wakes the thread.
         static let wake: UInt64 = other | 1 << 3
@@ -56,14 +57,19 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
     /// Listeners that have been closed, and wait for their last completion.
     private var closing: [(listener: LinuxListener, done: Work)] = []
 
-    override init() throws {
-        ring = try Uring()
+    /// - Parameter size: How much the queues hold.
+    init(_ size: Uring.Size = .usual) throws {
+        let wakeDescriptor = try LinuxLoop.makeWakeDescriptor()
+        do {
+            ring = try Uring(size)
+        } catch {
+            _ = closeDescriptor(wakeDescriptor)
+            throw error
+        }
         wakeCounter = .allocate(capacity: 1)
         wakeCounter.initialize(to: 0)
         readBuffer = .allocate(byteCount: DirectReceiving.readSize, alignment: 64)
-        // Where that fails, the initialized part is destroyed, and the ring stays: once in a process that has run out of
-        // descriptors.
-        try super.init()
+        super.init(wakeDescriptor: wakeDescriptor)
     }
 
     deinit {
@@ -72,8 +78,8 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         readBuffer.deallocate()
     }
 
-    override func begin() {
-        ring.enable()
+    override func begin() throws {
+        try ring.enable()
         awaitWake()
     }
 
@@ -94,7 +100,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
 
     override func poll(timeout: Int64) {
         unsubmittedSends = 0
-        ring.submitAndWait(timeout: timeout)
+        if !ring.submitAndWait(timeout: timeout) { waitFailed() }
         noteTick()
         while let completion = ring.nextCompletion() {
             handle(completion)
@@ -134,6 +140,10 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
             Unmanaged<UringTransport>.fromOpaque(object.unsafelyUnwrapped)._withUnsafeGuaranteedRef {
                 $0.sendCompleted(completion.res)
             }
+        case Tag.watch:
+            Unmanaged<UringTransport>.fromOpaque(object.unsafelyUnwrapped)._withUnsafeGuaranteedRef {
+                $0.watchCompleted(completion.res, completion.flags)
+            }
         case Tag.zeroCopySend:
             zeroCopySendCompleted(Unmanaged.fromOpaque(object.unsafelyUnwrapped), completion)
         case Tag.listener:
@@ -141,19 +151,24 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         default:
             if completion.user_data == Tag.wake {
                 mailHasArrived = true
+                if completion.res < 0 { LinuxLoop.takeBreath() }
                 awaitWake()
             } else if completion.user_data != Tag.other {
-                Unmanaged<LinuxWaiter>.fromOpaque(object.unsafelyUnwrapped).takeRetainedValue().finish(.ready)
+                let waiter = Unmanaged<LinuxWaiter>.fromOpaque(object.unsafelyUnwrapped).takeRetainedValue()
+                waiter.finish(
+                    completion.res >= 0 ? .ready : .failed(IOError(errnoCode: -completion.res, reason: "poll")))
             }
         }
     }
 
     // MARK: Transports
 
+    override func prepare(_ descriptor: CInt) throws {
+        try LinuxSocket.setBlocking(descriptor)
+    }
+
     override func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> any LinuxTransport {
-        // On a socket that does not block the kernel would report that there is nothing, rather than wait.
-        _ = lifeline_set_blocking(descriptor)
-        return UringTransport(self, descriptor, marks)
+        UringTransport(self, descriptor, marks)
     }
 
     @inline(__always)
@@ -170,11 +185,25 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         entry.pointee.user_data = address(transport) | Tag.receive
     }
 
-    func receive(_ transport: UringTransport) {
+    /// Whether the kernel ends a receive by itself when it has brought so much (Linux 6.17); until it says that it does not.
+    var receivesBounded = true
+    /// The most bytes that a receive brings before it is asked for again: what comes on the whole after a connection has
+    /// wanted no more.
+    private static let maximumReceived: UInt32 = 128 << 10
+
+    /// Receives until that is cancelled, or has brought enough.
+    ///
+    /// - Parameter once: Whether one buffer's bytes are enough.
+    func receive(_ transport: UringTransport, once: Bool) {
         let entry = ring.next()
         entry.pointee.opcode = Uring.Operation.receive
         entry.pointee.flags = 1 << 5  // IOSQE_BUFFER_SELECT, from group 0
-        entry.pointee.ioprio = 1 << 1  // IORING_RECV_MULTISHOT
+        if once {
+            entry.pointee.len = UInt32(Uring.bufferSize)
+        } else {
+            entry.pointee.ioprio = 1 << 1  // IORING_RECV_MULTISHOT
+            if receivesBounded { entry.pointee.optlen = UringLoop.maximumReceived }
+        }
         entry.pointee.fd = transport.descriptor
         entry.pointee.user_data = address(transport) | Tag.receive
     }
@@ -222,6 +251,25 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         reference.release()
     }
 
+    /// Tells a transport each time its socket fails, or is hung up.
+    func watch(_ transport: UringTransport) {
+        let entry = ring.next()
+        entry.pointee.opcode = Uring.Operation.pollAdd
+        entry.pointee.fd = transport.descriptor
+        // The kernel adds errors and hangups. It tells of changes alone: an end of the peer's that is not read yet, once.
+        entry.pointee.op_flags = 0
+        entry.pointee.len = 1 << 0  // IORING_POLL_ADD_MULTI
+        entry.pointee.user_data = address(transport) | Tag.watch
+    }
+
+    /// Ends that.
+    func cancelWatch(_ transport: UringTransport) {
+        let entry = ring.next()
+        entry.pointee.opcode = Uring.Operation.asyncCancel
+        entry.pointee.addr = address(transport) | Tag.watch
+        entry.pointee.user_data = Tag.other
+    }
+
     /// Stops the receiving that is under way.
     func cancelReceive(_ transport: UringTransport) {
         let entry = ring.next()
@@ -260,8 +308,8 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
 
     // MARK: Listeners
 
-    override func listen(_ listener: LinuxListener) {
-        _ = lifeline_set_blocking(listener.descriptor)
+    override func listen(_ listener: LinuxListener) throws {
+        try LinuxSocket.setBlocking(listener.descriptor)
         listeners.append(listener)
         accept(listener)
     }

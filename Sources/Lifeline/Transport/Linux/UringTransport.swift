@@ -12,8 +12,8 @@ import Glibc
 
 /// A socket on a ``UringLoop``.
 ///
-/// It has at most one receive and one send under way. The kernel refers to the transport, and to what is being sent,
-/// until both have been completed; only then is the socket closed.
+/// It has at most one receive, one send and one watch under way. The kernel refers to the transport, and to what is being
+/// sent, until all have been completed; only then is the socket closed.
 final class UringTransport: LinuxTransport {
     private unowned(unsafe) let driver: UringLoop
     private unowned(unsafe) let loop: Loop
@@ -28,7 +28,11 @@ final class UringTransport: LinuxTransport {
     @exclusivity(unchecked) private var queue = OutputQueue()
     /// How many bytes of the block have been written.
     @exclusivity(unchecked) private var writtenOfBlock = 0
-    @exclusivity(unchecked) private(set) var pendingBytes = 0
+    /// How many bytes are in both.
+    @exclusivity(unchecked) private var waitingBytes = 0
+    /// The bytes that were taken, and will not be written any more.
+    private var droppedBytes = 0
+    var pendingBytes: Int { waitingBytes &+ droppedBytes }
     @exclusivity(unchecked) private(set) var isWritable = true {
         didSet { connection?.transportIsWritable = isWritable }
     }
@@ -49,16 +53,24 @@ final class UringTransport: LinuxTransport {
     private var readsInVain = 0
     /// Whether what is under way is the wait for such bytes.
     private var awaitsInput = false
+    /// Whether the ring would tell of a reset, while nothing is received.
+    private var isWatching = false
+    /// Whether reading has been paused before: where the ring cannot bound what it receives, it receives once at a time then.
+    private var hasPaused = false
+    /// Whether what is under way is bounded.
+    private var receiveIsBounded = false
     @exclusivity(unchecked) private var isSending = false
     /// Whether large payloads are sent where they lie; until the kernel says that it does not, or cannot.
     private(set) var sendsWithoutCopy: Bool
     private var isReading = true
     private var inputHasEnded = false
-    /// Whether the peer takes nothing any more. What it had sent before can still be read.
-    private var outputIsBroken = false
+    /// Why nothing can be written any more. What the peer had sent before can still be read.
+    private var outputError: IOError?
     private var mustShutDown = false
     private var mustClose = false
     private var isEnding = false
+    /// Whether the transport keeps itself alive.
+    private var isOpen = false
 
     init(_ driver: UringLoop, _ descriptor: CInt, _ marks: BufferLimits.Marks) {
         self.driver = driver
@@ -68,10 +80,17 @@ final class UringTransport: LinuxTransport {
         self.marks = marks
     }
 
+    deinit {
+        assert(!isOpen && !isReceiving && !isSending && !isWatching, "an open socket was forgotten")
+    }
+
     func begin(_ connection: Connection) {
+        loop.assertOnLoop()
+        assert(!isOpen && !isEnding, "a transport begins once")
         self.connection = connection
         // Released when the socket has been closed.
         _ = Unmanaged.passRetained(self)
+        isOpen = true
         connection.established()
         receive()
     }
@@ -79,10 +98,39 @@ final class UringTransport: LinuxTransport {
     // MARK: Input
 
     private func receive() {
-        guard isReading, !isReceiving, !inputHasEnded, !isEnding else { return }
+        guard !isReceiving, !isEnding else { return }
+        guard isReading, !inputHasEnded else { return watch() }
         isReceiving = true
         awaitsInput = isReceivingDirectly
-        if awaitsInput { driver.awaitInput(self) } else { driver.receive(self) }
+        receiveIsBounded = driver.receivesBounded
+        if awaitsInput { driver.awaitInput(self) } else { driver.receive(self, once: hasPaused && !receiveIsBounded) }
+    }
+
+    /// Has the ring tell of a reset: nothing else would, while nothing is received.
+    private func watch() {
+        guard !isWatching else { return }
+        isWatching = true
+        driver.watch(self)
+    }
+
+    /// What the watch came to: what has happened to the socket, or an error.
+    func watchCompleted(_ result: CInt, _ flags: UInt32) {
+        if flags & Uring.Completion.more == 0 { isWatching = false }
+        guard !isEnding else { return finishEnd() }
+        if result > 0 {
+            if UInt32(result) & (lifeline_epollerr | lifeline_epollhup) != 0 { hungUp() }
+        } else if result < 0, result != -ECANCELED, result != -EINTR {
+            fail(IOError(errnoCode: -result, reason: "poll"))
+        }
+        if !isWatching, !isReading || inputHasEnded { receive() }
+    }
+
+    /// The socket has failed, or both of its directions are over.
+    private func hungUp() {
+        // Where it is read from, what the peer sent before comes first, and tells how it ended.
+        if isReading, !inputHasEnded { return }
+        if let error = outputError ?? LinuxSocket.takeError(descriptor, "recv") { return fail(error) }
+        if inputHasEnded { end() }
     }
 
     /// Bytes have arrived.
@@ -152,34 +200,44 @@ final class UringTransport: LinuxTransport {
         switch -result {
         case ENOBUFS, ECANCELED, EINTR, EAGAIN:
             break
+        case EINVAL where receiveIsBounded && driver.receivesBounded:
+            driver.receivesBounded = false
         case 0:
+            // A reset that a send has met looks like an end here.
+            if let outputError, outputError.errnoCode != EPIPE { return fail(outputError) }
             inputHasEnded = true
             connection?.inputEnded()
         case ..<0:
             break
         case let code:
-            inputHasEnded = true
-            let error = IOError(errnoCode: code, reason: "recv")
-            connection?.failed(NetworkErrorText.describe(error), error)
-            end()
+            fail(IOError(errnoCode: code, reason: "recv"))
         }
     }
 
     func setReading(_ reads: Bool) {
+        loop.assertOnLoop()
         guard reads != isReading else { return }
         isReading = reads
         if reads {
+            if isWatching { driver.cancelWatch(self) }
             receive()
-        } else if isReceiving {
-            driver.cancelReceive(self)
+        } else {
+            hasPaused = true
+            if isReceiving { driver.cancelReceive(self) } else { receive() }
+            // Nothing that is still to be read would tell.
+            if let outputError { failSoon(outputError) }
         }
     }
 
     // MARK: Output
 
     @inline(__always)
+    private var takesOutput: Bool { descriptor >= 0 && !isEnding && outputError == nil }
+
+    @inline(__always)
     func write(_ block: OutputBlock) {
-        guard descriptor >= 0, !outputIsBroken, !isEnding else { return loop.recycle(block) }
+        loop.assertOnLoop()
+        guard takesOutput else { return drop(block) }
         add(block.count)
         if !hasBlock, queue.isEmpty {
             self.block = block
@@ -191,14 +249,22 @@ final class UringTransport: LinuxTransport {
     }
 
     func write(_ payload: ByteBuffer) {
-        guard descriptor >= 0, !outputIsBroken, !isEnding, payload.readableBytes > 0 else { return }
+        guard payload.readableBytes > 0 else { return }
+        guard takesOutput else {
+            droppedBytes &+= payload.readableBytes
+            return
+        }
         if sendsWithoutCopy, payload.readableBytes >= UringTransport.minimumZeroCopySize {
             add(payload.readableBytes)
             queue.append(payload)
             return
         }
         let written = payload.withUnsafeReadableBytes { writeAtOnce($0) }
-        guard written < payload.readableBytes, !outputIsBroken else { return }
+        guard written < payload.readableBytes else { return }
+        guard takesOutput else {
+            droppedBytes &+= payload.readableBytes
+            return
+        }
         add(payload.readableBytes - written)
         queue.append(payload.getSlice(at: payload.readerIndex + written, length: payload.readableBytes - written)!)
     }
@@ -207,9 +273,17 @@ final class UringTransport: LinuxTransport {
     var separatePayloadSize: Int { 64 << 10 }
 
     func write(lent payload: UnsafeRawBufferPointer) {
-        guard descriptor >= 0, !outputIsBroken, !isEnding, !payload.isEmpty else { return }
+        guard !payload.isEmpty else { return }
+        guard takesOutput else {
+            droppedBytes &+= payload.count
+            return
+        }
         let rest = UnsafeRawBufferPointer(rebasing: payload[writeAtOnce(payload)...])
-        guard !rest.isEmpty, !outputIsBroken else { return }
+        guard !rest.isEmpty else { return }
+        guard takesOutput else {
+            droppedBytes &+= payload.count
+            return
+        }
         add(rest.count)
         queue.append(copying: rest)
     }
@@ -223,11 +297,12 @@ final class UringTransport: LinuxTransport {
         let header = hasBlock ? block.bytes : UnsafeRawBufferPointer(start: payload.baseAddress, count: 0)
         let written = lifeline_send2(descriptor, header.baseAddress, header.count, payload.baseAddress, payload.count)
         guard written >= 0 else {
-            if errno != EAGAIN, errno != EINTR { breakOutput() }
+            let error = errno
+            if error != EAGAIN, error != EINTR { breakOutput(error) }
             return 0
         }
         guard hasBlock else { return written }
-        pendingBytes -= min(written, header.count)
+        waitingBytes -= min(written, header.count)
         guard written >= header.count else {
             writtenOfBlock = written
             return 0
@@ -281,7 +356,7 @@ final class UringTransport: LinuxTransport {
         else { return false }
         isSending = false
         hasBlock = false
-        pendingBytes = 0
+        waitingBytes = 0
         loop.recycle(block)
         return true
     }
@@ -290,10 +365,10 @@ final class UringTransport: LinuxTransport {
         guard !isEnding else { return finishEnd() }
         guard result >= 0 else {
             if result == -EINTR || result == -EAGAIN { return send() }
-            return breakOutput()
+            return breakOutput(-result)
         }
         let count = Int(result)
-        pendingBytes -= count
+        waitingBytes -= count
         if hasBlock {
             writtenOfBlock += count
             if writtenOfBlock == block.count {
@@ -303,10 +378,10 @@ final class UringTransport: LinuxTransport {
         } else {
             queue.advance(by: count, loop)
         }
-        if !isWritable, pendingBytes < marks.low { becomeWritable() }
+        if !isWritable, waitingBytes < marks.low { becomeWritable() }
         // Who was told that there is room may have filled it.
-        if !isSending, pendingBytes > 0 { send() }
-        if pendingBytes == 0 { outputIsWritten() }
+        if !isSending, waitingBytes > 0 { send() }
+        if waitingBytes == 0 { outputIsWritten() }
     }
 
     /// What a send without a copy came to; its memory is still in use.
@@ -328,22 +403,31 @@ final class UringTransport: LinuxTransport {
 
     @inline(__always)
     private func add(_ count: Int) {
-        pendingBytes &+= count
-        if pendingBytes > marks.high { isWritable = false }
+        waitingBytes &+= count
+        if waitingBytes > marks.high { isWritable = false }
     }
 
     private func becomeWritable() {
-        guard descriptor >= 0, !outputIsBroken, !isEnding else { return }
+        guard takesOutput else { return }
         isWritable = true
         connection?.outputDrained()
     }
 
-    /// Drops what cannot be written any more. What the peer had to say is still read, and tells how it ended.
-    private func breakOutput() {
-        outputIsBroken = true
+    /// Notes that nothing can be written any more.
+    private func breakOutput(_ code: CInt) {
+        guard takesOutput else { return }
+        let error = IOError(errnoCode: code, reason: "send")
+        outputError = error
         isWritable = false
         dropOutput()
-        if mustClose { end() }
+        if mustClose {
+            end()
+        } else if !isReading || inputHasEnded {
+            fail(error)
+        } else {
+            // What the peer sent before is read on, and tells how it ended; mostly it is all there.
+            failSoon(error, after: LinuxSocket.patience)
+        }
     }
 
     private func dropOutput() {
@@ -351,7 +435,13 @@ final class UringTransport: LinuxTransport {
         if hasBlock { loop.recycle(block) }
         hasBlock = false
         queue.removeAll(loop)
-        pendingBytes = 0
+        droppedBytes &+= waitingBytes
+        waitingBytes = 0
+    }
+
+    private func drop(_ block: OutputBlock) {
+        droppedBytes &+= block.count
+        loop.recycle(block)
     }
 
     // MARK: The end
@@ -365,24 +455,41 @@ final class UringTransport: LinuxTransport {
     }
 
     func shutdownOutput() {
+        loop.assertOnLoop()
         mustShutDown = true
-        if pendingBytes == 0 { outputIsWritten() }
+        if waitingBytes == 0 { outputIsWritten() }
     }
 
     func close() {
+        loop.assertOnLoop()
         mustClose = true
-        if pendingBytes == 0 { outputIsWritten() }
+        if waitingBytes == 0 { outputIsWritten() }
     }
 
     func abort() {
+        loop.assertOnLoop()
         end()
+    }
+
+    /// The byte stream has failed: tells the connection, and ends.
+    private func fail(_ error: IOError) {
+        guard descriptor >= 0, !isEnding else { return }
+        inputHasEnded = true
+        connection?.failed(NetworkErrorText.describe(error), error)
+        end()
+    }
+
+    /// The same when the loop comes round, or later: not in the middle of what the connection is at.
+    private func failSoon(_ error: IOError, after delay: Duration = .zero) {
+        nonisolated(unsafe) let transport = self
+        driver.execute(after: delay) { transport.fail(error) }
     }
 
     private func end() {
         guard !isEnding, descriptor >= 0 else { return }
         isEnding = true
         isWritable = false
-        if isReceiving || isSending {
+        if isReceiving || isSending || isWatching {
             driver.cancelAll(self)
         } else {
             finishEnd()
@@ -391,11 +498,12 @@ final class UringTransport: LinuxTransport {
 
     /// Closes the socket once nothing is under way on it.
     private func finishEnd() {
-        guard isEnding, !isReceiving, !isSending, descriptor >= 0 else { return }
+        guard isEnding, !isReceiving, !isSending, !isWatching, isOpen else { return }
+        isOpen = false
         dropOutput()
         _ = closeDescriptor(descriptor)
         descriptor = -1
-        _ = driver.load.wrappingSubtract(1, ordering: .relaxed)
+        driver.noteEnd()
         driver.retire(self)
         Unmanaged.passUnretained(self).release()
         if let connection {
