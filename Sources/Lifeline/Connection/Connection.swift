@@ -1,13 +1,13 @@
-import LifelineCore
+package import LifelineCore
 import NIOCore
 
 /// Drives one `Endpoint` over one ``Transport``, whatever engine is behind it.
 ///
 /// A connection belongs to its loop, which alone refers to it, calls it, and frees it. It is not Sendable, so that the
 /// compiler keeps it there; everybody else holds its ``handle``.
-final class Connection {
-    let loop: Loop
-    let id: UInt64
+package final class Connection {
+    package let loop: Loop
+    package let id: UInt64
     let settings: ConnectionSettings
     var limits: BufferLimits { settings.limits }
     /// From this size on a payload is not copied behind its header, but handed to the transport where it lies.
@@ -19,7 +19,7 @@ final class Connection {
     /// The byte stream; `nil` once TCP has ended.
     @exclusivity(unchecked) var transport: (any Transport)?
     /// Whether the transport takes more; its own word, which it writes here whenever it changes.
-    @exclusivity(unchecked) var transportIsWritable = true
+    @exclusivity(unchecked) package var transportIsWritable = true
     @inline(__always) var isWritable: Bool { transportIsWritable && !isTerminated }
     /// The peer's address and port.
     let remoteAddress: String
@@ -41,15 +41,15 @@ final class Connection {
     /// Whether the transport has been asked not to read.
     @exclusivity(unchecked) private var transportIsPaused = false
     /// Whether the peer has ended its side of TCP behind what is held.
-    private var endIsHeld = false
+    private(set) var endIsHeld = false
 
     /// What the engine reported from inside a call of ours; it is seen to at the end of the turn.
     @exclusivity(unchecked) private var reports: [Report] = []
     /// Whether a handler, or the transport, is at work on this connection: then nothing may happen to it from below. What a
     /// handler has borrowed would be gone, and its calls would come inside one another.
-    @exclusivity(unchecked) private var isBusy = false
+    @exclusivity(unchecked) private(set) var isBusy = false
     /// Whether the loop comes by at the end of the turn.
-    @exclusivity(unchecked) private var isQueued = false
+    @exclusivity(unchecked) private(set) var isQueued = false
 
     /// What others than the loop hold of the connection, where somebody does.
     @exclusivity(unchecked) private var existingHandle: ConnectionHandle?
@@ -84,16 +84,16 @@ final class Connection {
 
     /// Where the loop keeps this connection's deadline; negative once it does not.
     @exclusivity(unchecked) var deadlinePlace = -1
-    @exclusivity(unchecked) private var deadline: Instant?
+    @exclusivity(unchecked) private(set) var deadline: Instant?
     /// When a peer that takes nothing is given up; set while the transport is full.
-    @exclusivity(unchecked) private var stallDeadline: Instant?
+    @exclusivity(unchecked) private(set) var stallDeadline: Instant?
     /// What the transport had written when that was set.
     private var writtenBeforeStall = 0
     /// When a transport that should have ended is ended by force.
-    @exclusivity(unchecked) private var finalDeadline: Instant?
-    @exclusivity(unchecked) private var isEnded = false
+    @exclusivity(unchecked) private(set) var finalDeadline: Instant?
+    @exclusivity(unchecked) private(set) var isEnded = false
     /// Whether this side has ended its side of TCP.
-    private var outputHasEnded = false
+    private(set) var outputHasEnded = false
     /// Whether the opening handshake was completed.
     var wasOpened = false
     @exclusivity(unchecked) private(set) var isTerminated = false
@@ -181,7 +181,7 @@ final class Connection {
     }
 
     /// How the connection ended; `nil` until it is decided.
-    var outcome: CloseOutcome? { endpoint.pointee.outcome }
+    package var outcome: CloseOutcome? { endpoint.pointee.outcome }
 
     /// What compression has saved so far.
     var compressionStatistics: CompressionStatistics { endpoint.pointee.compressionStatistics }
@@ -198,7 +198,7 @@ final class Connection {
     // MARK: From the engine
 
     /// The byte stream is there.
-    func established() {
+    package func established() {
         loop.beginTurn()
         loop.insert(self)
         observe(.connected(remoteAddress: remoteAddress))
@@ -209,7 +209,7 @@ final class Connection {
 
     /// Bytes have arrived. They are parsed, and changed, where they lie, and needed no longer than this call takes.
     @inline(__always)
-    func received(_ bytes: UnsafeMutableRawBufferPointer) {
+    package func received(_ bytes: UnsafeMutableRawBufferPointer) {
         guard !isBusy else { return report(.received(Array(bytes))) }
         guard !inputIsHeld else {
             held += bytes
@@ -254,7 +254,7 @@ final class Connection {
     }
 
     /// The peer has ended its side of TCP.
-    func inputEnded() {
+    package func inputEnded() {
         guard !isBusy else { return report(.inputEnded) }
         guard !inputIsHeld else {
             endIsHeld = true
@@ -269,7 +269,7 @@ final class Connection {
     }
 
     /// The byte stream has failed.
-    func failed(_ description: String, _ error: (any Error)? = nil) {
+    package func failed(_ description: String, _ error: (any Error)? = nil) {
         guard !isBusy else { return report(.failed(description, error)) }
         loop.beginTurn()
         dropHeldInput()
@@ -282,7 +282,7 @@ final class Connection {
     }
 
     /// The transport takes bytes again.
-    func outputDrained() {
+    package func outputDrained() {
         guard !isBusy else { return report(.outputDrained) }
         loop.beginTurn()
         now = loop.driver.now()
@@ -296,7 +296,7 @@ final class Connection {
     }
 
     /// TCP has ended.
-    func terminated() {
+    package func terminated() {
         guard !isBusy else { return report(.terminated) }
         guard !isTerminated else { return }
         isTerminated = true

@@ -38,12 +38,12 @@ public struct WebSocketServerConfiguration: Sendable {
 
 /// Where a server listens.
 public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
-    enum Storage: Hashable, Sendable {
+    package enum Storage: Hashable, Sendable {
         case hostname(String, port: Int)
         case unixDomainSocket(String)
     }
 
-    let storage: Storage
+    package let storage: Storage
 
     /// A name or an address, and a port; port 0 picks a free one.
     public static func hostname(_ host: String, port: Int) -> ServerAddress {

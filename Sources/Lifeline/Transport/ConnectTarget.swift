@@ -1,24 +1,24 @@
-import NIOSSL
+package import NIOSSL
 
 /// Where an engine is to connect to, and how.
-struct ConnectTarget: Sendable {
+package struct ConnectTarget: Sendable {
     /// A name or an address, that of IPv6 without its brackets and with its zone.
-    var host: String
-    var port: Int
+    package var host: String
+    package var port: Int
     /// `nil` for plain TCP.
-    var tls: NIOSSLContext?
+    package var tls: NIOSSLContext?
     /// Whom the server's certificate is to name: the host, without a zone.
-    var serverName: String
+    package var serverName: String
     /// How long the lookup and TCP's handshake may take.
-    var timeout: Duration
+    package var timeout: Duration
     /// The marks of the transport's output.
-    var outboundMarks: BufferLimits.Marks
+    package var outboundMarks: BufferLimits.Marks
 }
 
 /// Who wants the connection: a client's attempt.
-protocol ConnectionRequester: AnyObject, Sendable {
+package protocol ConnectionRequester: AnyObject, Sendable {
     /// Whether ``resolved(_:)`` is worth calling.
-    var isObserved: Bool { get }
+    package var isObserved: Bool { get }
 
     /// A name has been looked up.
     func resolved(_ addresses: [String])

@@ -1,5 +1,5 @@
 /// Who gets the connections that come to a listening socket: a server.
-protocol ConnectionAcceptor: AnyObject, Sendable {
+package protocol ConnectionAcceptor: AnyObject, Sendable {
     /// The marks of the output of the connections' transports.
     var outboundMarks: BufferLimits.Marks { get }
 

@@ -1,5 +1,5 @@
 import LifelineCore
-import NIOSSL
+package import NIOSSL
 import Synchronization
 
 #if canImport(Darwin)
@@ -11,7 +11,7 @@ import Glibc
 #endif
 
 /// Loops, and the sockets on them: what servers and clients need of an engine.
-protocol Engine: AnyObject, Sendable {
+package protocol Engine: AnyObject, Sendable {
     /// What is said of it in the log.
     var name: String { get }
 
@@ -36,7 +36,7 @@ protocol Engine: AnyObject, Sendable {
 }
 
 /// A socket at which an engine listens.
-protocol ListeningSocket: Sendable {
+package protocol ListeningSocket: Sendable {
     /// Stops listening.
     func close() async
 }

@@ -1,4 +1,4 @@
-import LifelineCore
+package import LifelineCore
 import Synchronization
 
 #if canImport(Darwin)
@@ -18,13 +18,13 @@ import Glibc
 ///
 /// `@unchecked Sendable`: all state but `driver`, `jobs` and `thread`, which are Sendable, is touched on the loop's own
 /// thread only, and is not checked for exclusive access at run time. Every entry is either called by the engine there, or asks ``isOnLoop`` first.
-final class Loop: TaskExecutor, @unchecked Sendable {
-    let driver: any LoopDriver
+package final class Loop: TaskExecutor, @unchecked Sendable {
+    package let driver: any LoopDriver
     let jobs = LoopJobs()
 
-    @exclusivity(unchecked) var random: RandomPool
+    @exclusivity(unchecked) package var random: RandomPool
     /// Where large messages are put together.
-    let memory = MemoryPool()
+    package let memory = MemoryPool()
     @exclusivity(unchecked) private var deadlines = DeadlineTable()
     /// The instant for which the engine was asked to wake us.
     @exclusivity(unchecked) private var nextWake = Instant(nanoseconds: .max)
@@ -61,7 +61,7 @@ final class Loop: TaskExecutor, @unchecked Sendable {
     private static let maximumSpareBlocks = 40
     private static let maximumSpareCapacity = 256 << 10
 
-    init(driver: any LoopDriver, random: consuming RandomPool = .ofTheSystem()) {
+    package init(driver: any LoopDriver, random: consuming RandomPool = .ofTheSystem()) {
         self.driver = driver
         self.random = random
         assert(confineMemory())
@@ -74,7 +74,7 @@ final class Loop: TaskExecutor, @unchecked Sendable {
     }
 
     /// Takes a job of a handler's, from wherever.
-    func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         jobs.enqueue(UnownedJob(job), self)
     }
 
@@ -105,7 +105,7 @@ final class Loop: TaskExecutor, @unchecked Sendable {
     }
 
     @inline(__always)
-    var isOnLoop: Bool {
+    package var isOnLoop: Bool {
         let thread = thread.load(ordering: .relaxed)
         return thread == 0 ? driver.isOnLoop : thread == Loop.currentThread
     }
@@ -128,7 +128,7 @@ final class Loop: TaskExecutor, @unchecked Sendable {
 
     /// Begins a turn, or a part of the one that is under way.
     @inline(__always)
-    func beginTurn() {
+    package func beginTurn() {
         assertOnLoop()
         if depth == 0 { jobs.beginTurn() }
         depth &+= 1
@@ -143,7 +143,7 @@ final class Loop: TaskExecutor, @unchecked Sendable {
 
     /// Ends a turn: runs what is ready, and writes all output.
     @inline(__always)
-    func endTurn() {
+    package func endTurn() {
         assertOnLoop()
         if depth == 1 {
             var rounds = 0
@@ -274,7 +274,7 @@ final class Loop: TaskExecutor, @unchecked Sendable {
 
     /// Takes a block back that has been written.
     @inline(__always)
-    func recycle(_ block: consuming OutputBlock) {
+    package func recycle(_ block: consuming OutputBlock) {
         assertOnLoop()
         if spareBlocks.count < Loop.maximumSpareBlocks, block.capacity <= Loop.maximumSpareCapacity {
             block.clear()
@@ -310,7 +310,7 @@ final class Loop: TaskExecutor, @unchecked Sendable {
     }
 
     /// All connections of the loop.
-    var connections: ContiguousArray<Connection> { deadlines.all }
+    package var connections: ContiguousArray<Connection> { deadlines.all }
 
     /// Sets a connection's deadline.
     func setDeadline(_ deadline: Instant?, of connection: Connection) {
@@ -321,7 +321,7 @@ final class Loop: TaskExecutor, @unchecked Sendable {
     }
 
     /// Called by the engine at the instant it was asked for.
-    func timersAreDue() {
+    package func timersAreDue() {
         assertOnLoop()
         nextWake = Instant(nanoseconds: .max)
         let now = driver.now()

@@ -3,11 +3,11 @@
 /// It is lent by the loop (``Loop/takeBlock()``), grows with what is put into it, and goes back to the loop from whoever
 /// has written it (``Loop/recycle(_:)``). A plain value: exactly one place owns it at a time, the connection that fills
 /// it or the transport that writes it.
-struct OutputBlock {
+package struct OutputBlock {
     private(set) var base: UnsafeMutableRawPointer
     private(set) var capacity: Int
     /// The number of bytes in it.
-    private(set) var count = 0
+    package private(set) var count = 0
 
     /// No block: it has no memory, and none of its methods may be called.
     static var none: OutputBlock { OutputBlock() }
@@ -24,7 +24,7 @@ struct OutputBlock {
 
     /// The bytes.
     @inline(__always)
-    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
     /// Where the next `room` bytes may be written; ``advance(by:)`` says how many were.
     @inline(__always)
@@ -50,7 +50,7 @@ struct OutputBlock {
         count = 0
     }
 
-    func deallocate() {
+    package func deallocate() {
         base.deallocate()
     }
 

@@ -1,4 +1,4 @@
-import LifelineCore
+package import LifelineCore
 
 #if canImport(Darwin)
 import Darwin
@@ -13,7 +13,7 @@ extension RandomPool {
     ///
     /// `SystemRandomNumberGenerator` asks for eight: a system call for every other frame of a client, a quarter of what the
     /// frame costs.
-    static func ofTheSystem() -> RandomPool {
+    package static func ofTheSystem() -> RandomPool {
         RandomPool { bytes in
             #if canImport(Darwin)
             arc4random_buf(bytes.baseAddress, bytes.count)

@@ -1,11 +1,11 @@
-import LifelineCore
-import NIOCore
+package import LifelineCore
+package import NIOCore
 
 /// What a connection needs of the byte stream below it: the seam between the protocol and the engines.
 ///
 /// An engine (``NIOTransport``, the tests' simulated network) implements this protocol, and calls its connection's
 /// `received`, `inputEnded`, `failed`, `outputDrained` and `terminated`. All of it happens on the connection's loop.
-protocol Transport: AnyObject {
+package protocol Transport: AnyObject {
     /// Takes a block of frames to write, in order, without pushing it out yet. The transport gives it back to the loop
     /// when it has been written.
     func write(_ block: OutputBlock)
@@ -42,22 +42,22 @@ protocol Transport: AnyObject {
 }
 
 extension LoopDriver {
-    var tickTime: Instant { now() }
+    package var tickTime: Instant { now() }
 
-    func pushOut() {}
+    package func pushOut() {}
 
-    func executeNextRound(_ work: @escaping @Sendable () -> Void) { execute(work) }
+    package func executeNextRound(_ work: @escaping @Sendable () -> Void) { execute(work) }
 }
 
 extension Transport {
-    var separatePayloadSize: Int { 16 << 10 }
+    package var separatePayloadSize: Int { 16 << 10 }
 
     /// An engine that does not know cannot tell a slow peer from a dead one.
-    var pendingBytes: Int { 0 }
+    package var pendingBytes: Int { 0 }
 }
 
 /// What a loop needs of the engine that runs it.
-protocol LoopDriver: AnyObject, Sendable {
+package protocol LoopDriver: AnyObject, Sendable {
     /// Has the kernel take what transports have flushed so far, where it does not take it by itself: in the middle of a turn
     /// that reaches many connections.
     func pushOut()
