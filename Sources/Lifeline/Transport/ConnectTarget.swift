@@ -18,7 +18,7 @@ package struct ConnectTarget: Sendable {
 /// Who wants the connection: a client's attempt.
 package protocol ConnectionRequester: AnyObject, Sendable {
     /// Whether ``resolved(_:)`` is worth calling.
-    package var isObserved: Bool { get }
+    var isObserved: Bool { get }
 
     /// A name has been looked up.
     func resolved(_ addresses: [String])

@@ -1,6 +1,6 @@
 import Dispatch
 import LifelineTrace
-import Synchronization
+import LifelineLocks
 
 /// Nothing more can be written: nobody reads it any more, or the system refuses it (``Terminal/failure``).
 struct OutputClosed: Error {}
@@ -23,7 +23,7 @@ final class Terminal: Sendable {
     private let isAbandoned = Atomic(false)
 
     /// Why something could not be written, by the descriptor; the first of each.
-    private static let failures = Mutex<[Int32: String]>([:])
+    private static let failures = Lock<[Int32: String]>([:])
 
     /// Why something that was written to standard output, or else to standard error, is lost; `nil` where nothing is.
     static var failure: (name: String, reason: String)? {

@@ -16,7 +16,7 @@ final class TraceSession: Sendable {
     private let activity = Activity()
     private let socket = Lock<WebSocket?>(nil)
     private let received = Counter()
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     private struct State {
         var inputWasRefused = false

@@ -22,7 +22,9 @@ struct CompressedForManyTests {
         _ plain: [UInt8], by harness: EndpointHarness, _ choice: MessageCompression = .always
     ) -> [UInt8]? {
         plain.withUnsafeBytes { plain in
-            harness.endpoint.compressForMany(plain, choice)?.withUnsafeBytes { Array($0) }
+            guard harness.endpoint.compressesForMany(plain, choice) else { return nil }
+            let wire = harness.endpoint.compressForMany(plain)?.withUnsafeBytes { Array($0) }
+            return wire.flatMap { choice == .always || $0.count < plain.count ? $0 : nil }
         }
     }
 

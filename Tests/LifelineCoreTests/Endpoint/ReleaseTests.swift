@@ -51,7 +51,7 @@ struct ReleaseTests {
                     let compressed = json.withUnsafeBytes { bytes in
                         server.endpoint.compress(bytes, .only, .always, at: server.now)?.count
                     }
-                    let forMany = json.withUnsafeBytes { server.endpoint.compressForMany($0, .always)?.count }
+                    let forMany = json.withUnsafeBytes { server.endpoint.compressForMany($0)?.count }
                     #expect(compressed == nil && forMany == nil)
                     let events = server.events.count
                     server.receive(.compressed(.text, OracleCompressor.message(json)), .text("late"))
