@@ -29,7 +29,7 @@ extension Connection {
                 kind: header.opcode == .text ? .text : .binary, size: 0, wireSize: 0, isCompressed: header.rsv1,
                 frames: 0, payload: [])
         message.frames += 1
-        message.wireSize += Int(clamping: header.payloadLength)
+        message.wireSize.addSaturating(Int(clamping: header.payloadLength))
         observedIncoming = message
     }
 
@@ -48,7 +48,7 @@ extension Connection {
     func observeReceived(_ bytes: UnsafeRawBufferPointer, isFirst: Bool, isLast: Bool) {
         observePayload(bytes)
         guard var message = observedIncoming else { return }
-        message.size += bytes.count
+        message.size.addSaturating(bytes.count)
         if isFirst { message.payload = preview(bytes) }
         observedIncoming = isLast ? nil : message
         if isLast { report(.messageReceived(message)) }
@@ -91,8 +91,8 @@ extension Connection {
             ?? LifecycleEvent.MessageSummary(
                 kind: kind, size: 0, wireSize: 0, isCompressed: compressedLength != nil, frames: 0, payload: preview)
         message.frames += 1
-        message.size += payload.count
-        message.wireSize += wireSize
+        message.size.addSaturating(payload.count)
+        message.wireSize.addSaturating(wireSize)
         observedOutgoing = isLast ? nil : message
         if isLast { report(.messageSent(message)) }
     }

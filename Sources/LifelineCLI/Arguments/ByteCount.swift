@@ -1,8 +1,8 @@
-import ArgumentParser
-
 /// A number of bytes on the command line: `65536`, `64k`, `16M`.
-struct ByteCount: ExpressibleByArgument, CustomStringConvertible {
+struct ByteCount: LimitedArgument, CustomStringConvertible {
     let bytes: Int
+
+    static let allowed = "a whole number of bytes from 1 to 1024G, behind which k, M or G may stand"
 
     init(_ bytes: Int) {
         self.bytes = bytes
@@ -21,6 +21,4 @@ struct ByteCount: ExpressibleByArgument, CustomStringConvertible {
     var description: String {
         bytes % (1 << 20) == 0 ? "\(bytes >> 20)M" : bytes % (1 << 10) == 0 ? "\(bytes >> 10)k" : "\(bytes)"
     }
-
-    var defaultValueDescription: String { description }
 }

@@ -71,7 +71,7 @@ extension CompressionStatistics {
 extension Double {
     /// A ratio with as many digits as tell something: `3.2x`, `14x`.
     var ratioText: String {
-        let tenths = Int((self * 10).rounded())
-        return tenths < 100 ? "\(tenths / 10).\(tenths % 10)x" : "\((tenths + 5) / 10)x"
+        let tenths = Int(saturating: (max(self, 0) * 10).rounded())
+        return tenths < 100 ? "\(tenths / 10).\(tenths % 10)x" : "\(tenths.addingSaturating(5) / 10)x"
     }
 }

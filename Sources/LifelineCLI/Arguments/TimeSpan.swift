@@ -1,8 +1,13 @@
-import ArgumentParser
+import Lifeline
 
 /// A time on the command line: `2`, `0.5s`, `250ms`, `1m`.
-struct TimeSpan: ExpressibleByArgument, CustomStringConvertible {
+struct TimeSpan: LimitedArgument, CustomStringConvertible {
     let duration: Duration
+
+    /// A year is more than anybody waits, and less than overflows.
+    static let longest = Duration.seconds(31_536_000)
+
+    static let allowed = "a number of seconds, or a number with ms, s, m or h behind it, up to a year (8760h)"
 
     init(_ duration: Duration) {
         self.duration = duration
@@ -12,17 +17,14 @@ struct TimeSpan: ExpressibleByArgument, CustomStringConvertible {
         let units: [(suffix: String, seconds: Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600)]
         let unit = units.first { argument.hasSuffix($0.suffix) } ?? ("", 1)
         let digits = argument.dropLast(unit.suffix.count)
-        // A year is more than anybody waits, and less than overflows.
         guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }),
-            let number = Double(digits), number * unit.seconds <= 31_536_000
+            let number = Double(digits), number * unit.seconds <= TimeSpan.longest / .seconds(1)
         else { return nil }
-        duration = .nanoseconds(Int64((number * unit.seconds * 1e9).rounded()))
+        duration = .nanoseconds(Int64(saturating: (number * unit.seconds * 1e9).rounded()))
     }
 
     var description: String {
-        let milliseconds = Int((duration / .milliseconds(1)).rounded())
+        let milliseconds = Int(saturating: (duration / .milliseconds(1)).rounded())
         return milliseconds % 1000 == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds)ms"
     }
-
-    var defaultValueDescription: String { description }
 }

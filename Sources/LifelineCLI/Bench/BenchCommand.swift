@@ -71,7 +71,9 @@ struct BenchCommand: AsyncParsableCommand {
             valueName: "number"))
     var inFlight = 1
 
-    @Option(help: ArgumentHelp("The bytes of a message; KiB and MiB are understood.", valueName: "bytes"))
+    @Option(
+        help: ArgumentHelp("The bytes of a message; KiB and MiB are understood.", valueName: "bytes"),
+        transform: ByteSize.parse)
     var size = ByteSize(64)
 
     @Flag(help: "Send text rather than binary messages.")
@@ -83,10 +85,10 @@ struct BenchCommand: AsyncParsableCommand {
             valueName: "number"))
     var rate: Double?
 
-    @Option(help: ArgumentHelp("How long to measure.", valueName: "duration"))
+    @Option(help: ArgumentHelp("How long to measure.", valueName: "duration"), transform: TimeSpan.parse)
     var duration = TimeSpan(.seconds(10))
 
-    @Option(help: ArgumentHelp("How long to warm up before.", valueName: "duration"))
+    @Option(help: ArgumentHelp("How long to warm up before.", valueName: "duration"), transform: TimeSpan.parse)
     var warmup = TimeSpan(.seconds(1))
 
     @Option(help: ArgumentHelp("The event loops, each with a thread of its own.", valueName: "number"))
@@ -126,6 +128,9 @@ struct BenchCommand: AsyncParsableCommand {
 
     @OptionGroup var outputOptions: OutputOptions
 
+    /// The messages in a second that can be asked for.
+    private static let rates = 0.001...100_000_000
+
     /// Descriptors that are needed besides those of the connections.
     private static let otherDescriptors = 64
 
@@ -139,8 +144,8 @@ struct BenchCommand: AsyncParsableCommand {
         guard (1...1024).contains(loops) else { throw ValidationError("--loops must be a number from 1 to 1024") }
         guard duration.duration > .zero else { throw ValidationError("--duration must be more than 0") }
         if let rate {
-            guard rate > 0, rate <= 100_000_000 else {
-                throw ValidationError("--rate must be more than 0, and not more than 100000000")
+            guard BenchCommand.rates.contains(rate) else {
+                throw ValidationError("--rate must be a number from 0.001 to 100000000")
             }
             guard mode == .echo || mode == .publish else {
                 throw ValidationError("--rate is for the modes echo and publish")

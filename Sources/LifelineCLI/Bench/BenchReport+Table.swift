@@ -37,7 +37,7 @@ extension BenchReport {
     }
 
     private var load: String {
-        let time = Duration.milliseconds(Int64((seconds * 1000).rounded())).text()
+        let time = Duration.milliseconds(Int64(saturating: (seconds * 1000).rounded())).text()
         return "\(plan.connections.counted("connection")) on \(plan.loops.counted("loop")) (\(engine)), \(time)"
             + (wasInterrupted ? ", interrupted" : "")
     }
@@ -97,7 +97,7 @@ enum Figures {
     static func grouped(_ value: Double) -> String {
         guard value.isFinite else { return "-" }
         if abs(value) < 100, value != value.rounded() { return short((value * 10).rounded() / 10) }
-        let digits = String(Int(value.rounded().magnitude))
+        let digits = String(Int(saturating: value.rounded().magnitude))
         var result = ""
         for (index, digit) in digits.enumerated() {
             if index > 0, (digits.count - index) % 3 == 0 { result += "," }
@@ -111,7 +111,8 @@ enum Figures {
         let units = ["B", "kB", "MB", "GB", "TB"]
         var (value, unit) = (value, 0)
         while value >= 999.5, unit < units.count - 1 { (value, unit) = (value / 1000, unit + 1) }
-        let text = unit == 0 || value >= 99.95 ? "\(Int(value.rounded()))" : short((value * 10).rounded() / 10)
+        let text =
+            unit == 0 || value >= 99.95 ? "\(Int(saturating: value.rounded()))" : short((value * 10).rounded() / 10)
         return "\(text) \(units[unit])"
     }
 

@@ -50,7 +50,7 @@ struct BenchReport: Sendable {
     /// The server's processor time for each message or connection.
     func serverTime(_ part: KeyPath<ProcessFigures.Time, Double>) -> Duration? {
         guard let server, tally.count > 0, plan.mode != .idle else { return nil }
-        return .nanoseconds(Int64(server[keyPath: part] / Double(tally.count) * 1e9))
+        return .nanoseconds(Int64(saturating: server[keyPath: part] / Double(tally.count) * 1e9))
     }
 
     /// The server's memory for each connection.
@@ -58,7 +58,7 @@ struct BenchReport: Sendable {
         guard plan.mode == .idle, connectionsLeft > 0, let before = memoryBefore?[keyPath: part],
             let after = memoryAfter?[keyPath: part]
         else { return nil }
-        return (after - before) / connectionsLeft
+        return after.subtractingSaturating(before) / connectionsLeft
     }
 
     /// What whoever reads the figures has to know.
@@ -79,7 +79,7 @@ struct BenchReport: Sendable {
     }
 
     /// A share in words.
-    func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
+    func percent(_ share: Double) -> String { "\(Int(saturating: (share * 100).rounded())) %" }
 }
 
 /// What a loop's thread did, in shares of the time.

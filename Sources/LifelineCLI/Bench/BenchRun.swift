@@ -285,14 +285,15 @@ private struct LoopMoment: Sendable {
             time: System.monotonicTime(), worked: System.threadTime(), waited: ProcessFigures.threadWaited ?? 0)
     }
 
-    func seconds(since start: LoopMoment) -> Double { Double(time - start.time) / 1e9 }
+    func seconds(since start: LoopMoment) -> Double { Double(time.subtractingSaturating(start.time)) / 1e9 }
 
     /// What the thread has done meanwhile.
     func share(since start: LoopMoment) -> LoopShare {
         guard time > start.time else { return LoopShare(worked: 0) }
         let elapsed = Double(time - start.time)
         return LoopShare(
-            worked: Double(worked - start.worked) / elapsed, waited: Double(waited - start.waited) / elapsed)
+            worked: Double(worked.subtractingSaturating(start.worked)) / elapsed,
+            waited: Double(waited.subtractingSaturating(start.waited)) / elapsed)
     }
 }
 

@@ -1,11 +1,11 @@
-import ArgumentParser
-
 /// A size on the command line, with the prefixes of powers of two: `0`, `64`, `16KiB`, `1MiB`; `16k` and `1M` too.
-struct ByteSize: ExpressibleByArgument, CustomStringConvertible, Equatable {
+struct ByteSize: LimitedArgument, CustomStringConvertible, Equatable {
     let bytes: Int
 
     /// The most that a size may be.
     static let maximum = 1 << 30
+
+    static let allowed = "a whole number of bytes from 0 to 1GiB, behind which KiB, MiB or GiB may stand"
 
     init(_ bytes: Int) {
         self.bytes = bytes
@@ -31,6 +31,4 @@ struct ByteSize: ExpressibleByArgument, CustomStringConvertible, Equatable {
         default: "\(bytes)"
         }
     }
-
-    var defaultValueDescription: String { description }
 }

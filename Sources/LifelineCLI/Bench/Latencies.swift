@@ -1,4 +1,5 @@
 import Histogram
+import Lifeline
 
 /// How long things took, in nanoseconds: a histogram with three significant digits, up to an hour.
 struct Latencies: Sendable {
@@ -17,7 +18,7 @@ struct Latencies: Sendable {
 
     /// Counts several things that took that long.
     mutating func record(_ nanoseconds: UInt64, count: Int) {
-        histogram.record(min(nanoseconds, Latencies.longest), count: UInt64(count))
+        histogram.record(min(nanoseconds, Latencies.longest), count: UInt64(clamping: count))
     }
 
     /// Adds what another one has counted.
@@ -25,17 +26,17 @@ struct Latencies: Sendable {
         if other.count > 0 { histogram.add(other.histogram) }
     }
 
-    var count: Int { Int(histogram.totalCount) }
+    var count: Int { Int(clamping: histogram.totalCount) }
     var isEmpty: Bool { count == 0 }
 
     /// The time that so many percent did not exceed.
     func percentile(_ percent: Double) -> Duration {
-        .nanoseconds(Int64(histogram.valueAtPercentile(percent)))
+        .nanoseconds(Int64(clamping: histogram.valueAtPercentile(percent)))
     }
 
     /// The longest.
-    var maximum: Duration { isEmpty ? .zero : .nanoseconds(Int64(histogram.max)) }
+    var maximum: Duration { isEmpty ? .zero : .nanoseconds(Int64(clamping: histogram.max)) }
 
     /// The mean.
-    var mean: Duration { isEmpty ? .zero : .nanoseconds(Int64(histogram.mean.rounded())) }
+    var mean: Duration { isEmpty ? .zero : .nanoseconds(Int64(saturating: histogram.mean.rounded())) }
 }

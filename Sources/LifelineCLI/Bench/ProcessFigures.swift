@@ -1,3 +1,5 @@
+import Lifeline
+
 /// What the system says of a process. Linux only: elsewhere there is no `/proc`.
 enum ProcessFigures {
     /// Processor time in seconds.
@@ -53,7 +55,9 @@ enum ProcessFigures {
     static func memory(rollup: String) -> Memory? {
         func bytes(_ name: String) -> Int? {
             let line = rollup.split(separator: "\n").first { $0.hasPrefix(name + ":") }
-            return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
+            return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map {
+                $0.multipliedSaturating(by: 1024)
+            }
         }
         return bytes("Rss").map { Memory(resident: $0, anonymous: bytes("Pss_Anon")) }
     }

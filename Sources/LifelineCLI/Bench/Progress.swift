@@ -1,4 +1,5 @@
 import LifelineLocks
+import Lifeline
 import LifelineTrace
 
 /// Says each second what comes of a run.
@@ -23,7 +24,7 @@ final class Progress: Sendable {
     func show(_ second: Tally, faults: Int, mode: BenchPlan.Mode) {
         let elapsed = start.withLock { $0 }.duration(to: .now)
         let text = Progress.line(
-            second, faults: faults, mode: mode, seconds: Int((elapsed / .seconds(1)).rounded()),
+            second, faults: faults, mode: mode, seconds: Int(saturating: (elapsed / .seconds(1)).rounded()),
             unicode: terminal.usesUnicode)
         // Standard error that nobody reads must not hold up the measurement.
         _ = try? terminal.writeAtOnce(text + "\n")

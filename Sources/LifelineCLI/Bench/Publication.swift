@@ -1,3 +1,4 @@
+import Lifeline
 import Synchronization
 
 /// How far the messages have come that one connection publishes and the server sends to all; shared by the loops.
@@ -87,7 +88,7 @@ struct PublishedMessages {
     func outstanding(after deliveries: Int, _ note: (_ moment: UInt64, _ count: Int) -> Void) {
         var settled = deliveries
         for message in messages where message.end > settled {
-            note(message.moment, message.end - settled)
+            note(message.moment, message.end.subtractingSaturating(settled))
             settled = message.end
         }
     }

@@ -1,3 +1,5 @@
+import Lifeline
+
 /// When messages are due that are to leave at a rate, whatever becomes of those before them.
 ///
 /// A load generator that waits for an answer before it sends again sends less to a server that stalls, and so does not see
@@ -22,12 +24,12 @@ struct Schedule: Sendable {
     init(start: UInt64, rate: Double) {
         self.start = start
         interval = 1e9 / rate
-        burst = max(Int((Schedule.grain / interval).rounded(.up)), 1)
+        burst = max(Int(saturating: (Schedule.grain / interval).rounded(.up)), 1)
     }
 
     /// The moment of a burst.
     func moment(ofBurst number: Int) -> UInt64 {
-        start + UInt64(Double(number) * Double(burst) * interval)
+        start.addingSaturating(UInt64(saturating: Double(number) * Double(burst) * interval))
     }
 
     /// When the next message is due.

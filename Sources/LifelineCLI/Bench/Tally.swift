@@ -1,3 +1,5 @@
+import Lifeline
+
 /// What has been counted in a stretch of time.
 struct Tally: Sendable {
     /// What came back, came, or was opened, by the mode.
@@ -7,8 +9,8 @@ struct Tally: Sendable {
     var latencies = Latencies()
 
     mutating func add(_ other: Tally) {
-        count += other.count
-        bytes += other.bytes
+        count.addSaturating(other.count)
+        bytes.addSaturating(other.bytes)
         latencies.add(other.latencies)
     }
 }

@@ -87,9 +87,11 @@ struct ConnectCommand: AsyncParsableCommand {
     @OptionGroup var outputOptions: OutputOptions
 
     /// How long to wait after the end of the input.
-    enum Wait: ExpressibleByArgument {
+    enum Wait: LimitedArgument {
         case silence(Duration)
         case forever
+
+        static let allowed = "the word forever, " + TimeSpan.allowed
 
         init?(argument: String) {
             if argument == "forever" {

@@ -181,10 +181,10 @@ actor ProxyReader {
         case .response(_, let head): answered(head, instant, conversation: &conversation)
         case .message(.received, let message):
             conversation.received.messages += 1
-            conversation.received.bytes += message.size
+            conversation.received.bytes.addSaturating(message.size)
         case .message(.sent, let message):
             conversation.sent.messages += 1
-            conversation.sent.bytes += message.size
+            conversation.sent.bytes.addSaturating(message.size)
         case .ended(let ending): ended(ending, instant, conversation)
         default: break
         }
@@ -220,7 +220,8 @@ actor ProxyReader {
         log.note(
             [
                 "#\(conversation.connection) \(word) \(text)",
-                Duration.nanoseconds(instant.nanoseconds - openedAt).text(unicode: errors.usesUnicode),
+                Duration.nanoseconds(instant.nanoseconds.subtractingSaturating(openedAt)).text(
+                    unicode: errors.usesUnicode),
                 "in \(traffic(conversation.received))", "out \(traffic(conversation.sent))",
             ].joined(separator: "; "))
     }

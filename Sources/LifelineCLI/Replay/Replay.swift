@@ -88,7 +88,7 @@ struct Replay: Sendable {
     }
 
     private mutating func add(_ event: TraceEvent, _ opened: TraceEvent) throws(Unplayable) {
-        let time = max(0, event.time - opened.time)
+        let time = max(0, event.time.subtractingSaturating(opened.time))
         let played: TraceEvent.Direction = opened.observer == side ? .sent : .received
         switch event.kind {
         case .request(_, let head): path = String((head.target ?? "/").prefix { $0 != "?" })
@@ -147,7 +147,7 @@ struct Replay: Sendable {
     /// The payload as its frames carried it; `nil` where that cannot be told.
     private func fragments(of payload: [UInt8], joined: [UInt8]) -> [[UInt8]]? {
         let lengths: [Int]
-        if frames.reduce(0, { $0 + $1.frame.length }) == payload.count, frames[0].frame.rsv1 == false {
+        if frames.reduce(0, { $0.addingSaturating($1.frame.length) }) == payload.count, frames[0].frame.rsv1 == false {
             lengths = frames.map(\.frame.length)
         } else if joined == payload {
             lengths = frames.map { $0.frame.payload?.count ?? 0 }
@@ -156,22 +156,29 @@ struct Replay: Sendable {
         }
         var rest = payload[...]
         return lengths.map { length in
-            defer { rest = rest.dropFirst(length) }
-            return Array(rest.prefix(length))
+            defer { rest = rest.dropFirst(max(length, 0)) }
+            return Array(rest.prefix(max(length, 0)))
         }
     }
 
     /// Puts fragments where they were among the played side's other steps.
     private mutating func insertFragments(_ parts: [[UInt8]], _ kind: MessageKind, isComplete: Bool) {
-        for (index, (entry, part)) in zip(frames, parts).enumerated().reversed() {
+        let first = frames.first?.step ?? steps.count
+        var others = steps[first...]
+        steps.removeSubrange(first...)
+        for (index, (entry, part)) in zip(frames, parts).enumerated() {
+            // So many of them came before this frame.
+            let before = others.prefix(entry.step - (others.startIndex))
+            steps += before
+            others = others.dropFirst(before.count)
             let isLast = isComplete && index == parts.count - 1
             let position: FragmentPosition = index == 0 ? .first : isLast ? .last : .middle
-            steps.insert(
+            steps.append(
                 Step(
-                    kind: .fragment(kind, position, ByteBuffer(bytes: part)), time: entry.time, answers: entry.answers),
-                at: entry.step)
+                    kind: .fragment(kind, position, ByteBuffer(bytes: part)), time: entry.time, answers: entry.answers))
             end = max(end, entry.time)
         }
+        steps += others
     }
 
     /// Adds the fragments of a message that was never ended, where they are recorded.
@@ -216,7 +223,7 @@ struct Replay: Sendable {
         let ending = ReplayEnding(
             initiator: initiator ?? .other, received: received, hasClosed: firstToClose == .played, failure: nil)
         self.ending = ending
-        let time = max(0, (isOver?.time ?? 0) - opened.time)
+        let time = max(0, (isOver?.time ?? 0).subtractingSaturating(opened.time))
         end = max(end, time)
         if ending.initiator == .played, firstToClose == nil { add(.cut, time) }
     }

@@ -62,15 +62,22 @@ struct ReplayCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How much longer than recorded an answer may take, that to a Close frame too.", valueName: "duration"))
+            "How much longer than recorded an answer may take, that to a Close frame too.", valueName: "duration"),
+        transform: TimeSpan.parse)
     var wait = TimeSpan(.seconds(5))
 
     @OptionGroup(title: "Connection") var client: ClientOptions
     @OptionGroup var outputOptions: OutputOptions
 
+    /// How fast it can be played.
+    private static let paces = 1e-6...1e6
+
     func validate() throws {
         guard (to != nil) != asServer else { throw ValidationError("either --to or --as-server is needed") }
-        guard pace >= 0, pace <= 1e6 else { throw ValidationError("--pace must be a number from 0 to 1000000") }
+        guard pace == 0 || ReplayCommand.paces.contains(pace) else {
+            throw ValidationError(
+                "--pace must be 0, which waits for nothing but the answers, or a number from 0.000001 to 1000000")
+        }
         guard (0...65535).contains(port) else { throw ValidationError("the port must be a number from 0 to 65535") }
     }
 
@@ -102,7 +109,15 @@ struct ReplayCommand: AsyncParsableCommand {
     private func read() -> Result<Replay, Replay.Unplayable> {
         do {
             let recording = try Recording.read(file)
-            return .success(try Replay(recording, connection: connection, side: asServer ? .server : .client))
+            let replay = try Replay(recording, connection: connection, side: asServer ? .server : .client)
+            guard !asServer || replay.path.hasPrefix("/") else {
+                return .failure(
+                    Replay.Unplayable(
+                        description:
+                            "the recorded request's target is no path that begins with /, at which a client could "
+                            + "be waited for: \(replay.path)"))
+            }
+            return .success(replay)
         } catch {
             return .failure(Replay.Unplayable(description: "\(error)"))
         }

@@ -104,9 +104,8 @@ final class ReplayComparison: Sendable {
     private static func text(_ message: Message) -> String {
         switch message {
         case .text(let text):
-            let shown = text.prefix(80)
-            return "text of \(text.utf8.count.counted("byte")) " + String(shown).quoted()
-                + (shown.count < text.count ? "…" : "")
+            let (shown, isCut) = text.beginning(80)
+            return "text of \(text.utf8.count.counted("byte")) " + shown.quoted() + (isCut ? "…" : "")
         case .binary(let bytes):
             let shown = bytes.readableBytesView.prefix(24)
             return "binary of \(bytes.readableBytes.counted("byte")) " + Hexadecimal.text(Array(shown))

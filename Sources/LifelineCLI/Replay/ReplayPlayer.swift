@@ -63,8 +63,10 @@ struct ReplayPlayer: Sendable {
         }
     }
 
-    /// A recorded time at the pace.
-    private func paced(_ time: Int64) -> Duration { pace > 0 ? .nanoseconds(Int64(Double(time) / pace)) : .zero }
+    /// A recorded time at the pace; no more than a year, whatever was recorded.
+    func paced(_ time: Int64) -> Duration {
+        pace > 0 ? min(.nanoseconds(Int64(saturating: Double(max(time, 0)) / pace)), TimeSpan.longest) : .zero
+    }
 
     /// Closes the connection where it is open, and does not wait for long for who leaves TCP open.
     private func end(_ socket: WebSocket) async -> CloseOutcome {

@@ -27,12 +27,12 @@ final class ConnectionLog: LifecycleObserver {
         mutating func count(_ header: FrameHeader) {
             guard !header.opcode.isControl else { return }
             if header.isFinal { messages += 1 }
-            bytes += header.payloadLength
+            bytes.addSaturating(header.payloadLength)
         }
 
         /// In words, given how many bytes there were of compressed messages, and on the wire.
         func description(_ plain: Int, _ wire: Int, _ ratio: Double?) -> String {
-            let total = bytes - UInt64(wire) + UInt64(plain)
+            let total = bytes.subtractingSaturating(UInt64(clamping: wire)).addingSaturating(UInt64(clamping: plain))
             return messages.counted("message") + ", " + total.counted("byte")
                 + (ratio.map { ", compressed \($0.ratioText)" } ?? "")
         }

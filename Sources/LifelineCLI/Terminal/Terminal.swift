@@ -34,6 +34,8 @@ final class Terminal: Sendable {
 
     /// Why what was written here is lost; `nil` where nothing is, also where the reader has gone.
     var failure: String? { Terminal.failures.withLock { $0[descriptor] } }
+    /// More columns than any terminal has.
+    private static let maximumColumns = 10_000
 
     /// What a pipe takes in one piece without blocking, once it takes anything (POSIX's `PIPE_BUF` on Linux; Darwin's is
     /// smaller, and blocks for a moment at most).
@@ -67,7 +69,8 @@ final class Terminal: Sendable {
 
     /// The number of columns; 80 where nobody knows.
     var columns: Int {
-        System.windowSize(descriptor)?.columns ?? System.environment("COLUMNS").flatMap { Int($0) } ?? 80
+        let columns = System.windowSize(descriptor)?.columns ?? System.environment("COLUMNS").flatMap { Int($0) } ?? 80
+        return min(max(columns, 1), Terminal.maximumColumns)
     }
 
     /// The number of rows; 24 where nobody knows.

@@ -227,6 +227,7 @@ final class Counter: Sendable {
                     }
                     if isReady { continuation.resume() }
                 }
+                if isReady { continuation.resume() }
             }
         }
         return true

@@ -23,10 +23,9 @@ public struct Instant: Hashable, Comparable, Sendable {
         return Instant(nanoseconds: overflow ? (count < 0 ? .min : .max) : sum)
     }
 
-    /// The time from `earlier` to this instant; an overflow stays at the most, or the least, that there is.
+    /// The time from `earlier` to this instant, limited to what 64 bits of nanoseconds hold (292 years).
     public func duration(since earlier: Instant) -> Duration {
-        let (difference, overflow) = nanoseconds.subtractingReportingOverflow(earlier.nanoseconds)
-        return .nanoseconds(overflow ? (nanoseconds < earlier.nanoseconds ? .min : .max) : difference)
+        .nanoseconds(nanoseconds(since: earlier))
     }
 
     @inlinable

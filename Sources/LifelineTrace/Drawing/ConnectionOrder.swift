@@ -1,3 +1,5 @@
+import Lifeline
+
 /// How the connections of a recording follow one another.
 ///
 /// A connection follows the last one that had ended before it began, where that was between the same two sides (the peer's
@@ -25,23 +27,30 @@ enum ConnectionOrder {
     /// What comes before each connection, but the first, by the connections' numbers.
     static func predecessors(of recording: Recording) -> [UInt64: SequenceDiagram.Predecessor] {
         var result: [UInt64: SequenceDiagram.Predecessor] = [:]
+        let spans = spans(of: recording)
+        // The places of those that end, in the order in which that is known: none ends before it begins.
+        let ends = spans.enumerated().compactMap { place, span in
+            span.ended.map { (time: max($0, span.began), place: place) }
+        }.sorted { ($0.time, $0.place) < ($1.time, $1.place) }
+        var nextEnd = 0
         // Those that have ended, and that none follows, with the last one at the end.
         var ended: [Span] = []
-        var open: [Span] = []
         var last: Span?
-        for span in spans(of: recording) {
-            let over = open.filter { $0.ended.map { $0 <= span.began } ?? false }
-            open.removeAll { $0.ended.map { $0 <= span.began } ?? false }
-            ended = (ended + over).sorted { ($0.ended ?? 0) < ($1.ended ?? 0) }.suffix(maximumEnded)
+        for (place, span) in spans.enumerated() {
+            while nextEnd < ends.count, ends[nextEnd].time <= span.began, ends[nextEnd].place < place {
+                ended.append(spans[ends[nextEnd].place])
+                nextEnd += 1
+            }
+            if ended.count > maximumEnded { ended.removeFirst(ended.count - maximumEnded) }
             if let index = ended.lastIndex(where: span.resembles) {
                 let before = ended.remove(at: index)
                 result[span.number] = SequenceDiagram.Predecessor(
-                    connection: before.number, delay: span.began - (before.ended ?? before.began), hasEnded: true)
+                    connection: before.number, delay: span.began.subtractingSaturating(before.ended ?? before.began),
+                    hasEnded: true)
             } else if let last {
                 result[span.number] = SequenceDiagram.Predecessor(
-                    connection: last.number, delay: span.began - last.began, hasEnded: false)
+                    connection: last.number, delay: span.began.subtractingSaturating(last.began), hasEnded: false)
             }
-            open.append(span)
             last = span
         }
         return result

@@ -1,3 +1,5 @@
+import Lifeline
+
 /// A diagram that is drawn while it happens: each event gives the lines that are certain by then.
 ///
 /// What has been given out is not kept: a connection may last for ever.
@@ -57,9 +59,8 @@ public struct LiveDiagram: Sendable {
             // A phase begins when its first row does.
             let next = index + 1 < builder.rows.count ? builder.rows[index + 1].time : nil
             if let time = row.time ?? next {
-                if let lastTime, time - lastTime >= options.pause {
-                    lines += renderer.lines(.pause(nanoseconds: time - lastTime))
-                }
+                let passed = lastTime.map { time.subtractingSaturating($0) } ?? 0
+                if lastTime != nil, passed >= options.pause { lines += renderer.lines(.pause(nanoseconds: passed)) }
                 lastTime = time
             }
             lines += renderer.lines(row)

@@ -1,6 +1,6 @@
 /// Draws as SVG: one file that needs nothing else, readable on light and on dark.
 public struct SVGRenderer: Sendable {
-    /// The picture's width in pixels, at least 480. Default: 840.
+    /// The picture's width in pixels, from 480 to 100 000. Default: 840.
     public var width: Int
 
     /// A renderer.
@@ -16,8 +16,12 @@ public struct SVGRenderer: Sendable {
     /// About what a column of the font takes.
     private let columnWidth = 7.3
 
+    /// Wider pictures say no more.
+    private static let maximumWidth = 100_000
+
     private var left: Int { margin + timeColumn }
-    private var right: Int { width - margin - 24 }
+    private var right: Int { drawnWidth - margin - 24 }
+    private var drawnWidth: Int { min(max(width, 480), SVGRenderer.maximumWidth) }
     private var columns: Int { Int(Double(right - left - 40) / columnWidth) }
 
     /// The picture.
@@ -26,6 +30,7 @@ public struct SVGRenderer: Sendable {
     /// One picture of several diagrams, one below the other. Where there is more than one, each has a heading that says what
     /// it follows, and its own lifelines.
     public func render(_ diagrams: [SequenceDiagram]) -> String {
+        let width = drawnWidth
         var body: [String] = []
         var lifelines: [String] = []
         var y = 96

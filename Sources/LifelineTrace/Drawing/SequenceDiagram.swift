@@ -166,7 +166,7 @@ struct DiagramBuilder {
     mutating func add(_ event: TraceEvent) {
         let beginning = beginning ?? event.time
         self.beginning = beginning
-        let time = event.time - beginning
+        let time = event.time.subtractingSaturating(beginning)
         let here: SequenceDiagram.Side = observer == .client ? .client : .server
         func from(_ direction: TraceEvent.Direction) -> SequenceDiagram.Side {
             direction == .sent ? here : here.peer
@@ -207,7 +207,8 @@ struct DiagramBuilder {
         case .message(let direction, let message):
             add(message, direction, from(direction), time)
         case .roundTrip(let nanoseconds):
-            guard let index = lastPong else { break }
+            // One for each Pong.
+            guard let index = lastPong.take() else { break }
             change(index) { $0.details.append("round trip " + Duration.nanoseconds(nanoseconds).text()) }
         case .paused(.received, _):
             note(time, here, "reads no more for now: the application is behind", isWarning: true)
@@ -259,7 +260,7 @@ struct DiagramBuilder {
         case .continuation:
             enter(.messages)
             let begun = fragments[direction] ?? (.other, 0)
-            let count = begun.count + 1
+            let count = begun.count.addingSaturating(1)
             fragments[direction] = frame.isFinal ? nil : (begun.style, count)
             let name = begun.style == .other ? "message" : begun.style.rawValue
             data(
@@ -312,11 +313,8 @@ struct DiagramBuilder {
     private func content(_ payload: [UInt8], _ style: SequenceDiagram.Style, size: Int? = nil) -> String {
         let isCut = size.map { $0 > payload.count } ?? false
         if style == .text {
-            var text = String(decoding: payload, as: UTF8.self)
-            // Where it was cut, it may have been inside a character.
-            while isCut, text.last == "\u{FFFD}" { text.removeLast() }
-            let shown = text.prefix(options.contentLimit)
-            return "“" + String(shown).visible() + (isCut || shown.count < text.count ? "…" : "") + "”"
+            let (shown, isLonger) = String.beginning(of: payload, isCut: isCut, characters: options.contentLimit)
+            return "“" + shown.visible() + (isCut || isLonger ? "…" : "") + "”"
         }
         let shown = payload.prefix(max(options.contentLimit / 3, 1))
         return Hexadecimal.text(shown, separator: " ")
@@ -327,7 +325,7 @@ struct DiagramBuilder {
         guard let payload = frame.payload, !payload.isEmpty else { return "" }
         let text = String(validating: payload, as: UTF8.self)
         if let text, text.unicodeScalars.allSatisfy({ $0.isASCII && !String.isHidden($0) }) {
-            return "“" + text.prefix(options.contentLimit) + "”"
+            return "“" + text.prefix(max(options.contentLimit, 0)) + "”"
         }
         return Hexadecimal.text(payload.prefix(8)) + (payload.count > 8 ? "…" : "")
     }
@@ -411,7 +409,8 @@ enum RowCollapser {
         var lastTime: Int64?
         func addPause(_ time: Int64?) {
             guard let time else { return }
-            if let lastTime, time - lastTime >= options.pause { result.append(.pause(nanoseconds: time - lastTime)) }
+            let passed = lastTime.map { time.subtractingSaturating($0) } ?? 0
+            if lastTime != nil, passed >= options.pause { result.append(.pause(nanoseconds: passed)) }
             lastTime = time
         }
         while index < rows.count {
@@ -442,7 +441,9 @@ enum RowCollapser {
         _ rows: [SequenceDiagram.Row], from start: Int, least: Int
     ) -> (period: Int, times: Int)? {
         var best: (period: Int, times: Int)?
-        for period in 1...4 where start + period * (least + 1) <= rows.count {
+        // What there is once or twice is drawn so.
+        let least = max(least, 2)
+        for period in 1...4 where (rows.count - start) / period > least {
             guard rows[start..<(start + period)].allSatisfy({ $0.repeatKey != nil }) else { break }
             var times = 1
             while start + period * (times + 1) <= rows.count,
@@ -484,9 +485,10 @@ extension String {
 }
 
 extension Double {
-    /// The number with one digit behind the point.
-    var oneDecimal: String {
-        let tenths = Int((self * 10).rounded())
-        return "\(tenths / 10).\(tenths % 10)"
+    /// The number with one digit behind the point, or none where it is too great for that to say anything.
+    package var oneDecimal: String {
+        guard magnitude < 1e6 else { return isFinite ? String(Int(saturating: rounded())) : "\(self)" }
+        let tenths = Int(saturating: (magnitude * 10).rounded())
+        return (self < 0 && tenths > 0 ? "-" : "") + "\(tenths / 10).\(tenths % 10)"
     }
 }

@@ -158,7 +158,8 @@ public struct TraceEvent: Hashable, Sendable {
 
         /// The bytes on the wire, with the header.
         public var wireLength: Int {
-            length + 2 + (length > 0xFFFF ? 8 : length > 125 ? 2 : 0) + (isMasked ? 4 : 0)
+            let header = 2 + (length > 0xFFFF ? 8 : length > 125 ? 2 : 0) + (isMasked ? 4 : 0)
+            return length.addingSaturating(header)
         }
 
         /// The opcode.
@@ -295,7 +296,7 @@ extension TraceEvent {
             case .tcpEnded: .tcpEnded
             }
         self.init(
-            time: event.instant.nanoseconds - beginning.nanoseconds, connection: event.connectionID,
+            time: event.instant.nanoseconds(since: beginning), connection: event.connectionID,
             observer: observer, kind: kind)
     }
 }

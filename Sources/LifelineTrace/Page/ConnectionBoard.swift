@@ -12,8 +12,11 @@ public final class ConnectionBoard: LifecycleObserver {
         public var payloadLimit = 0
         /// The most connections that have ended. Default: 200.
         public var maximumEnded = 200
-        /// The most events of a connection: its first ones, and its last. Default: 400.
+        /// The most events of a connection: its first ones, up to a quarter, and its last. Default: 400.
         public var maximumEvents = 400
+        /// The most memory, in bytes and about, that all connections may take. Where they take more, those that ended first are
+        /// forgotten, and once there are none of these, the older events of those that take the most. Default: 64 MiB.
+        public var maximumBytes = 64 << 20
         /// What is not shown.
         public var redaction = Redaction()
 
@@ -50,6 +53,12 @@ public final class ConnectionBoard: LifecycleObserver {
         var isPaused = false
         /// Whether the peer is, and takes no more.
         var isWaiting = false
+
+        /// The bytes of its texts.
+        fileprivate var textBytes: Int {
+            state.utf8.count + route.utf8.count + peer.utf8.count + (ending?.utf8.count ?? 0)
+                + (compression?.utf8.count ?? 0)
+        }
     }
 
     private struct Entry {
@@ -60,11 +69,41 @@ public final class ConnectionBoard: LifecycleObserver {
         var last: [TraceEvent] = []
         /// The number of events so far.
         var count = 0
+        /// About what the events that are kept take.
+        var eventBytes = 0
+
+        /// About what it takes.
+        var bytes: Int { eventBytes + MemoryLayout<Entry>.stride + summary.textBytes }
+
+        /// Leaves out the older half of the last events, or, where there are none, the younger half of the first.
+        ///
+        /// - Returns: Whether there was one.
+        mutating func leaveOutHalf() -> Bool {
+            let isFirst = last.isEmpty
+            let count = ((isFirst ? first.count : last.count) + 1) / 2
+            guard count > 0 else { return false }
+            if isFirst {
+                eventBytes -= ConnectionBoard.bytes(first.suffix(count))
+                first.removeLast(count)
+            } else {
+                leaveOutLast(count)
+            }
+            return true
+        }
+
+        /// Leaves out the oldest of the last events.
+        mutating func leaveOutLast(_ count: Int) {
+            eventBytes -= ConnectionBoard.bytes(last.prefix(count))
+            last.removeFirst(count)
+        }
     }
 
     private struct State {
         var entries: [UInt64: Entry] = [:]
+        /// Those that have ended, the first one first.
         var ended: [UInt64] = []
+        /// About what all entries take.
+        var bytes = 0
         var version: UInt64 = 0
         var beginning: Instant?
         /// The board's time when something happened last.
@@ -91,7 +130,8 @@ public final class ConnectionBoard: LifecycleObserver {
 
     /// Shows an event that this library's connections have not told of: one of a relay's, say.
     ///
-    /// Its payload is cut to ``Options/payloadLimit``. The event ``TraceEvent/Kind/tcpEnded`` is taken for a connection's last.
+    /// Its payload is cut to ``Options/payloadLimit``. The events ``TraceEvent/Kind/tcpEnded`` and
+    /// ``TraceEvent/Kind/connectFailed(reason:)`` are taken for a connection's last.
     ///
     /// - Parameters:
     ///   - event: The event; its time is not looked at.
@@ -102,18 +142,22 @@ public final class ConnectionBoard: LifecycleObserver {
         state.withLock { state in
             let beginning = state.beginning ?? instant
             state.beginning = beginning
-            event.time = instant.nanoseconds - beginning.nanoseconds
+            event.time = instant.nanoseconds(since: beginning)
             state.now = max(state.now, event.time)
             if isOwn(event, &state) { return }
             state.version += 1
             var entry =
                 state.entries.removeValue(forKey: event.connection)
                 ?? Entry(summary: Summary(id: event.connection, began: event.time), version: 0)
+            if entry.version > 0 { state.bytes -= entry.bytes }
+            let hadEnded = entry.summary.ended != nil
             entry.version = state.version
             note(event, &entry.summary)
             keep(event, &entry)
+            state.bytes += entry.bytes
+            if !hadEnded, entry.summary.ended != nil { state.ended.append(event.connection) }
             state.entries[event.connection] = entry
-            if case .tcpEnded = event.kind { forget(event.connection, &state) }
+            limit(&state)
         }
     }
 
@@ -145,42 +189,84 @@ public final class ConnectionBoard: LifecycleObserver {
     }
 
     private func keep(_ event: TraceEvent, _ entry: inout Entry) {
+        let maximum = max(options.maximumEvents, 1)
+        let isBeginning = entry.first.count == entry.count && entry.count < maximum / 4
         entry.count += 1
-        if entry.first.count < options.maximumEvents / 4 {
+        entry.eventBytes += event.approximateSize
+        if isBeginning {
             entry.first.append(event)
         } else {
             entry.last.append(event)
             // Not one at a time, so that it costs nothing to speak of.
-            if entry.last.count > options.maximumEvents { entry.last.removeFirst(options.maximumEvents / 4) }
+            if entry.last.count > maximum - maximum / 4 { entry.leaveOutLast(max(maximum / 8, 1)) }
         }
     }
 
-    private func forget(_ id: UInt64, _ state: inout State) {
-        state.ended.append(id)
-        while state.ended.count > options.maximumEnded {
-            state.entries[state.ended.removeFirst()] = nil
+    /// Forgets what is more than may be kept.
+    private func limit(_ state: inout State) {
+        let ended = max(options.maximumEnded, 0)
+        while !state.ended.isEmpty, state.ended.count > ended || state.bytes > options.maximumBytes {
+            if let entry = state.entries.removeValue(forKey: state.ended.removeFirst()) { state.bytes -= entry.bytes }
             state.version += 1
         }
+        // All that are left are open. Those that take more than others give half of it, which is done seldom, then.
+        while state.bytes > options.maximumBytes {
+            let average = state.bytes / max(state.entries.count, 1)
+            let isShorter =
+                leaveOutHalf(&state) { $0.bytes >= average }
+                || leaveOutHalf(&state) { _ in true }
+            guard isShorter else { return }
+        }
+    }
+
+    /// Leaves out half of the events of some connections.
+    ///
+    /// - Returns: Whether there were any.
+    private func leaveOutHalf(_ state: inout State, of isMeant: (Entry) -> Bool) -> Bool {
+        var isShorter = false
+        let ids = state.entries.compactMap { id, entry in entry.eventBytes > 0 && isMeant(entry) ? id : nil }
+        for id in ids {
+            // Taken out, so that what it keeps is not copied.
+            guard var entry = state.entries.removeValue(forKey: id) else { continue }
+            state.bytes -= entry.bytes
+            isShorter = entry.leaveOutHalf() || isShorter
+            state.bytes += entry.bytes
+            state.entries[id] = entry
+        }
+        return isShorter
+    }
+
+    private static func bytes(_ events: ArraySlice<TraceEvent>) -> Int {
+        events.reduce(0) { $0 + $1.approximateSize }
+    }
+
+    /// The most characters of a stranger's text in the list.
+    private static let textLimit = 1000
+
+    /// A text for the list.
+    private func shown(_ text: String) -> String {
+        let (beginning, isCut) = text.beginning(ConnectionBoard.textLimit)
+        return isCut ? beginning + "…" : text
     }
 
     private func note(_ event: TraceEvent, _ summary: inout Summary) {
         switch event.kind {
-        case .connected(let peer): summary.peer = peer
-        case .request(_, let head): summary.route = head.target ?? ""
+        case .connected(let peer): summary.peer = shown(peer)
+        case .request(_, let head): summary.route = shown(head.target ?? "")
         case .response(_, let head):
             let status = head.status ?? 0
             // Another answer follows (RFC 9110 §15.2).
             if (100..<200).contains(status), status != 101 { break }
             summary.state = status == 101 ? "open" : (200..<400).contains(status) ? "http" : "refused"
-            if status != 101 { summary.ending = "\(status) \(head.reason ?? "")".trimmed }
-            summary.compression = head["Sec-WebSocket-Extensions"]
+            if status != 101 { summary.ending = shown("\(status) \(head.reason ?? "")".trimmed) }
+            summary.compression = head["Sec-WebSocket-Extensions"].map(shown)
         case .frame(let direction, let frame):
             if frame.meaning == .close { summary.state = "closing" }
             if frame.meaning.isControl { break }
             if direction == .received {
-                summary.received.bytes += frame.length
+                summary.received.bytes.addSaturating(frame.length)
             } else {
-                summary.sent.bytes += frame.length
+                summary.sent.bytes.addSaturating(frame.length)
             }
         case .message(.received, _): summary.received.messages += 1
         case .message(.sent, _): summary.sent.messages += 1
@@ -199,11 +285,16 @@ public final class ConnectionBoard: LifecycleObserver {
             // An ordinary request has no Close frames to be missed.
             if summary.state != "http" { summary.isClean = ending.isClean }
             if summary.state != "refused", summary.state != "http" {
-                summary.ending =
+                summary.ending = shown(
                     "\(CloseCode(rawValue: ending.code))"
-                    + (ending.reason.isEmpty ? "" : " “\(ending.reason.visible())”")
-                    + (ending.failure.map { ": \($0.visible())" } ?? "")
+                        + (ending.reason.isEmpty ? "" : " “\(ending.reason.visible())”")
+                        + (ending.failure.map { ": \($0.visible())" } ?? ""))
             }
+        case .connectFailed(let reason):
+            summary.ended = event.time
+            summary.state = "closed"
+            summary.isClean = false
+            summary.ending = shown(reason.visible())
         case .tcpEnded:
             summary.ended = event.time
             if summary.state != "refused", summary.state != "http" { summary.state = "closed" }
@@ -227,6 +318,7 @@ public final class ConnectionBoard: LifecycleObserver {
         state.withLock { state in
             guard let entry = state.entries[id] else { return nil }
             var events: [TraceEvent] = []
+            let start = max(start, 0)
             if start < entry.first.count { events += entry.first[start...] }
             let lastStart = entry.count - entry.last.count
             let from = max(start, entry.first.count)

@@ -35,12 +35,6 @@ final class PageConversation: Sendable {
 
     // MARK: What is said
 
-    /// From the page.
-    private struct Wish: Codable {
-        /// The number of a connection; `null` for none.
-        var watch: UInt64?
-    }
-
     private struct Hello: Codable {
         var type = "hello"
         /// Whose connections are shown; may be empty.
@@ -103,9 +97,7 @@ final class PageConversation: Sendable {
 
     private func listen() async throws {
         for try await message in socket {
-            guard case .text(let text) = message, text.utf8.count < 1000,
-                let wish = try? JSONDecoder().decode(Wish.self, from: Data(text.utf8))
-            else {
+            guard case .text(let text) = message, let wish = PageWish(text) else {
                 _ = try await socket.close(code: .unsupportedData, reason: "no wish that is known")
                 return
             }

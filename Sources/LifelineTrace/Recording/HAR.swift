@@ -166,7 +166,8 @@ public enum HAR {
         let scheme = isSecure ? "wss" : "ws"
         let target = request.head.target ?? "/"
         return Entry(
-            startedDateTime: text(began.addingTimeInterval(Double(first) / 1e9)), time: Double(last - first) / 1e6,
+            startedDateTime: text(began.addingTimeInterval(Double(first) / 1e9)),
+            time: Double(last.subtractingSaturating(first)) / 1e6,
             request: Request(
                 method: request.head.method ?? "GET",
                 url: "\(scheme)://\(request.head.authority ?? "")\(target)", httpVersion: "HTTP/1.1", cookies: [],
@@ -180,8 +181,9 @@ public enum HAR {
                 content: Content(size: 0, mimeType: "x-unknown"), redirectURL: "", headersSize: -1, bodySize: -1),
             cache: [:],
             timings: Timings(
-                blocked: -1, dns: -1, connect: connected.map { Double($0 - first) / 1e6 } ?? -1, ssl: -1, send: 0,
-                wait: response.map { Double($0.time - request.time) / 1e6 } ?? 0, receive: 0),
+                blocked: -1, dns: -1, connect: connected.map { Double($0.subtractingSaturating(first)) / 1e6 } ?? -1,
+                ssl: -1, send: 0,
+                wait: response.map { Double($0.time.subtractingSaturating(request.time)) / 1e6 } ?? 0, receive: 0),
             serverIPAddress: observer == .client ? peer.map(host) : nil, connection: "\(events[0].connection)",
             comment: comment, _resourceType: "websocket", _webSocketMessages: messages)
     }

@@ -210,18 +210,19 @@ extension RecordedLine {
                 try need(direction, "direction"),
                 TraceEvent.Message(
                     isText: kind == "text", size: max(0, try need(size, "size")),
-                    wireSize: max(0, try need(wire, "wire")), isCompressed: compressed ?? false, frames: frames ?? 1,
+                    wireSize: max(0, try need(wire, "wire")), isCompressed: compressed ?? false,
+                    frames: max(0, frames ?? 1),
                     payload: try parsedPayload()))
         case "roundTrip": return .roundTrip(nanoseconds: try need(nanoseconds, "nanoseconds"))
-        case "paused": return .paused(try need(direction, "direction"), pendingBytes: pending)
+        case "paused": return .paused(try need(direction, "direction"), pendingBytes: pending.map { max(0, $0) })
         case "resumed": return .resumed(try need(direction, "direction"))
         case "compressed":
             return .compressed(
                 TraceEvent.Compression(
-                    sentBytes: try need(sentBytes, "sentBytes"),
-                    sentWireBytes: try need(sentWireBytes, "sentWireBytes"),
-                    receivedBytes: try need(receivedBytes, "receivedBytes"),
-                    receivedWireBytes: try need(receivedWireBytes, "receivedWireBytes")))
+                    sentBytes: max(0, try need(sentBytes, "sentBytes")),
+                    sentWireBytes: max(0, try need(sentWireBytes, "sentWireBytes")),
+                    receivedBytes: max(0, try need(receivedBytes, "receivedBytes")),
+                    receivedWireBytes: max(0, try need(receivedWireBytes, "receivedWireBytes"))))
         case "failed": return .failed(reason: try need(reason, "reason"))
         case "ended":
             return .ended(

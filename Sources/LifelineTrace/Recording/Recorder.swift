@@ -174,7 +174,7 @@ private final class RecordingQueue: Sendable {
             return TraceEvent(event, since: beginning, keepsPayloads: options.payloads != .none)
         case .made(let event):
             var event = event.keepingPayloads(upTo: options.payloads == .none ? nil : options.payloadLimit)
-            event.time = instant.nanoseconds - beginning.nanoseconds
+            event.time = instant.nanoseconds(since: beginning)
             return event
         }
     }

@@ -1,4 +1,5 @@
 import LifelineLocks
+import Lifeline
 
 #if canImport(Darwin)
 import Darwin
@@ -42,7 +43,7 @@ final class RecordingFile: Sendable {
     func write(_ line: String) -> String? {
         state.withLock { state in
             guard state.descriptor >= 0 else { return "it is closed" }
-            if state.size > header.utf8.count, state.size + line.utf8.count > maximumSize {
+            if state.size > header.utf8.count, state.size.addingSaturating(line.utf8.count) > maximumSize {
                 if let failure = rotate(&state) { return failure }
                 if let failure = RecordingFile.write(header, to: &state) { return failure }
             }
@@ -62,8 +63,11 @@ final class RecordingFile: Sendable {
         systemClose(state.descriptor)
         state.descriptor = -1
         if maximumFiles > 1 {
+            // Those that there are: there may be far fewer than there may be at most.
+            var last = 0
+            while last < maximumFiles - 2, access("\(path).\(last + 1)", F_OK) == 0 { last += 1 }
             // The oldest one is replaced by the one before it.
-            for number in stride(from: maximumFiles - 2, to: 0, by: -1) {
+            for number in stride(from: last, to: 0, by: -1) {
                 rename("\(path).\(number)", "\(path).\(number + 1)")
             }
             guard rename(path, "\(path).1") == 0 else { return RecordingFile.reason() }

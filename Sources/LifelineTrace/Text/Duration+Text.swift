@@ -1,14 +1,20 @@
+import Lifeline
+
 /// Durations as people read them.
 extension Duration {
-    /// Three digits and a unit: `87 µs`, `1.24 ms`, `12.3 s`.
+    /// Three digits and a unit: `87 µs`, `1.24 ms`, `12.3 s`; days from about twelve of them on.
     package func text(unicode: Bool = true) -> String {
         let nanoseconds = self / .nanoseconds(1)
-        return switch nanoseconds {
-        case ..<1000: "\(Int(nanoseconds)) ns"
-        case ..<999_500: Duration.threeDigits(nanoseconds / 1e3) + (unicode ? " µs" : " us")
-        case ..<999_500_000: Duration.threeDigits(nanoseconds / 1e6) + " ms"
-        default: Duration.threeDigits(nanoseconds / 1e9) + " s"
-        }
+        let magnitude = nanoseconds.magnitude
+        let text =
+            switch magnitude {
+            case ..<1000: "\(Int(saturating: magnitude)) ns"
+            case ..<999_500: Duration.threeDigits(magnitude / 1e3) + (unicode ? " µs" : " us")
+            case ..<999_500_000: Duration.threeDigits(magnitude / 1e6) + " ms"
+            case ..<999_999_500_000_000: Duration.threeDigits(magnitude / 1e9) + " s"
+            default: Duration.threeDigits(magnitude / 86_400e9) + " d"
+            }
+        return (nanoseconds < 0 ? "-" : "") + text
     }
 
     /// The duration as a number of microseconds, with one decimal.
@@ -16,9 +22,9 @@ extension Duration {
 
     private static func threeDigits(_ value: Double) -> String {
         let decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0
-        guard decimals > 0 else { return String(Int(value.rounded())) }
+        guard decimals > 0 else { return String(Int(saturating: value.rounded())) }
         let scale = decimals == 2 ? 100 : 10
-        let scaled = Int((value * Double(scale)).rounded())
+        let scaled = Int(saturating: (value * Double(scale)).rounded())
         let fraction = String(scaled % scale)
         return "\(scaled / scale)." + String(repeating: "0", count: decimals - fraction.count) + fraction
     }

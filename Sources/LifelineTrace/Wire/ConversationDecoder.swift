@@ -122,7 +122,7 @@ package struct ConversationDecoder {
         self.time = time
         if isOpen {
             let (received, sent) = (client.frames?.compressed, server.frames?.compressed)
-            if (received?.wire ?? 0) + (sent?.wire ?? 0) > 0 {
+            if received?.wire ?? 0 > 0 || sent?.wire ?? 0 > 0 {
                 tell(
                     .compressed(
                         TraceEvent.Compression(
@@ -240,7 +240,7 @@ package struct ConversationDecoder {
     private mutating func answered(_ pong: TraceEvent.Frame, _ asker: TraceEvent.Observer) {
         let pings = self[asker].pings
         guard let index = pings.lastIndex(where: { $0.payload == pong.payload ?? [] }) else { return }
-        tell(.roundTrip(nanoseconds: time - pings[index].time))
+        tell(.roundTrip(nanoseconds: time.subtractingSaturating(pings[index].time)))
         // Older ones are answered with it (RFC 6455 §5.5.3).
         self[asker].pings.removeFirst(index + 1)
     }

@@ -41,7 +41,7 @@ struct FrameFollower {
     ) {
         self.sender = sender
         direction = sender == .client ? .received : .sent
-        self.payloadLimit = min(payloadLimit, FrameFollower.messageLimit)
+        self.payloadLimit = min(max(payloadLimit, 0), FrameFollower.messageLimit)
         self.hasUnknownExtension = hasUnknownExtension
         allowsCompression = agreement != nil
         inflater = agreement.flatMap {
@@ -173,7 +173,7 @@ struct FrameFollower {
 
     /// Keeps what there is room for of some of a payload, which has `count` bytes.
     private mutating func take(_ bytes: UnsafeRawBufferPointer, count: Int) {
-        message?.size += count
+        message?.size.addSaturating(count)
         let room = payloadLimit - (message?.payload?.count ?? payloadLimit)
         if room > 0 { message?.payload?.append(contentsOf: bytes.prefix(room)) }
         let roomOfFrame = payloadLimit - (frame?.payload?.count ?? payloadLimit)
@@ -211,7 +211,7 @@ struct FrameFollower {
         tell(.frame(direction, frame))
         guard !frame.meaning.isControl, var ended = message else { return }
         ended.frames += 1
-        ended.wireSize += frame.length
+        ended.wireSize.addSaturating(frame.length)
         message = ended
         guard frame.isFinal else { return }
         if ended.isCompressed, isReadable, let inflater {
@@ -223,8 +223,8 @@ struct FrameFollower {
         }
         if isReadable, let message {
             if message.isCompressed {
-                compressed.plain += message.size
-                compressed.wire += message.wireSize
+                compressed.plain.addSaturating(message.size)
+                compressed.wire.addSaturating(message.wireSize)
             }
             tell(.message(direction, message))
         }
