@@ -227,7 +227,6 @@ final class Counter: Sendable {
                     }
                     if isReady { continuation.resume() }
                 }
-                if isReady { continuation.resume() }
             }
         }
         return true
