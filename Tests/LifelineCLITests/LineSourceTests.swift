@@ -42,6 +42,7 @@ struct LineSourceTests {
             switch line {
             case .line(let number, let bytes): "\(number) " + String(decoding: bytes, as: UTF8.self)
             case .tooLong(let number): "\(number) too long"
+            case .failed(let reason): reason
             }
         }
     }
