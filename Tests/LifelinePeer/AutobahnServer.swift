@@ -42,8 +42,6 @@ extension EndpointConfiguration {
     mutating func prepareForAutobahn() {
         maximumFrameSize = EndpointConfiguration.autobahnMessageSize
         maximumMessageSize = EndpointConfiguration.autobahnMessageSize
-        // Cases 9.3.* and 9.4.* send 4 MiB in fragments of 64 bytes.
-        maximumFragmentsPerMessage = EndpointConfiguration.autobahnMessageSize / 64
         heartbeat = .disabled
     }
 }

@@ -62,6 +62,20 @@ struct LinearWorkTests {
         }
     }
 
+    @Test("The meter tells of what is more than a constant for each byte")
+    func meter() {
+        let meter = WorkMeter()
+        meter.inflated = 10_000
+        #expect(meter.excess(read: 10_000, calls: 10) == nil)
+        for (counter, most) in [(\WorkMeter.copied, 64_096), (\.allocated, 235_776), (\.inflations, 20_645)] {
+            meter[keyPath: counter] = most
+            #expect(meter.excess(read: 10_000, calls: 10) == nil)
+            meter[keyPath: counter] = most + 1
+            #expect(meter.excess(read: 10_000, calls: 10) != nil)
+            meter[keyPath: counter] = 0
+        }
+    }
+
     @Test("§10.4 one frame, in pieces of all kinds", arguments: Form.allCases)
     func oneFrame(_ form: Form) {
         withBudget { budget in
