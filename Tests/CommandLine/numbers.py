@@ -6,6 +6,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 
 from command import process, run, serve
@@ -154,6 +155,8 @@ def the_proxy_survives_every_length():
         "proxy", "--listen", "0", "--to", url, "--page", "0", "--show-payloads", stdin=subprocess.DEVNULL
     ) as proxy:
         port = int(proxy.line().rsplit(":", 1)[1])
+        # The diagrams, which are longer than a pipe.
+        threading.Thread(target=proxy.process.stdout.read, daemon=True).start()
         for number, (first, length) in enumerate(cases):
             with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
                 connection.sendall(
