@@ -128,6 +128,7 @@ let package = Package(
                 "Lifeline",
                 "LifelineCore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             path: "Tests/LifelinePeer",
