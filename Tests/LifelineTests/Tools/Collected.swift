@@ -1,9 +1,9 @@
 import Lifeline
-import Synchronization
+import LifelineLocks
 
 /// Values that tasks and handlers leave for their test.
 final class Collected<Value: Sendable>: Sendable {
-    private let storage = Mutex<[Value]>([])
+    private let storage = Lock<[Value]>([])
 
     func append(_ value: Value) {
         storage.withLock { $0.append(value) }

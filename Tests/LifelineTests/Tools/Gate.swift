@@ -1,4 +1,4 @@
-import Synchronization
+import LifelineLocks
 
 /// Something that tasks wait for, and that comes when a test says so, or never.
 final class Gate: Sendable {
@@ -8,7 +8,7 @@ final class Gate: Sendable {
         var waiters: [Int: UnsafeContinuation<Void, Never>] = [:]
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// Waits until the gate is opened.
     ///

@@ -1,8 +1,8 @@
 import Foundation
 import Lifeline
+import LifelineLocks
 import NIOCore
 import NIOPosix
-import Synchronization
 
 /// A TCP connection that speaks bytes, for one end of a real connection.
 final class RawSocket: Sendable {
@@ -13,8 +13,8 @@ final class RawSocket: Sendable {
         var waiter: CheckedContinuation<Void, Never>?
     }
 
-    private let state = Mutex(State())
-    private let channel = Mutex<(any Channel)?>(nil)
+    private let state = Lock(State())
+    private let channel = Lock<(any Channel)?>(nil)
 
     private init() {}
 
