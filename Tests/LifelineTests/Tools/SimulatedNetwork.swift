@@ -1,6 +1,6 @@
 import Foundation
 import LifelineCore
-import Synchronization
+import LifelineLocks
 import Testing
 
 @testable import Lifeline
@@ -25,7 +25,7 @@ final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
     /// Whether what runs at the moment counts as a task on some other thread.
     private var isElsewhere = false
     /// Work for this moment. Cancellation can bring some from other threads.
-    private let ready = Mutex<[Work]>([])
+    private let ready = Lock<[Work]>([])
     /// Work for later, in the order of its time.
     private var later: [Timed] = []
     private var wakeUp: (instant: Instant, loop: Loop)?
