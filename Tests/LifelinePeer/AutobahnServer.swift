@@ -3,9 +3,9 @@ import Foundation
 import Lifeline
 import LifelineCore
 
-/// The server that Autobahn's fuzzing client tests: it echoes.
+/// A server for Autobahn's fuzzing client that compresses all that it sends; `lifeline serve` is tested with its defaults.
 struct AutobahnServer: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Echo at / for Autobahn's fuzzing client.")
+    static let configuration = CommandConfiguration(abstract: "Echo at /, compressed, for Autobahn's fuzzing client.")
 
     /// Which face of the library echoes.
     enum Face: String, ExpressibleByArgument, CaseIterable {
@@ -24,7 +24,7 @@ struct AutobahnServer: AsyncParsableCommand {
         server.configuration.endpoint.prepareForAutobahn()
         server.configuration.buffers.maximumOutbound = EndpointConfiguration.autobahnMessageSize
         server.onListening = { address in
-            FileHandle.standardOutput.write(Data("listening on \(address.port ?? 0)\n".utf8))
+            FileHandle.standardOutput.write(Data("listening on ws://\(address)\n".utf8))
         }
         switch face {
         case .async: server.route("/") { try await $0.echo(compress: .always) }
