@@ -86,8 +86,8 @@ import Testing
         }
         let counter = Counter()
         let waiting = Task {
-            await counter.wait(for: 2)
-            await counter.wait(for: .max)
+            #expect(await counter.wait(for: 2, patience: .seconds(60)))
+            #expect(await counter.wait(for: .max, patience: .seconds(60)))
         }
         for _ in 0..<5 {
             counter.increment()
@@ -95,7 +95,9 @@ import Testing
         }
         counter.end()
         await waiting.value
-        await counter.wait(for: .max)
+        #expect(await counter.wait(for: .max, patience: .seconds(60)))
+        let idle = Counter()
+        #expect(await !idle.wait(for: .max, patience: .milliseconds(1)))
     }
 
     @Test("What an option may be is said", arguments: ["1e30s", "nan", "inf", "-1", "", "999999999T", "9999h", "0x10"])

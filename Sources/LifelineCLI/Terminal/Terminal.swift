@@ -1,6 +1,7 @@
 import Dispatch
 import LifelineTrace
 import LifelineLocks
+import Synchronization
 
 /// Nothing more can be written: nobody reads it any more, or the system refuses it (``Terminal/failure``).
 struct OutputClosed: Error {}

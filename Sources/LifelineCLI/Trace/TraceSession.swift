@@ -203,33 +203,42 @@ final class Counter: Sendable {
     /// - Parameter patience: How long each may take.
     /// - Returns: Whether they came, or the end did, in time.
     func wait(for count: Int, patience: Duration) async -> Bool {
-        for _ in 0..<count {
-            let deadline = ContinuousClock.now + patience
-            let timeout = Task {
-                try await Task.sleep(until: deadline)
-                self.wake { _ in }
-            }
-            defer { timeout.cancel() }
-            while true {
-                let isDone = state.withLock { state in
-                    if state.hasEnded { return true }
-                    guard state.count > 0 else { return false }
-                    state.count -= 1
-                    return true
-                }
-                if isDone { break }
-                guard ContinuousClock.now < deadline else { return false }
-                await withCheckedContinuation { continuation in
-                    let isReady = state.withLock { state in
-                        if state.count > 0 || state.hasEnded || ContinuousClock.now >= deadline { return true }
-                        state.waiter = continuation
-                        return false
-                    }
-                    if isReady { continuation.resume() }
-                }
-            }
+        var missing = count
+        while missing > 0 {
+            guard let taken = await take(atMost: missing, patience) else { return false }
+            if taken == 0 { return true }
+            missing -= taken
         }
         return true
+    }
+
+    /// Takes all that there are at once, so that however many are waited for, nothing is done for each.
+    ///
+    /// - Returns: How many they are; 0 at the end, and `nil` where none came in time.
+    private func take(atMost most: Int, _ patience: Duration) async -> Int? {
+        let deadline = ContinuousClock.now + patience
+        let timeout = Task {
+            try await Task.sleep(until: deadline)
+            self.wake { _ in }
+        }
+        defer { timeout.cancel() }
+        while true {
+            let (taken, hasEnded) = state.withLock { state in
+                let taken = min(state.count, most)
+                state.count -= taken
+                return (taken, state.hasEnded)
+            }
+            if taken > 0 || hasEnded { return taken }
+            guard ContinuousClock.now < deadline else { return nil }
+            await withCheckedContinuation { continuation in
+                let isReady = state.withLock { state in
+                    if state.count > 0 || state.hasEnded || ContinuousClock.now >= deadline { return true }
+                    state.waiter = continuation
+                    return false
+                }
+                if isReady { continuation.resume() }
+            }
+        }
     }
 
     private func wake(_ change: (inout State) -> Void) {
