@@ -20,10 +20,18 @@ extension RandomPool {
             #else
             // The most that a call may ask for.
             for offset in stride(from: 0, to: bytes.count, by: 256) {
-                let result = getentropy(bytes.baseAddress?.advanced(by: offset), min(bytes.count - offset, 256))
-                precondition(result == 0, "the system has no random bytes")
+                let part = UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<min(offset + 256, bytes.count)])
+                if getentropy(part.baseAddress, part.count) != 0 { RandomPool.fillFromSystemGenerator(part) }
             }
             #endif
         }
     }
+
+    #if !canImport(Darwin)
+    /// The same from the slow generator, which knows more ways (`/dev/urandom`).
+    private static func fillFromSystemGenerator(_ bytes: UnsafeMutableRawBufferPointer) {
+        var generator = SystemRandomNumberGenerator()
+        for index in bytes.indices { bytes[index] = generator.next() }
+    }
+    #endif
 }
