@@ -5,6 +5,9 @@ package import NIOCore
 ///
 /// An engine (``NIOTransport``, the tests' simulated network) implements this protocol, and calls its connection's
 /// `received`, `inputEnded`, `failed`, `outputDrained` and `terminated`. All of it happens on the connection's loop.
+///
+/// Whatever is paused, waits or is being closed: that the byte stream has failed is reported at once. Where a write fails and
+/// the peer is still being read, the rest of what it has sent comes first, for at most a second.
 package protocol Transport: AnyObject {
     /// Takes a block of frames to write, in order, without pushing it out yet. The transport gives it back to the loop
     /// when it has been written.
@@ -22,7 +25,8 @@ package protocol Transport: AnyObject {
     /// Whether less than the low-water mark, after the high-water mark had been passed, waits to go out.
     var isWritable: Bool { get }
 
-    /// The bytes that have been handed over and not written.
+    /// The bytes that have been handed over and not written. What a transport drops, since its peer takes no more or its byte
+    /// stream has ended, was never written, and stays among them.
     var pendingBytes: Int { get }
 
     /// From this size on, in bytes, a payload is cheaper to write from where it lies than behind its header in a block.

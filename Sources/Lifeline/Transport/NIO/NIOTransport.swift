@@ -20,6 +20,10 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     private var hasEndedOtherwise = false
     /// Whether this side has ended its side of TCP.
     private var outputIsShutDown = false
+    /// The bytes that have been handed over.
+    @exclusivity(unchecked) private var handedOver = 0
+    /// How many of them had been written when that was last asked.
+    private var writtenBytes = 0
     /// The channel's own word, kept here: it is asked for with each message.
     @exclusivity(unchecked) private(set) var isWritable = true {
         didSet { connection?.transportIsWritable = isWritable }
@@ -57,6 +61,7 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     }
 
     private func begin(_ context: ChannelHandlerContext) {
+        loop.assertOnLoop()
         guard connection == nil else { return }
         let connection = makeConnection(self, context.channel)
         self.connection = connection
@@ -106,6 +111,7 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     }
 
     private func end() {
+        loop.assertOnLoop()
         context = nil
         isWritable = false
         if let connection {
@@ -131,11 +137,13 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     }
 
     func write(_ payload: ByteBuffer) {
+        handedOver &+= payload.readableBytes
         context?.write(wrapOutboundOut(payload), promise: nil)
     }
 
     @inline(__always)
     func write(lent bytes: UnsafeRawBufferPointer) {
+        handedOver &+= bytes.count
         guard let context else { return }
         let buffer = buffers.take(bytes)
         context.write(wrapOutboundOut(buffer), promise: nil)
@@ -148,16 +156,22 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     }
 
     var pendingBytes: Int {
-        // Only fails where the channel is closed.
-        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        loop.assertOnLoop()
+        // Only fails where the channel is closed. What it had not written then, it never will.
+        if let pending = try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes) {
+            writtenBytes = handedOver - pending
+        }
+        return handedOver - writtenBytes
     }
 
     func setReading(_ reads: Bool) {
+        loop.assertOnLoop()
         // Only fails where the channel is closed.
         try? context?.channel.syncOptions?.setOption(.autoRead, value: reads)
     }
 
     func shutdownOutput() {
+        loop.assertOnLoop()
         outputIsShutDown = true
         context?.close(mode: .output, promise: nil)
     }
@@ -173,6 +187,7 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     }
 
     func abort() {
+        loop.assertOnLoop()
         hasEndedOtherwise = true
         context?.close(mode: .all, promise: nil)
     }
