@@ -126,6 +126,7 @@ final class Serving: ConnectionOwner, ConnectionAcceptor {
         let gracePeriod = configuration.handlerGracePeriod
         let waiters = state.withLock { state in
             state.connections -= 1
+            assert(state.connections >= 0, "a connection has ended that had not begun")
             // Most handlers return at once; one that waits for something else is told to, in time.
             state.handlers[id]?.canceller = Task {
                 guard (try? await Task.sleep(for: gracePeriod)) != nil else { return }
