@@ -19,8 +19,9 @@ func receiveBytes(_ descriptor: CInt, _ buffer: UnsafeMutableRawBufferPointer) -
     lifeline_receive(descriptor, buffer.baseAddress, buffer.count)
 }
 
+/// - Returns: Whether the peer will learn of it: not where there is no connection any more.
 @inline(__always)
-func shutdownWriting(_ descriptor: CInt) {
-    _ = shutdown(descriptor, 1)  // SHUT_WR, which the libraries declare differently
+func shutdownWriting(_ descriptor: CInt) -> Bool {
+    shutdown(descriptor, 1) == 0  // SHUT_WR, which the libraries declare differently
 }
 #endif

@@ -306,6 +306,7 @@ final class EpollTransport: LinuxTransport {
                 if errno == EAGAIN || errno == EINTR { break }
                 return breakOutput(errno)
             }
+            assert(written <= waitingBytes, "more was written than was handed over")
             waitingBytes -= written
             queue.advance(by: written, loop)
             if written < bytes.count { break }
@@ -377,7 +378,7 @@ final class EpollTransport: LinuxTransport {
     private func outputIsWritten() {
         if mustShutDown, descriptor >= 0 {
             mustShutDown = false
-            shutdownWriting(descriptor)
+            if !shutdownWriting(descriptor) { return end() }
         }
         if mustClose { end() }
     }

@@ -107,7 +107,7 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
     func start(_ loop: Loop, name: String) throws {
         self.loop = loop
         tickTime = now()
-        let beginning = try Beginning()
+        let beginning = try Beginning.make()
         let context = Unmanaged.passRetained(
             ThreadContext(driver: self, loop: loop, name: name, beginning: beginning))
         let result = pthread_create(
@@ -133,15 +133,21 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
     ///
     /// `@unchecked Sendable`: the error is written before the semaphore is raised, and read behind it.
     private final class Beginning: @unchecked Sendable {
-        private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+        private let semaphore: UnsafeMutablePointer<sem_t>
         private var error: (any Error)?
 
-        init() throws {
+        private init(_ semaphore: UnsafeMutablePointer<sem_t>) {
+            self.semaphore = semaphore
+        }
+
+        static func make() throws -> Beginning {
+            let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
             guard sem_init(semaphore, 0, 0) == 0 else {
                 let error = IOError(errnoCode: errno, reason: "sem_init")
                 semaphore.deallocate()
                 throw error
             }
+            return Beginning(semaphore)
         }
 
         deinit {
@@ -229,6 +235,7 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
 
     /// Keeps something until all events of the batch have been handled.
     func retire(_ object: AnyObject) {
+        loop.assertOnLoop()
         retired.append(object)
     }
 
@@ -304,6 +311,7 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
 
     /// Runs something on the loop after a time; on the loop.
     func execute(after delay: Duration, _ work: @escaping Work) {
+        loop.assertOnLoop()
         let instant = now().advanced(by: delay)
         delayed.append(Delayed(instant: instant, work: work))
         nextWake = min(nextWake, instant)

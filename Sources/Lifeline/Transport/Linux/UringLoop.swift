@@ -178,6 +178,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
 
     /// Tells a transport when there is something to receive.
     func awaitInput(_ transport: UringTransport) {
+        loop.assertOnLoop()
         let entry = ring.next()
         entry.pointee.opcode = Uring.Operation.pollAdd
         entry.pointee.fd = transport.descriptor
@@ -195,6 +196,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
     ///
     /// - Parameter once: Whether one buffer's bytes are enough.
     func receive(_ transport: UringTransport, once: Bool) {
+        loop.assertOnLoop()
         let entry = ring.next()
         entry.pointee.opcode = Uring.Operation.receive
         entry.pointee.flags = 1 << 5  // IOSQE_BUFFER_SELECT, from group 0
@@ -253,6 +255,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
 
     /// Tells a transport each time its socket fails, or is hung up.
     func watch(_ transport: UringTransport) {
+        loop.assertOnLoop()
         let entry = ring.next()
         entry.pointee.opcode = Uring.Operation.pollAdd
         entry.pointee.fd = transport.descriptor
@@ -280,6 +283,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
 
     /// Stops everything that is under way on a transport's socket.
     func cancelAll(_ transport: UringTransport) {
+        loop.assertOnLoop()
         let entry = ring.next()
         entry.pointee.opcode = Uring.Operation.asyncCancel
         entry.pointee.fd = transport.descriptor

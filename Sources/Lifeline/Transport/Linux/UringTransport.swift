@@ -341,6 +341,7 @@ final class UringTransport: LinuxTransport {
     /// What a send came to.
     @inline(__always)
     func sendCompleted(_ result: CInt) {
+        assert(isSending && (hasBlock || !queue.isEmpty), "a send ends once, and with something to send")
         guard !sendCompletedEarly(result) else { return }
         isSending = false
         sendEnded(result)
@@ -368,6 +369,7 @@ final class UringTransport: LinuxTransport {
             return breakOutput(-result)
         }
         let count = Int(result)
+        assert(count <= waitingBytes, "more was written than was handed over")
         waitingBytes -= count
         if hasBlock {
             writtenOfBlock += count
@@ -449,7 +451,7 @@ final class UringTransport: LinuxTransport {
     private func outputIsWritten() {
         if mustShutDown, descriptor >= 0, !isEnding {
             mustShutDown = false
-            shutdownWriting(descriptor)
+            if !shutdownWriting(descriptor) { return end() }
         }
         if mustClose { end() }
     }
