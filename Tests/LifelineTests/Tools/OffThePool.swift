@@ -14,6 +14,8 @@ struct OffThePool: SuiteTrait, TestTrait, TestScoping {
     /// Another, for tests that move megabytes: what they compare takes its time without optimisation, and those on the first
     /// would come too late for their deadlines.
     fileprivate static let executorForMuch = Thread()
+    /// And one for tests that block it, one after the other.
+    fileprivate static let executorToBlock = Thread()
 
     fileprivate var executor = OffThePool.executor
 
@@ -38,6 +40,9 @@ struct OffThePool: SuiteTrait, TestTrait, TestScoping {
 extension Trait where Self == OffThePool {
     /// Runs the tests on a thread of their own.
     static var offThePool: Self { Self() }
+
+    /// Runs tests that wait without suspending on a thread that is theirs.
+    static var onAThreadToBlock: Self { Self(executor: OffThePool.executorToBlock) }
 
     /// Runs tests that move much on another thread.
     static var offThePoolForMuch: Self { Self(executor: OffThePool.executorForMuch) }

@@ -1,0 +1,115 @@
+import Testing
+
+@testable import Lifeline
+
+/// What is tried on each engine, one test after the other: their sockets block the thread on which the tests run.
+@Suite("Engines", .onAThreadToBlock, .serialized, .timeLimit(.minutes(3)))
+enum EngineTests {}
+
+/// An engine that the contract is tried on: a server of its own, with one loop of its own.
+///
+/// Another one, a simulated network's for instance, joins ``all`` with a way to make it.
+struct EngineUnderTest: Sendable, CustomTestStringConvertible {
+    let name: String
+    /// Whether what a peer sent before it reset the connection, or before it took no more, is still read.
+    let readsOnBehindFailures: Bool
+    /// The most bytes that arrive at once, and so may be kept beyond the high-water mark.
+    let maximumRead: Int
+    let make: @Sendable () throws -> any Engine
+
+    var testDescription: String { name }
+
+    /// All that this system has.
+    static let all: [EngineUnderTest] = {
+        var engines = [
+            EngineUnderTest(name: "nio", readsOnBehindFailures: false, maximumRead: 256 << 10) {
+                NIOEngine(loopCount: 1)
+            }
+        ]
+        #if os(Linux)
+        engines.append(
+            EngineUnderTest(name: "epoll", readsOnBehindFailures: true, maximumRead: 512 << 10) {
+                try LinuxEngine(.epoll, loopCount: 1)
+            })
+        if LinuxEngine.grantsUring {
+            engines.append(
+                EngineUnderTest(name: "io_uring", readsOnBehindFailures: true, maximumRead: 192 << 10) {
+                    try LinuxEngine(.uring, loopCount: 1)
+                })
+            // Its queues overflow all the time.
+            engines.append(
+                EngineUnderTest(name: "io_uring, crowded", readsOnBehindFailures: true, maximumRead: 192 << 10) {
+                    try LinuxEngine(.uring, loopCount: 1, ownsLoops: true, ring: .init(entries: 4, completions: 8))
+                })
+        }
+        #endif
+        return engines
+    }()
+
+    /// What a test has of a server on the engine.
+    struct Running: Sendable {
+        let engine: any Engine
+        let address: ServerAddress
+        let recorder: EventRecorder
+
+        /// Opens a WebSocket from a plain socket, and returns once the server has answered.
+        func open(_ path: String = "/", receiveBuffer: Int? = nil) throws -> PlainSocket {
+            let socket = try PlainSocket(address, receiveBuffer: receiveBuffer)
+            try socket.send(HandshakeText.request(path).bytes)
+            _ = try socket.readHead()
+            return socket
+        }
+
+        /// How many of the process's descriptors are the server's connections, and the plain sockets at their other end.
+        var descriptors: Int { Descriptors.count(port: address.port ?? 0) }
+
+        func has(_ word: String, _ count: Int = 1) -> Bool {
+            recorder.words.count { $0.hasPrefix(word) } >= count
+        }
+    }
+
+    /// Serves while `body` runs, and checks that nothing is left of any connection but what `body` holds itself.
+    func serve(
+        at address: ServerAddress = .hostname("127.0.0.1", port: 0), routes: (inout Routes) -> Void,
+        body: (Running) async throws -> Void
+    ) async throws {
+        try await serve(at: address, configure: { _ in }, routes: routes, body: body)
+    }
+
+    /// The same with a configuration of its own.
+    func serve(
+        at address: ServerAddress = .hostname("127.0.0.1", port: 0),
+        configure: (inout WebSocketServerConfiguration) -> Void, routes: (inout Routes) -> Void,
+        body: (Running) async throws -> Void
+    ) async throws {
+        let recorder = EventRecorder()
+        var server = WebSocketServer.forTests()
+        server.configuration.observers = [recorder]
+        server.configuration.shutdownTimeout = .seconds(1)
+        configure(&server.configuration)
+        var table = Routes()
+        routes(&table)
+        let engine = try make()
+        let serving = Serving(configuration: server.configuration, routes: table, scheme: "ws")
+        let listener: Listener
+        do {
+            listener = try await Listener.listen(at: address, serving, engine, nil)
+        } catch {
+            await engine.shutDown()
+            throw error
+        }
+        do {
+            try await body(Running(engine: engine, address: listener.address, recorder: recorder))
+        } catch {
+            await listener.shutDown()
+            throw error
+        }
+        let start = ContinuousClock.now
+        await listener.shutDown()
+        let time = start.duration(to: .now)
+        #expect(time < server.configuration.shutdownTimeout + .seconds(2), "\(name): the shutdown took \(time)")
+        #expect(serving.isIdle, "\(name)")
+        let begun = recorder.words.count { $0 == "connected" }
+        #expect(recorder.words.count { $0 == "TCP ended" } == begun, "\(name): \(recorder.words)")
+    }
+}
