@@ -518,7 +518,9 @@ package final class Connection {
                 || inbox.size >= (readingIsPaused ? limits.inbound.low : limits.inbound.high)
             : false
         if mustPause != readingIsPaused { changeReading(mustPause) }
-        if (mustPause || inputIsHeld) != transportIsPaused { pauseTransport(!transportIsPaused) }
+        // In the middle of what was held, it is not known yet whether all of it will be parsed.
+        let mustPauseTransport = mustPause || inputIsHeld || transportIsPaused && !input.isEmpty
+        if mustPauseTransport != transportIsPaused { pauseTransport(mustPauseTransport) }
     }
 
     private func pauseTransport(_ paused: Bool) {

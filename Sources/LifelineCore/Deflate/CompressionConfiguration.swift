@@ -20,6 +20,11 @@ public struct CompressionConfiguration: Hashable, Sendable {
     /// From how many bytes on a message is compressed, unless the sender decides otherwise
     /// (``MessageCompression/automatic``).
     public var minimumSize: Int
+    /// Up to how many bytes a message is compressed, unless the sender decides otherwise (``MessageCompression/automatic``).
+    ///
+    /// Compressing a mebibyte of text takes some 40 ms of processor time, for which the other connections of the event loop
+    /// wait. Default: 256 KiB for a server, `nil` (any size) for a client.
+    public var maximumSize: Int?
     /// After how long a connection that keeps its windows gives back all else that its compressor and decompressor take.
     /// Default: 10 s. They are made anew around the windows with the next message.
     public var idleTimeout: Duration = .seconds(10)
@@ -42,6 +47,7 @@ public struct CompressionConfiguration: Hashable, Sendable {
         var configuration = CompressionConfiguration()
         configuration.parameters = PerMessageDeflate(serverMaxWindowBits: 12, clientMaxWindowBits: 12)
         configuration.memoryLevel = 5
+        configuration.maximumSize = 256 << 10
         return configuration
     }
 
@@ -60,8 +66,8 @@ public struct CompressionConfiguration: Hashable, Sendable {
 ///
 /// In its place stands `true` for ``always`` and `false` for ``never``.
 public enum MessageCompression: Hashable, Sendable, ExpressibleByBooleanLiteral {
-    /// Where it is likely to be worth it: from ``CompressionConfiguration/minimumSize`` on, unless the content looks as if
-    /// it had been compressed before. A message that would become longer is sent as it is.
+    /// Where it is likely to be worth it: from ``CompressionConfiguration/minimumSize`` to
+    /// ``CompressionConfiguration/maximumSize``, unless the content looks as if it had been compressed before. A message that would become longer is sent as it is.
     case automatic
     /// Whatever its size and content. It is sent as it is only where nothing has been agreed on, or
     /// ``CompressionConfiguration/budget`` is exhausted.

@@ -257,7 +257,8 @@ extension CompressionState {
         case .never: false
         // How long a message in fragments will be, its first one does not tell.
         case .automatic:
-            (position == .first || payload.count >= settings.minimumSize) && !looksIncompressible(payload)
+            (position == .first || payload.count >= settings.minimumSize)
+                && payload.count <= settings.maximumSize ?? .max && !looksIncompressible(payload)
         }
     }
 

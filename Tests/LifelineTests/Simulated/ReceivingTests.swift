@@ -265,17 +265,17 @@ import Testing
         }
     }
 
-    @Test(arguments: Simulation.Place.allCases) func afterItsOwnCloseATaskReceivesNothingMore(
+    @Test(arguments: Simulation.Place.allCases) func afterItsOwnCloseATaskReceivesWhatComesBeforeThePeers(
         place: Simulation.Place
     ) throws {
         let (simulation, socket, server) = try Self.client()
         let closing = simulation.start(place) { try await socket.close() }
         simulation.run()
-        server.send(WireFrame.text("too late").unmasked, WireFrame.close(1000).unmasked)
+        server.send(WireFrame.text("in time").unmasked, WireFrame.close(1000).unmasked, WireFrame.text("too late").unmasked)
         server.end()
         simulation.run()
         #expect(try closing.value.isClean)
-        #expect(try simulation.value(place) { try await socket.all() } == [])
+        #expect(try simulation.value(place) { try await socket.all() } == [.text("in time")])
     }
 }
 

@@ -12,6 +12,8 @@ final class NIOLoopDriver: LoopDriver {
     private let afterEnd = WorkAfterEnd()
     /// Likewise.
     nonisolated(unsafe) let buffers = NIOBufferPool()
+    /// Likewise: what runs when the sockets that are ready have had their turn.
+    private nonisolated(unsafe) var nextRound: [@Sendable () -> Void] = []
 
     init(_ eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
@@ -28,8 +30,17 @@ final class NIOLoopDriver: LoopDriver {
     }
 
     func executeNextRound(_ work: @escaping @Sendable () -> Void) {
-        // An event loop runs what is ready, and what that makes ready, before it looks at its sockets again.
-        eventLoop.scheduleTask(in: .microseconds(20), work)
+        // An event loop runs what is ready, and what that makes ready, before it looks at its sockets again. So this waits for
+        // a timer, set when everything else that was ready has run.
+        nextRound.append(work)
+        guard nextRound.count == 1 else { return }
+        eventLoop.execute {
+            self.eventLoop.scheduleTask(in: .microseconds(50)) {
+                let round = self.nextRound
+                self.nextRound = []
+                for work in round { work() }
+            }
+        }
     }
 
     /// Notes that the event loop has been shut down.
