@@ -63,7 +63,8 @@ extension EngineTests {
                 routes.route(State.closing.path) { try await $0.close() }
                 routes.route(State.closingFull.path) { socket in
                     let message = PreparedMessage(ByteBuffer(repeating: 1, count: 50_000))
-                    while socket.enqueue(message) {}
+                    // More than the network takes, and less than would end the connection.
+                    for _ in 0..<200 { socket.enqueue(message) }
                     try await socket.close()
                 }
                 routes.route(State.idle.path) { for try await _ in $0 {} }
@@ -169,9 +170,8 @@ extension EngineTests {
         }
 
         /// The same over a Unix domain socket, where a peer that closes leaves nothing to wait for.
-        @Test(arguments: EngineUnderTest.all) func aUnixSocketClosedBehindUnreadData(
-            engine: EngineUnderTest
-        ) async throws {
+        @Test(arguments: EngineUnderTest.all.filter(\.readsOnBehindFailures))
+        func aUnixSocketClosedBehindUnreadData(engine: EngineUnderTest) async throws {
             let gate = Gate()
             let sizes = Collected<Int>()
             try await engine.serve(at: EngineTests.UnixSocketFileTests.address()) {

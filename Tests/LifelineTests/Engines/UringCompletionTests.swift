@@ -34,6 +34,7 @@ extension EngineTests {
 
         @Test(arguments: faults) func aFailureEndsAtMostItsConnection(fault: Fault) async throws {
             let engine = try #require(EngineUnderTest.all.first { $0.name == "io_uring" })
+            let gate = Gate()
             let count = Atomic(0)
             // The rings of other tests' engines are left alone.
             let threads = Mutex<Set<UInt>>([])
@@ -47,7 +48,7 @@ extension EngineTests {
             defer { Uring.tamper = nil }
             try await engine.serve {
                 $0.route(handler: echo)
-                $0.route("/paused") { _ in try await Task.sleep(for: .milliseconds(100)) }
+                $0.route("/paused") { _ in try await gate.wait() }
             } body: { running in
                 await withUnsafeContinuation { continuation in
                     running.engine.loops[0].execute {
@@ -64,6 +65,7 @@ extension EngineTests {
                     }
                     if number % 4 == 3 { socket.reset() } else { socket.close() }
                 }
+                gate.open()
                 Uring.tamper = nil
                 let socket = try running.open()
                 try socket.send(WireFrame.text("still here").bytes)
