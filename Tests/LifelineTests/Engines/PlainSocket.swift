@@ -57,6 +57,7 @@ final class PlainSocket: Sendable {
             let count = rest.withUnsafeBytes {
                 systemSend(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
             }
+            if count < 0, errno == EINTR { continue }
             guard count > 0 else { throw Failure(call: "send") }
             rest = rest.dropFirst(count)
         }
@@ -77,6 +78,7 @@ final class PlainSocket: Sendable {
                 sent += count
                 idle = 0
             } else {
+                if errno == EINTR { continue }
                 guard errno == EAGAIN else { return sent }
                 idle += 1
                 usleep(10_000)
@@ -87,7 +89,9 @@ final class PlainSocket: Sendable {
 
     func receive(_ most: Int) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: most)
-        let count = recv(descriptor, &bytes, most, 0)
+        // A ring that this thread has made can interrupt it.
+        var count = 0
+        repeat { count = recv(descriptor, &bytes, most, 0) } while count < 0 && errno == EINTR
         guard count >= 0 else { throw Failure(call: "recv") }
         return Array(bytes.prefix(count))
     }
