@@ -82,7 +82,8 @@ import Testing
         let steps = try ScriptStep.parse("receive 9223372036854775807\n", "f")
         #expect(steps == [.receive(.max)])
         for text in ["receive 9223372036854775808", "receive -1", "receive 0", "wait 1e30s", "wait 9999h", "wait nan"] {
-            #expect(throws: ScriptStep.Malformed.self) { try ScriptStep.parse(text, "f") }
+            let error = #expect(throws: ScriptStep.Malformed.self) { try ScriptStep.parse(text, "f") }
+            #expect(error?.description.contains(text.hasPrefix("wait") ? "8760h" : "from 1 on") == true)
         }
         let counter = Counter()
         let waiting = Task {
@@ -98,6 +99,16 @@ import Testing
         #expect(await counter.wait(for: .max, patience: .seconds(60)))
         let idle = Counter()
         #expect(await !idle.wait(for: .max, patience: .milliseconds(1)))
+    }
+
+    @Test("JSON that is deep, or has numbers that no type holds, is compared as text")
+    func json() {
+        let deep = String(repeating: "[", count: 400) + String(repeating: "]", count: 400)
+        #expect(JSONValue(deep)?.without(["a"]) == JSONValue(deep))
+        for text in [String(repeating: "[", count: 100_000), "1e999", "[[1e999]]", #"{"a":-1e999}"#] {
+            #expect(JSONValue(text) == nil)
+        }
+        #expect(JSONValue("18446744073709551615") == .number(18_446_744_073_709_551_615))
     }
 
     @Test("What an option may be is said", arguments: ["1e30s", "nan", "inf", "-1", "", "999999999T", "9999h", "0x10"])

@@ -85,6 +85,25 @@ import Testing
         }
     }
 
+    @Test(
+        "Recordings that began at the ends of the calendar",
+        arguments: [
+            "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "0000-00-00T00:00:00Z", "99999-01-01T00:00:00Z", "",
+        ])
+    func calendar(began: String) throws {
+        for time in [Int64.min, 0, .max] {
+            let request = TraceEvent.Kind.request(.sent, .init(method: "GET", target: "/", authority: "h"))
+            let message = TraceEvent.Kind.message(.sent, .init(isText: true, size: 1, wireSize: 1, payload: [97]))
+            let recording = Recording(
+                began: began,
+                events: [request, message].map { TraceEvent(time: time, connection: 1, observer: .client, kind: $0) })
+            let archive = HAR.write(recording, software: "test")
+            // A year of five digits is none of RFC 3339.
+            if let read = try? HAR.read(archive) { _ = Self.draw(read) }
+            #expect(archive.contains("_webSocketMessages"))
+        }
+    }
+
     @Test("Sizes beyond all bounds are told as they are")
     func sizes() {
         let huge = TraceEvent.Message(isText: true, size: .max, wireSize: 1, isCompressed: true, frames: .max)

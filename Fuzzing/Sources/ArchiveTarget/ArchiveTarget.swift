@@ -11,8 +11,9 @@ import LifelineTrace
 @_cdecl("lifeline_fuzz_archive")
 public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     var input = FuzzInput(bytes, count)
+    let choice = input.byte()
     guard let recording = try? HAR.read(String(decoding: input.remaining(), as: UTF8.self)) else { return 0 }
-    draw(recording)
+    draw(recording, by: choice)
     _ = try? Recording(recording.text)
     for side in [TraceEvent.Observer.client, .server] {
         guard let replay = try? Replay(recording, connection: nil, side: side) else { continue }

@@ -1,25 +1,27 @@
 public import FuzzSupport
 public import LifelineTrace
 
-/// Draws a recording in each form.
+/// Draws a recording in one of the forms.
 ///
 /// What is drawn is bounded by what was recorded, whatever numbers stand there.
-public func draw(_ recording: Recording) {
+public func draw(_ recording: Recording, by choice: UInt8) {
     let text = recording.text
     var options = SequenceDiagram.Options()
-    for collapses in [options.collapses, nil] {
-        options.collapses = collapses
-        let diagrams = SequenceDiagram.all(of: recording, options: options)
-        check(diagrams.count == recording.connections.count, "a diagram is missing")
-        for (columns, usesUnicode) in [(80, true), (.min, false)] {
-            let renderer = TerminalRenderer(columns: columns, usesColor: usesUnicode, usesUnicode: usesUnicode)
-            isBounded(renderer.render(diagrams), text)
+    if choice & 1 == 1 { options.collapses = nil }
+    let diagrams = SequenceDiagram.all(of: recording, options: options)
+    check(diagrams.count == recording.connections.count, "a diagram is missing")
+    switch choice >> 1 & 7 {
+    case 0: isBounded(TerminalRenderer(usesColor: true).render(diagrams), text)
+    case 1: isBounded(TerminalRenderer(columns: .min, usesUnicode: false).render(diagrams), text)
+    case 2: isBounded(MermaidRenderer().render(diagrams), text)
+    case 3: isBounded(SVGRenderer().render(diagrams), text)
+    case 4: isBounded(SVGRenderer(width: .max).render(diagrams), text)
+    case 5: isBounded(HAR.write(recording, software: "fuzzing"), text)
+    default:
+        for connection in recording.connections.prefix(4) {
+            live(recording.events.filter { $0.connection == connection })
         }
-        isBounded(MermaidRenderer().render(diagrams), text)
-        isBounded(SVGRenderer(width: collapses == nil ? .max : 840).render(diagrams), text)
     }
-    isBounded(HAR.write(recording, software: "fuzzing"), text)
-    for connection in recording.connections.prefix(4) { live(recording.events.filter { $0.connection == connection }) }
 }
 
 private func isBounded(_ drawing: String, _ text: String) {

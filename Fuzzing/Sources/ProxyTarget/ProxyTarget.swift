@@ -28,7 +28,7 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
         for sender in [TraceEvent.Observer.client, .server] { events += decoder.finished(sender, at: .max) }
         events += decoder.ended(at: .max)
         check(events.count <= 2 * size + 16, "\(events.count) events of \(size) bytes")
-        keep(events, flags)
+        keep(events, flags, drawnBy: seed)
         told.append(events.map(\.kind))
     }
     let window = flags & 4 != 0
@@ -62,6 +62,7 @@ private func opening(_ flags: UInt8) -> [Piece] {
 private func pieces(_ input: inout FuzzInput) -> [Piece] {
     var pieces: [Piece] = []
     var rest = input.remaining()[...]
+    var size = 0
     while let control = rest.popFirst() {
         let sender: TraceEvent.Observer = control & 1 == 0 ? .client : .server
         let time = absurdNumbers[Int(control >> 4)]
@@ -88,10 +89,11 @@ private func pieces(_ input: inout FuzzInput) -> [Piece] {
         // The same again and again.
         default:
             bytes = pieces.last?.bytes ?? []
-            if bytes.count < 8192 { bytes = Array(repeatElement(bytes, count: 32).joined()) }
+            if bytes.count < 2048 { bytes = Array(repeatElement(bytes, count: 32).joined()) }
         }
+        size += bytes.count
+        if size > 1 << 17 { break }
         pieces.append(Piece(sender: sender, bytes: bytes, time: time))
-        if pieces.count > 256 { break }
     }
     return pieces
 }
@@ -102,7 +104,7 @@ private let announced: [UInt64] = [
 ]
 
 /// Shows events on a board and draws them.
-private func keep(_ events: [TraceEvent], _ flags: UInt8) {
+private func keep(_ events: [TraceEvent], _ flags: UInt8, drawnBy seed: UInt8) {
     var options = ConnectionBoard.Options()
     options.payloadLimit = flags & 32 != 0 ? 64 : 0
     options.maximumEvents = [0, 1, 3, 400][Int(flags >> 6)]
@@ -114,7 +116,7 @@ private func keep(_ events: [TraceEvent], _ flags: UInt8) {
     let kept = recording.events.reduce(0) { $0 + $1.approximateSize }
     check(kept <= options.maximumBytes + 1024, "events of \(kept) bytes are kept")
     _ = board.changes(since: 0)
-    draw(recording)
+    draw(recording, by: seed)
     live(events)
     if let last = events.last { board.record(last, at: Instant(nanoseconds: .min)) }
     check(board.changes(since: 0).changed.allSatisfy { $0.ended != nil }, "a connection has not ended")

@@ -11,14 +11,15 @@ import LifelineTrace
 @_cdecl("lifeline_fuzz_recording")
 public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     var input = FuzzInput(bytes, count)
-    if input.choice() {
+    let choice = input.byte()
+    if choice & 1 == 1 {
         guard let recording = try? Recording(String(decoding: input.remaining(), as: UTF8.self)) else { return 0 }
-        read(recording)
+        read(recording, choice >> 1)
     } else {
         let made = Recording(began: input.text(), events: events(&input))
-        draw(made)
+        draw(made, by: choice >> 1)
         do {
-            read(try Recording(made.text))
+            read(try Recording(made.text), choice >> 1)
         } catch {
             fatalError("what was written is not read: \(error)")
         }
@@ -26,13 +27,13 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     return 0
 }
 
-private func read(_ recording: Recording) {
+private func read(_ recording: Recording, _ choice: UInt8) {
     do {
         check(try Recording(recording.text) == recording, "something else is read than was written")
     } catch {
         fatalError("what was written is not read: \(error)")
     }
-    draw(recording)
+    draw(recording, by: choice)
     for side in [TraceEvent.Observer.client, .server] {
         guard let replay = try? Replay(recording, connection: nil, side: side) else { continue }
         check(replay.steps.count <= 2 * recording.events.count, "too many steps")

@@ -145,7 +145,7 @@ struct BenchCommand: AsyncParsableCommand {
         guard duration.duration > .zero else { throw ValidationError("--duration must be more than 0") }
         if let rate {
             guard BenchCommand.rates.contains(rate) else {
-                throw ValidationError("--rate must be a number from 0.001 to 100000000")
+                throw ValidationError("--rate must be a number from 0.001 to 100000000, not \(rate)")
             }
             guard mode == .echo || mode == .publish else {
                 throw ValidationError("--rate is for the modes echo and publish")

@@ -76,7 +76,8 @@ struct ReplayCommand: AsyncParsableCommand {
         guard (to != nil) != asServer else { throw ValidationError("either --to or --as-server is needed") }
         guard pace == 0 || ReplayCommand.paces.contains(pace) else {
             throw ValidationError(
-                "--pace must be 0, which waits for nothing but the answers, or a number from 0.000001 to 1000000")
+                "--pace must be 0, which waits for nothing but the answers, or a number from 0.000001 to 1000000, not "
+                    + "\(pace)")
         }
         guard (0...65535).contains(port) else { throw ValidationError("the port must be a number from 0 to 65535") }
     }

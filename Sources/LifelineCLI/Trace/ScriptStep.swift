@@ -35,11 +35,21 @@ enum ScriptStep: Equatable, Sendable {
                 throw Malformed(
                     description:
                         "\(path), line \(index + 1): \(String(line).quoted()) is none of text, binary, ping, receive, "
-                        + "wait and close with what belongs to it")
+                        + "wait and close with what belongs to it" + limits(line))
             }
             steps.append(step)
         }
         return steps
+    }
+
+    /// What the numbers of a line may be, in words; empty where it has none.
+    private static func limits(_ line: Substring) -> String {
+        switch line.prefix(while: { $0 != " " }) {
+        case "receive": "; receive takes a whole number from 1 on"
+        case "wait": "; wait takes " + TimeSpan.allowed
+        case "close": "; close takes a code from 1000 to 4999 that may be sent, and a reason of up to 123 bytes"
+        default: ""
+        }
     }
 
     private static func step(_ line: Substring) -> ScriptStep? {
