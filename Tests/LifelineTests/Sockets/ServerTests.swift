@@ -108,12 +108,13 @@ struct ServerTests {
         server.route("/", handler: echo)
         let clients = Collected<RawSocket>()
         let clock = ContinuousClock()
-        let start = clock.now
-        try await server.withServer { address in
+        // Its end alone is what should not take long; how long connecting does is the machine's affair.
+        let start = try await server.withServer { address in
             let client = try await RawSocket.connect(to: address)
             clients.append(client)
             client.send(.request("/"))
             _ = await client.takeHead()
+            return clock.now
         }
         #expect(start.duration(to: clock.now) < .seconds(8), "the close deadline alone would be ten seconds")
         let client = clients.values[0]

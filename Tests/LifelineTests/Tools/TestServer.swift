@@ -42,20 +42,24 @@ nonisolated(nonsending) func expectAlive(
 }
 
 extension Collected {
-    /// Waits, for at most ten seconds, until there are as many values.
+    /// Waits until there are as many values, for as long as ``eventually(_:sourceLocation:)`` does.
+    ///
+    /// - Throws: Where there are fewer by then.
     func values(_ count: Int) async throws -> [Value] {
         try await eventually { self.count >= count }
+        let values = values
+        try #require(values.count >= count)
         return values
     }
 }
 
-/// Waits, for at most ten seconds, until something is so.
+/// Waits until something is so, for at most a minute, which nothing takes but on a busy machine or under a sanitizer.
 func eventually(_ isSo: () async throws -> Bool, sourceLocation: SourceLocation = #_sourceLocation) async throws {
     let clock = ContinuousClock()
     let start = clock.now
     while try await !isSo() {
-        guard start.duration(to: clock.now) < .seconds(10) else {
-            Issue.record("it has not come about in ten seconds", sourceLocation: sourceLocation)
+        guard start.duration(to: clock.now) < .seconds(60) else {
+            Issue.record("it has not come about in a minute", sourceLocation: sourceLocation)
             return
         }
         try await clock.sleep(for: .milliseconds(2))
