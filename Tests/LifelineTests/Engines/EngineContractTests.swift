@@ -103,7 +103,7 @@ extension EngineTests {
                 socket.reset()
                 try await eventually { running.has("TCP ended") && running.descriptors == base }
                 #expect(
-                    start.duration(to: .now) < .seconds(3), "\(engine.name), \(state): \(running.recorder.words)")
+                    start.duration(to: .now) < .seconds(10), "\(engine.name), \(state): \(running.recorder.words)")
                 #expect(running.has("ended:") || state == .closing, "\(running.recorder.words)")
                 gate.open()
             }
@@ -123,7 +123,7 @@ extension EngineTests {
                 socket.reset()
                 try await eventually { running.has("TCP ended") && running.descriptors == base }
                 #expect(
-                    start.duration(to: .now) < .seconds(3), "\(engine.name), \(state): \(running.recorder.words)")
+                    start.duration(to: .now) < .seconds(10), "\(engine.name), \(state): \(running.recorder.words)")
                 gate.open()
             }
         }
@@ -186,9 +186,10 @@ extension EngineTests {
                 }
                 try socket.send(WireFrame.close(1000).bytes)
                 socket.close()
-                let cpu = clock()
+                let before = await running.processorTime()
                 try await Task.sleep(for: .milliseconds(300))
-                #expect(Double(clock() - cpu) / Double(1_000_000) < 0.2, "nobody spins over what is not read")
+                let used = await running.processorTime() - before
+                #expect(used < .milliseconds(100), "the loop spins over what is not read")
                 gate.open()
                 try await eventually { running.has("TCP ended") }
                 #expect(sizes.values == (1...20).map { $0 * 500 }, "\(running.recorder.words)")
@@ -226,7 +227,7 @@ extension EngineTests {
                 socket.shutDown(CInt(SHUT_RD))
                 let start = ContinuousClock.now
                 try await eventually { running.has("TCP ended") }
-                #expect(start.duration(to: .now) < .seconds(4), "\(running.recorder.words)")
+                #expect(start.duration(to: .now) < .seconds(10), "\(running.recorder.words)")
                 #expect(running.has("ended:"), "\(running.recorder.words)")
                 socket.close()
             }
