@@ -112,8 +112,14 @@ struct DrawCommand: AsyncParsableCommand {
                 if case .request = event.kind { event.connection } else { nil }
             })
         let others = Set(events.map(\.connection)).subtracting(asked).count
-        return (cut > 0 ? ["\(cut.counted("message")) not recorded whole; the archive has their sizes (_size)"] : [])
-            + (others > 0 && !asked.isEmpty ? ["\(others.counted("connection")) without a request, not in the archive"] : [])
+        var missing: [String] = []
+        if cut > 0 {
+            missing.append("\(cut.counted("message")) not recorded whole; the archive has their sizes (_size)")
+        }
+        if others > 0, !asked.isEmpty {
+            missing.append("\(others.counted("connection")) without a request, not in the archive")
+        }
+        return missing
     }
 
     private func text(_ recording: Recording, _ output: Terminal) -> String {
