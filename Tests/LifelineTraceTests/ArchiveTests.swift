@@ -16,7 +16,7 @@ import Testing
     }
 
     private static func message(_ time: String, _ more: String = "\"opcode\":1,\"data\":\"x\"") -> String {
-        "{\"type\":\"send\",\"time\":\(time),\(more)}"
+        "{\(more.contains("\"type\"") ? "" : "\"type\":\"send\",")\"time\":\(time),\(more)}"
     }
 
     @Test(

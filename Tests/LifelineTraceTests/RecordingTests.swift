@@ -115,7 +115,7 @@ import Testing
         #expect(try numbers(recording(nil, 1), recording(nil, 1)) == [1, 2])
         #expect(
             try numbers(recording(day, 1), recording(day, 1, from: 9), recording(day, 1), recording(day, 1, from: 9))
-                == [1, 1, 2, 1])
+                == [1, 1, 2, 2])
         #expect(try numbers(recording(day, .max), recording(later, .max)) == [.max, 1])
         let both = try Recording(recording(day, 1).text + recording(later, 1, from: 5).text)
         #expect(both.events.map(\.time) == [0, 3_600_500_000_005])

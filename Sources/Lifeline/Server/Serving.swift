@@ -116,7 +116,8 @@ final class Serving: ConnectionOwner, ConnectionAcceptor {
         ]
         let dropped = connection.droppedMessages
         if dropped.count > 0 {
-            metadata["dropped"] = "\(dropped.count) messages (\(dropped.bytes) bytes) behind our Close frame, not received"
+            metadata["dropped"] =
+                "\(dropped.count) messages (\(dropped.bytes) bytes) behind our Close frame, not received"
         }
         logger.info("closed", metadata: metadata)
     }

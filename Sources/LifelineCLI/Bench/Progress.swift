@@ -1,5 +1,5 @@
-import LifelineLocks
 import Lifeline
+import LifelineLocks
 import LifelineTrace
 
 /// Says each second what comes of a run.

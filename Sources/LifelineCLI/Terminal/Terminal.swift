@@ -1,6 +1,6 @@
 import Dispatch
-import LifelineTrace
 import LifelineLocks
+import LifelineTrace
 import Synchronization
 
 /// Nothing more can be written: nobody reads it any more, or the system refuses it (``Terminal/failure``).

@@ -1,5 +1,5 @@
-import LifelineLocks
 import Lifeline
+import LifelineLocks
 
 #if canImport(Darwin)
 import Darwin

@@ -37,9 +37,16 @@ struct RecordingParts {
     mutating func add(_ event: TraceEvent) -> TraceEvent {
         if isFirstEvent {
             isFirstEvent = false
-            // What begins as a part before did is no continuation of it; nor can there be one where nothing says what of.
-            let isNew = began.map { firsts[$0, default: []].insert(event).inserted } ?? false
-            numbers = isNew ? began.flatMap { numbersByBeginning[$0] } ?? [:] : [:]
+            numbers = [:]
+            // Where nothing says of what, there can be no continuation.
+            if let began {
+                if firsts[began, default: []].insert(event).inserted {
+                    numbers = numbersByBeginning[began] ?? [:]
+                } else {
+                    // What begins as a part before did is the same recording once more; what follows may continue that.
+                    firsts[began] = [event]
+                }
+            }
         }
         var placed = event
         placed.connection = number(of: event.connection)

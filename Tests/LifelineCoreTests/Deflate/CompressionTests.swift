@@ -253,6 +253,21 @@ struct CompressionChoiceTests {
         }
     }
 
+    @Test("§6.1 automatic up to the greatest size", arguments: [Role.client, .server])
+    func greatestSize(role: Role) throws {
+        #expect(
+            CompressionConfiguration.server.maximumSize == 256 << 10 && CompressionConfiguration().maximumSize == nil)
+        try withBudget { (budget) throws in
+            let pair = CompressingPair(budget: budget) { $0.maximumSize = 1000 }
+            for count in [999, 1000, 1001] {
+                let zeros = DeflateSample.zeros.bytes(count)
+                #expect(try pair.send(from: role, .binary, zeros, compress: .automatic) == (count <= 1000))
+                #expect(try pair.send(from: role, .binary, zeros, compress: true))
+                #expect(pair[role.peer].takeEvents() == [.message(.binary, zeros), .message(.binary, zeros)])
+            }
+        }
+    }
+
     @Test("§6.1 a message that would become longer is sent as it is, unless it is to be compressed always")
     func longer() throws {
         try withBudget { (budget) throws in

@@ -271,7 +271,8 @@ import Testing
         let (simulation, socket, server) = try Self.client()
         let closing = simulation.start(place) { try await socket.close() }
         simulation.run()
-        server.send(WireFrame.text("in time").unmasked, WireFrame.close(1000).unmasked, WireFrame.text("too late").unmasked)
+        server.send(
+            WireFrame.text("in time").unmasked, WireFrame.close(1000).unmasked, WireFrame.text("too late").unmasked)
         server.end()
         simulation.run()
         #expect(try closing.value.isClean)

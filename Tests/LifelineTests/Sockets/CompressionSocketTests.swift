@@ -53,6 +53,7 @@ struct CompressionSocketTests {
     static func server(_ configure: (inout WebSocketServerConfiguration) -> Void = { _ in }) -> WebSocketServer {
         SocketEchoTests.server {
             $0.endpoint.compression?.parameters = PerMessageDeflate()
+            $0.endpoint.compression?.maximumSize = nil
             configure(&$0)
         }
     }
