@@ -64,7 +64,7 @@ public enum WebSocketClient {
         makeHandler: ConnectionAttempt.MakeHandler? = nil
     ) async throws(WebSocketError) -> WebSocket {
         let tls = url.isSecure ? try configuration.tls.makeContext() : nil
-        var random = RandomPool.ofTheSystem()
+        var random = engine.makeRandom()
         let handshake: ClientHandshake
         do throws(HandshakeFailure) {
             handshake = try ClientHandshake(

@@ -28,12 +28,13 @@ struct Listener: Sendable {
         forEachConnection { $0.shutDown() }
         let serving = serving
         let timeout = serving.configuration.shutdownTimeout
-        let force = Task {
-            guard (try? await Task.sleep(for: timeout)) != nil else { return }
+        let driver = engine.nextLoop().driver
+        let force = Task(executorPreference: driver.backgroundExecutor) {
+            guard (try? await driver.sleep(for: timeout)) != nil else { return }
             serving.cancelHandlers()
             forEachConnection { $0.abort("the server's shutdown took longer than \(timeout)") }
             // What has been cancelled gets a moment to return; a handler that ignores it cannot hold up the shutdown.
-            guard (try? await Task.sleep(for: .seconds(1))) != nil else { return }
+            guard (try? await driver.sleep(for: .seconds(1))) != nil else { return }
             serving.giveUpWaiting()
         }
         await serving.waitUntilIdle()

@@ -125,12 +125,13 @@ final class Serving: ConnectionOwner, ConnectionAcceptor {
     func connectionTerminated(_ connection: Connection) {
         let id = connection.id
         let gracePeriod = configuration.handlerGracePeriod
+        let driver = connection.loop.driver
         let waiters = state.withLock { state in
             state.connections -= 1
             assert(state.connections >= 0, "a connection has ended that had not begun")
             // Most handlers return at once; one that waits for something else is told to, in time.
-            state.handlers[id]?.canceller = Task {
-                guard (try? await Task.sleep(for: gracePeriod)) != nil else { return }
+            state.handlers[id]?.canceller = Task(executorPreference: driver.backgroundExecutor) {
+                guard (try? await driver.sleep(for: gracePeriod)) != nil else { return }
                 self.state.withLock { $0.handlers[id] }?.cancel()
             }
             return takeIdleWaiters(&state)

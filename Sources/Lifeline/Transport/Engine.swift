@@ -1,4 +1,4 @@
-import LifelineCore
+package import LifelineCore
 package import NIOSSL
 import Synchronization
 
@@ -31,8 +31,15 @@ package protocol Engine: AnyObject, Sendable {
     /// Connects on one of the engine's loops, and reports to the requester.
     func connect(to target: ConnectTarget, on loop: Loop, for requester: any ConnectionRequester)
 
+    /// Randomness for what is made before there is a connection.
+    func makeRandom() -> RandomPool
+
     /// Ends the threads of an engine with loops of its own. Nothing may be open any more.
     func shutDown() async
+}
+
+extension Engine {
+    package func makeRandom() -> RandomPool { .ofTheSystem() }
 }
 
 /// A socket at which an engine listens.
@@ -48,6 +55,18 @@ public struct WebSocketEngine: Hashable, Sendable, CustomStringConvertible {
         case nio
         case epoll
         case uring
+        case given(GivenEngine)
+    }
+
+    /// An engine that exists already.
+    struct GivenEngine: Hashable, Sendable {
+        let engine: any Engine
+
+        static func == (left: GivenEngine, right: GivenEngine) -> Bool { left.engine === right.engine }
+
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(ObjectIdentifier(engine))
+        }
     }
 
     let kind: Kind
@@ -68,6 +87,11 @@ public struct WebSocketEngine: Hashable, Sendable, CustomStringConvertible {
     public static let epoll = WebSocketEngine(kind: .epoll)
     /// Lifeline's own loops over io_uring: Linux from 6.12 on, where the system allows it, without TLS.
     public static let ioUring = WebSocketEngine(kind: .uring)
+
+    /// An engine that exists already and is nobody's but the caller's: a simulated one. It is to be used without TLS.
+    package static func given(_ engine: any Engine) -> WebSocketEngine {
+        WebSocketEngine(kind: .given(GivenEngine(engine: engine)))
+    }
 
     /// The engine with a name: `automatic`, `nio`, `epoll` or `io_uring`; `nil` for any other.
     public init?(name: String) {
@@ -101,6 +125,7 @@ public struct WebSocketEngine: Hashable, Sendable, CustomStringConvertible {
         case .nio: "nio"
         case .epoll: "epoll"
         case .uring: "io_uring"
+        case .given(let given): given.engine.name
         }
     }
 }
@@ -128,11 +153,11 @@ enum Engines {
             if let engine = try? linux(nil, loopCount) { return engine }
             #endif
             return nio(loopCount)
+        case .given(let given):
+            guard !usesTLS else { throw withoutTLS(choice) }
+            return given.engine
         case .epoll, .uring:
-            guard !usesTLS else {
-                throw WebSocketError(
-                    .invalidConfiguration, "the engine \(choice) has no TLS; use automatic or nio (engine)")
-            }
+            guard !usesTLS else { throw withoutTLS(choice) }
             #if os(Linux)
             do {
                 return try linux(choice.kind == .epoll ? .epoll : .uring, loopCount)
@@ -147,6 +172,10 @@ enum Engines {
                 .invalidConfiguration, "the engine \(choice) is Linux's; use automatic or nio (engine)")
             #endif
         }
+    }
+
+    private static func withoutTLS(_ choice: WebSocketEngine) -> WebSocketError {
+        WebSocketError(.invalidConfiguration, "the engine \(choice) has no TLS; use automatic or nio (engine)")
     }
 
     static let environmentChoice = getenv("LIFELINE_ENGINE").map { String(cString: $0) }

@@ -51,6 +51,10 @@ extension LoopDriver {
     package func pushOut() {}
 
     package func executeNextRound(_ work: @escaping @Sendable () -> Void) { execute(work) }
+
+    package var backgroundExecutor: (any TaskExecutor)? { nil }
+
+    package func sleep(for duration: Duration) async throws { try await Task.sleep(for: duration) }
 }
 
 extension Transport {
@@ -83,4 +87,12 @@ package protocol LoopDriver: AnyObject, Sendable {
 
     /// Runs `Loop.timersAreDue` at an instant; a later call replaces an earlier one. On the loop only.
     func wake(at instant: Instant, _ loop: Loop)
+
+    /// Where tasks run that are nobody's handler; `nil` for Swift's own threads.
+    var backgroundExecutor: (any TaskExecutor)? { get }
+
+    /// Suspends a task for some time of the loop's clock.
+    ///
+    /// - Throws: `CancellationError` where the task is cancelled.
+    func sleep(for duration: Duration) async throws
 }
