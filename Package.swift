@@ -23,6 +23,7 @@ let package = Package(
         .library(name: "Lifeline", targets: ["Lifeline"]),
         .library(name: "LifelineCore", targets: ["LifelineCore"]),
         .library(name: "LifelineTrace", targets: ["LifelineTrace"]),
+        .library(name: "LifelineTesting", targets: ["LifelineTesting"]),
         .executable(name: "lifeline", targets: ["LifelineCLI"]),
     ],
     dependencies: [
@@ -75,6 +76,17 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        // An engine without sockets, in virtual time, for tests; upon Lifeline's package interface.
+        .target(
+            name: "LifelineTesting",
+            dependencies: [
+                "Lifeline",
+                "LifelineCore",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "LifelineCLI",
             dependencies: [
@@ -97,6 +109,7 @@ let package = Package(
             name: "LifelineTests",
             dependencies: [
                 "Lifeline",
+                "LifelineTesting",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),

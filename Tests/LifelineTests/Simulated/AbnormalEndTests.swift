@@ -1,4 +1,5 @@
 import LifelineCore
+import LifelineTesting
 import NIOCore
 import Testing
 
@@ -127,7 +128,10 @@ import Testing
             simulation.clientTransports[0].cut()
             simulation.serverTransports[0].cut()
         case 3: simulation.serverTransports[0].cut()
-        case 4: for connection in simulation.loop.connections where connection.id == 1 { connection.shutDown() }
+        case 4:
+            for connection in simulation.loop.connections where connection.endpoint.pointee.role == .server {
+                connection.shutDown()
+            }
         case 5: for connection in simulation.loop.connections { connection.abort("the test's end") }
         default: for connection in simulation.loop.connections { connection.close(CloseFrame(.normalClosure, "")) }
         }

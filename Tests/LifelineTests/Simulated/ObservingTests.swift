@@ -1,4 +1,5 @@
 import LifelineCore
+import LifelineTesting
 import NIOCore
 import Testing
 
@@ -18,7 +19,8 @@ import Testing
         let ping = try #require(simulation.clientEvents.words.first { $0.hasPrefix("→ ping") }).dropFirst(7)
         #expect(
             simulation.clientEvents.words == [
-                "connected", "request sent", "101 received", "→ text hello", "message sent", "← text hello",
+                "connecting", "resolved", "connected", "request sent", "101 received", "→ text hello", "message sent",
+                "← text hello",
                 "message received", "→ ping \(ping)",
                 "← pong \(ping)", "round trip", "→ close \u{3}\u{FFFD}bye", "← close \u{3}\u{FFFD}", "ended cleanly",
                 "input ended", "output ended", "TCP ended",
@@ -90,7 +92,7 @@ import Testing
         let simulation = Simulation(observes: true) { _ in }
         let error = simulation.error { try await simulation.connect("/nowhere") }
         #expect(error?.code == .handshakeRefused)
-        #expect(simulation.clientEvents.words.prefix(2) == ["connected", "request sent"])
+        #expect(simulation.clientEvents.words.prefix(4) == ["connecting", "resolved", "connected", "request sent"])
         #expect(simulation.serverEvents.words.prefix(3) == ["connected", "request received", "404 sent"])
         #expect(simulation.clientEvents.words.last == "TCP ended")
         #expect(simulation.serverEvents.words.last == "TCP ended")

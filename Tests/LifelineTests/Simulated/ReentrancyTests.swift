@@ -1,5 +1,6 @@
 import HTTPTypes
 import LifelineCore
+import LifelineTesting
 import NIOCore
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import LifelineCore
+import LifelineTesting
 import NIOCore
 import Testing
 

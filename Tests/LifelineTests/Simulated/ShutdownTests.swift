@@ -6,13 +6,6 @@ import Testing
 
 /// A server's graceful shutdown, as its connections see it.
 @Suite("Shutting down") struct ShutdownTests {
-    static func shutDown(_ simulation: Simulation) {
-        simulation.serving.beginShutdown()
-        for connection in simulation.loop.connections where connection.owner === simulation.serving {
-            connection.shutDown()
-        }
-    }
-
     @Test func everybodyIsTold1001() throws {
         let handlers = Collected<String>()
         let simulation = Simulation { routes in
@@ -23,7 +16,7 @@ import Testing
             routes.routeOnLoop("/loop") { OnLoopEcho() }
         }
         let clients = (0..<10).map { simulation.openRawClient($0.isMultiple(of: 2) ? "/task" : "/loop") }
-        Self.shutDown(simulation)
+        let shutdown = simulation.shutDown()
         simulation.run()
         for client in clients {
             #expect(try client.takeFrames().map(\.closeCode) == [1001])
@@ -32,6 +25,7 @@ import Testing
         }
         simulation.run()
         #expect(handlers.count == 5)
+        #expect(shutdown.hasEnded)
         simulation.expectNothingLeft()
     }
 
@@ -58,20 +52,23 @@ import Testing
         let client = simulation.rawClient()
         client.send(Array(HandshakeText.request("/").bytes.prefix(40)))
         simulation.run()
-        Self.shutDown(simulation)
+        let shutdown = simulation.shutDown()
         simulation.run()
         #expect(client.isOver)
+        #expect(shutdown.hasEnded)
         simulation.expectNothingLeft()
     }
 
     @Test func whoDoesNotAnswerIsEndedAtTheCloseDeadline() throws {
         let simulation = Simulation { $0.route(handler: echo) }
         let client = simulation.openRawClient()
-        Self.shutDown(simulation)
+        let shutdown = simulation.shutDown()
         simulation.advance(by: .seconds(9))
         #expect(simulation.loop.connections.count == 1)
+        #expect(!shutdown.hasEnded)
         simulation.advance(by: .seconds(2))
         #expect(simulation.loop.connections.isEmpty)
+        #expect(shutdown.hasEnded)
         _ = client
     }
 
@@ -85,16 +82,16 @@ import Testing
         }
         let client = simulation.openRawClient()
         let waiting = simulation.start { await simulation.serving.waitUntilIdle() }
-        Self.shutDown(simulation)
+        let shutdown = simulation.shutDown()
         simulation.run()
-        #expect(!waiting.hasEnded, "the connection is open")
+        #expect(!waiting.hasEnded && !shutdown.hasEnded, "the connection is open")
         client.send(.close(1001))
         client.end()
         simulation.run()
         #expect(simulation.loop.connections.isEmpty)
-        #expect(!waiting.hasEnded, "the handler runs")
+        #expect(!waiting.hasEnded && !shutdown.hasEnded, "the handler runs")
         mayEnd.open()
         simulation.run()
-        #expect(waiting.hasEnded)
+        #expect(waiting.hasEnded && shutdown.hasEnded)
     }
 }

@@ -1,3 +1,4 @@
+import LifelineTesting
 import NIOCore
 import Testing
 

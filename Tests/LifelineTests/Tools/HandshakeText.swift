@@ -55,7 +55,9 @@ extension RawPeer {
     /// The head that has arrived, which is forgotten here, and what is behind it is kept; `nil` where none is complete.
     func takeHead() -> String? {
         let bytes = takeBytes()
-        guard let end = bytes.indices.first(where: { bytes[$0...].starts(with: [13, 10, 13, 10]) }) else {
+        let places = 0..<max(bytes.count - 3, 0)
+        let end = places.first { bytes[$0] == 13 && bytes[$0 + 1] == 10 && bytes[$0 + 2] == 13 && bytes[$0 + 3] == 10 }
+        guard let end else {
             giveBack(bytes)
             return nil
         }

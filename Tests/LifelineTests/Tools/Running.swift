@@ -5,6 +5,21 @@ final class Running<Value>: @unchecked Sendable {
     var result: Result<Value, any Error>?
     var task: Task<Void, Never>?
 
+    /// Starts a task on an executor.
+    static func start(
+        on executor: any TaskExecutor, _ body: @escaping @Sendable () async throws -> Value
+    ) -> Running {
+        let running = Running()
+        running.task = Task(executorPreference: executor) {
+            do {
+                running.result = .success(try await body())
+            } catch {
+                running.result = .failure(error)
+            }
+        }
+        return running
+    }
+
     /// A task that has not ended when the test looked.
     struct StillRunning: Error {}
 

@@ -1,5 +1,6 @@
 import HTTPTypes
 import LifelineCore
+import LifelineTesting
 import Logging
 import Testing
 
@@ -17,27 +18,22 @@ final class Simulation: @unchecked Sendable {
         case elsewhere
     }
 
-    let network: SimulatedNetwork
-    let loop: Loop
+    let engine: SimulatedEngine
+    var network: SimulatedNetwork { engine.network }
+    var loop: Loop { engine.loop }
     let serving: Serving
     let serverEvents: EventRecorder
     let clientEvents: EventRecorder
     /// How connections that are made from here on behave.
-    var link = SimulatedLink()
+    var link: SimulatedLink {
+        get { engine.link }
+        set { engine.link = newValue }
+    }
     /// Whether clients offer what they are configured to compress with; where they do not, tests see what is sent as it is.
     var offersCompression = false
 
-    private let elsewhere: ElsewhereExecutor
-    private var lastID: UInt64 = 0
-    private var connections: [WeakConnection] = []
-    /// The server's ends of all connections.
-    private(set) var serverTransports: [SimulatedTransport] = []
-    /// The clients' ends of all connections.
-    private(set) var clientTransports: [SimulatedTransport] = []
-
-    private struct WeakConnection {
-        weak var connection: Connection?
-    }
+    private let observes: Bool
+    private var listener: Listener?
 
     /// - Parameters:
     ///   - observes: Whether the connections' events are recorded.
@@ -47,9 +43,7 @@ final class Simulation: @unchecked Sendable {
         seed: UInt64 = 1, observes: Bool = false, configure: (inout WebSocketServerConfiguration) -> Void = { _ in },
         routes: (inout Routes) -> Void
     ) {
-        network = SimulatedNetwork(seed: seed)
-        loop = Loop(driver: network, random: RandomPool(SplitMix64(seed: seed &+ 1)))
-        elsewhere = ElsewhereExecutor(network)
+        engine = SimulatedEngine(seed: seed)
         serverEvents = EventRecorder()
         clientEvents = EventRecorder()
         var configuration = WebSocketServerConfiguration()
@@ -60,17 +54,29 @@ final class Simulation: @unchecked Sendable {
         routes(&table)
         serving = Serving(configuration: configuration, routes: table, scheme: "ws")
         self.observes = observes
+        network.whenRestless = { Issue.record("the simulated network does not come to rest") }
+        let listening = start { [serving, engine] in
+            try await Listener.listen(at: .hostname("server.example.com", port: 80), serving, engine, nil)
+        }
+        run()
+        do {
+            listener = try listening.value
+        } catch {
+            Issue.record(error, "the simulated server does not listen")
+        }
     }
 
-    private let observes: Bool
+    /// Has the server shut down as it does when it is told to.
+    func shutDown() -> Running<Void> {
+        start { [listener] in await listener?.shutDown() }
+    }
 
     // MARK: Connections
 
     /// Makes a TCP connection to the server, and gives the client's end to a peer that speaks bytes.
     func rawClient() -> RawPeer {
-        let (client, server) = makeTransports()
-        accept(server)
-        return RawPeer(client)
+        guard let transport = engine.connect(to: 80) else { preconditionFailure("the server does not listen") }
+        return RawPeer(transport)
     }
 
     /// Makes a TCP connection to the server, opens it, and gives the client's end to a peer that speaks bytes.
@@ -86,7 +92,7 @@ final class Simulation: @unchecked Sendable {
     func connect(
         _ path: String = "/", configure: (inout WebSocketClientConfiguration) -> Void = { _ in }
     ) async throws -> WebSocket {
-        try await open(path, configure) { self.accept($0) }
+        try await open("ws://server.example.com\(path)", configure)
     }
 
     /// Opens a connection to a server that speaks bytes.
@@ -95,64 +101,28 @@ final class Simulation: @unchecked Sendable {
     func connectToRawServer(
         configure: (inout WebSocketClientConfiguration) -> Void = { _ in }, _ server: @escaping (RawPeer) -> Void
     ) async throws -> WebSocket {
-        try await open("/", configure) { server(RawPeer($0)) }
+        let port = engine.listen { server(RawPeer($0)) }
+        return try await open("ws://server.example.com:\(port)/", configure)
     }
 
     private func open(
-        _ path: String, _ configure: (inout WebSocketClientConfiguration) -> Void,
-        _ accept: (SimulatedTransport) -> Void
+        _ url: String, _ configure: (inout WebSocketClientConfiguration) -> Void
     ) async throws -> WebSocket {
         var configuration = WebSocketClientConfiguration()
         configuration.observers = observes ? [clientEvents] : []
         configure(&configuration)
-        let request = try ClientHandshake(
-            authority: "server.example.com", path: path, subprotocols: configuration.subprotocols,
-            extensions: offersCompression ? configuration.endpoint.compression?.offers ?? [] : [],
-            headerFields: configuration.headerFields, random: &loop.random)
-        let attempt = ConnectionAttempt(request, configuration, clock: loop.driver)
-        return try await attempt.run { attempt in
-            let (client, server) = makeTransports(client: configuration.buffers.outbound)
-            accept(server)
-            begin(
-                client, owner: attempt, configuration.buffers, configuration.observers,
-                Endpoint(
-                    client: request, configuration: configuration.endpoint, at: network.now(), random: &loop.random))
-        }
+        if !offersCompression { configuration.endpoint.compression = nil }
+        return try await WebSocketClient.open(WebSocketURL(url), configuration, engine, on: loop)
     }
 
-    private func makeTransports(
-        client: BufferLimits.Marks = BufferLimits().outbound
-    ) -> (client: SimulatedTransport, server: SimulatedTransport) {
-        let client = SimulatedTransport(network, link, client)
-        let server = SimulatedTransport(network, link, serving.configuration.buffers.outbound)
-        SimulatedTransport.join(client, server)
-        clientTransports.append(client)
-        serverTransports.append(server)
-        return (client, server)
-    }
+    /// The server's ends of all connections.
+    var serverTransports: [SimulatedTransport] { engine.serverTransports }
 
-    private func accept(_ transport: SimulatedTransport) {
-        let configuration = serving.configuration
-        begin(
-            transport, owner: serving, configuration.buffers, configuration.observers,
-            Endpoint(server: configuration.endpoint, at: network.now(), random: &loop.random))
-    }
-
-    private func begin(
-        _ transport: SimulatedTransport, owner: any ConnectionOwner, _ limits: BufferLimits,
-        _ observers: [any LifecycleObserver], _ endpoint: consuming Endpoint
-    ) {
-        lastID += 1
-        let connection = Connection(
-            loop: loop, id: lastID, transport: transport, remoteAddress: "peer", owner: owner,
-            settings: ConnectionSettings(limits, observers), endpoint: endpoint)
-        connections.append(WeakConnection(connection: connection))
-        transport.begin(connection)
-        network.execute { (transport.user as? Connection)?.established() }
-    }
+    /// The clients' ends of all connections.
+    var clientTransports: [SimulatedTransport] { engine.clientTransports }
 
     /// The connections that still exist, in the order in which they were made.
-    var livingConnections: [Connection] { connections.compactMap(\.connection) }
+    var livingConnections: [Connection] { engine.livingConnections }
 
     // MARK: Tasks
 
@@ -160,16 +130,7 @@ final class Simulation: @unchecked Sendable {
     func start<Value>(
         _ place: Place = .onLoop, _ body: @escaping @Sendable () async throws -> Value
     ) -> Running<Value> {
-        let running = Running<Value>()
-        let executor: any TaskExecutor = place == .onLoop ? loop : elsewhere
-        running.task = Task(executorPreference: executor) {
-            do {
-                running.result = .success(try await body())
-            } catch {
-                running.result = .failure(error)
-            }
-        }
-        return running
+        Running.start(on: place == .onLoop ? loop : network.elsewhere, body)
     }
 
     /// Runs a task to its end, which must come within a minute of virtual time.
@@ -239,12 +200,14 @@ final class Simulation: @unchecked Sendable {
         advance(by: .seconds(60))
         #expect(loop.connections.isEmpty, "connections on the loop", sourceLocation: sourceLocation)
         #expect(livingConnections.map(\.id) == [], "connections in memory", sourceLocation: sourceLocation)
+        let sockets = (serverTransports + clientTransports).count { $0.user is Connection }
+        #expect(sockets == 0, "sockets of connections", sourceLocation: sourceLocation)
     }
 
     /// Ends handlers that wait for what never comes.
     deinit {
         serving.cancelHandlers()
         network.run()
-        network.tearDown()
+        engine.tearDown()
     }
 }

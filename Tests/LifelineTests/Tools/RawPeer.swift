@@ -1,21 +1,7 @@
+import LifelineTesting
 import NIOCore
 
-@testable import Lifeline
 @testable import LifelineCore
-
-/// Who reads from and writes to one end of a simulated TCP connection: a connection, or a peer without manners.
-protocol StreamUser: AnyObject {
-    func received(_ bytes: UnsafeMutableRawBufferPointer)
-    func inputEnded()
-    func failed(_ description: String, _ error: (any Error)?)
-    func outputDrained()
-    func terminated()
-    func writabilityChanged(to isWritable: Bool)
-}
-
-extension Connection: StreamUser {
-    func writabilityChanged(to isWritable: Bool) { transportIsWritable = isWritable }
-}
 
 /// A peer that speaks bytes, right or wrong ones.
 final class RawPeer: StreamUser, @unchecked Sendable {

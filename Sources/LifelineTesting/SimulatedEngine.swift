@@ -1,0 +1,216 @@
+package import Lifeline
+package import LifelineCore
+import NIOCore
+package import NIOSSL
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// An engine without sockets and without time: servers and clients run on it through all of their own code, in virtual
+/// time, the same each time for the same seed.
+///
+/// It is one machine's loopback: a client that connects to a port reaches whoever listens there, whatever the host's name.
+/// Give it to a configuration as `engine = .given(engine)`, run tasks with ``SimulatedNetwork/elsewhere`` or ``loop`` as
+/// their executor, and let things happen with ``SimulatedNetwork/run()`` and ``SimulatedNetwork/advance(by:)``, all on the
+/// thread that made the engine. Servers are started with `WebSocketServer.withServer`: `run()` hears of its end from another
+/// thread.
+///
+/// `@unchecked Sendable`: it is used on the simulation's thread alone.
+package final class SimulatedEngine: Engine, @unchecked Sendable {
+    /// What a connect comes to.
+    package enum ConnectFault: CaseIterable, Sendable {
+        /// Nobody listens there.
+        case refused
+        /// The network cannot be reached.
+        case unreachable
+        /// Nobody answers.
+        case silence
+    }
+
+    private enum Listener {
+        case acceptor(any ConnectionAcceptor)
+        case peer((SimulatedTransport) -> Void)
+    }
+
+    private struct WeakConnection {
+        weak var connection: Connection?
+    }
+
+    package let name = "simulated"
+    package let network: SimulatedNetwork
+    package let loop: Loop
+    /// How connections that are made from here on behave.
+    package var link = SimulatedLink()
+    /// What connects from here on come to; `nil` for a connection.
+    package var connectFault: ConnectFault?
+    /// How many of the accepts to come fail because the process has too many open files. Each is tried again.
+    package var acceptFailures = 0
+    /// The ends of all connections at who listened.
+    package private(set) var serverTransports: [SimulatedTransport] = []
+    /// The ends of all connections at who connected.
+    package private(set) var clientTransports: [SimulatedTransport] = []
+
+    private var listeners: [ServerAddress: Listener] = [:]
+    private var connections: [WeakConnection] = []
+    private var lastPort = 49_151
+    private var lastClientPort = 0
+    private var randomSeed: UInt64
+
+    /// How long it takes until a failed accept is tried again.
+    package static let acceptPause = Duration.milliseconds(100)
+
+    package init(seed: UInt64 = 1) {
+        network = SimulatedNetwork(seed: seed)
+        loop = Loop(driver: network, random: RandomPool(SplitMix64(seed: seed &+ 1)))
+        randomSeed = seed &+ 2
+    }
+
+    // MARK: Engine
+
+    package var loops: [Loop] { [loop] }
+
+    package func nextLoop() -> Loop { loop }
+
+    package func makeRandom() -> RandomPool {
+        randomSeed &+= 1
+        return RandomPool(SplitMix64(seed: randomSeed))
+    }
+
+    /// There are no threads to end, and others may use the engine.
+    package func shutDown() async {}
+
+    private struct Socket: ListeningSocket {
+        let engine: SimulatedEngine
+        let key: ServerAddress
+
+        func close() async {
+            engine.listeners[key] = nil
+        }
+    }
+
+    package func listen(
+        at address: ServerAddress, _ acceptor: any ConnectionAcceptor, _ tls: NIOSSLContext?
+    ) async throws -> (ServerAddress, any ListeningSocket) {
+        precondition(tls == nil, "a simulated engine has no TLS")
+        let found = try listen(at: address, .acceptor(acceptor))
+        return (found, Socket(engine: self, key: SimulatedEngine.key(found)))
+    }
+
+    private func listen(at address: ServerAddress, _ listener: Listener) throws -> ServerAddress {
+        var found = address
+        if case .hostname(let host, port: 0) = address.storage {
+            lastPort += 1
+            found = .hostname(host, port: lastPort)
+        }
+        let key = SimulatedEngine.key(found)
+        guard listeners[key] == nil else { throw IOError(errnoCode: EADDRINUSE, reason: "bind") }
+        listeners[key] = listener
+        return found
+    }
+
+    /// What a listener is found by: there is one machine, whatever it is called.
+    private static func key(_ address: ServerAddress) -> ServerAddress {
+        address.port.map { .hostname("", port: $0) } ?? address
+    }
+
+    package func connect(to target: ConnectTarget, on loop: Loop, for requester: any ConnectionRequester) {
+        precondition(target.tls == nil, "a simulated engine has no TLS")
+        network.execute { self.begin(target, requester) }
+    }
+
+    private func begin(_ target: ConnectTarget, _ requester: any ConnectionRequester) {
+        if requester.isObserved, (try? SocketAddress(ipAddress: target.host, port: target.port)) == nil {
+            requester.resolved(["127.0.0.1"])
+        }
+        let listener = listeners[.hostname("", port: target.port)]
+        switch connectFault ?? (listener == nil ? .refused : nil) {
+        case .refused:
+            network.execute(after: link.latency) {
+                requester.connectFailed(IOError(errnoCode: ECONNREFUSED, reason: "connect"))
+            }
+        case .unreachable:
+            requester.connectFailed(IOError(errnoCode: ENETUNREACH, reason: "connect"))
+        case .silence:
+            network.execute(after: target.timeout) {
+                requester.connectFailed(ChannelError.connectTimeout(TimeAmount(target.timeout)))
+            }
+        case nil:
+            guard let listener else { return }
+            let client = join(target.outboundMarks, to: listener)
+            begin(
+                requester.makeConnection(on: loop, over: client, remoteAddress: "127.0.0.1:\(target.port)"), client)
+        }
+    }
+
+    // MARK: Peers that speak bytes
+
+    /// Listens, and gives each connection's end to a function, which gives it to a ``StreamUser``.
+    ///
+    /// - Returns: The port.
+    package func listen(_ accept: @escaping (SimulatedTransport) -> Void) -> Int {
+        lastPort += 1
+        listeners[.hostname("", port: lastPort)] = .peer(accept)
+        return lastPort
+    }
+
+    /// Connects to who listens at a port.
+    ///
+    /// - Returns: The end of whoever connects, which it gives to a ``StreamUser``.
+    package func connect(to port: Int) -> SimulatedTransport? {
+        listeners[.hostname("", port: port)].map { join(BufferLimits().outbound, to: $0) }
+    }
+
+    // MARK: Connections
+
+    private func join(_ marks: BufferLimits.Marks, to listener: Listener) -> SimulatedTransport {
+        let serverMarks =
+            if case .acceptor(let acceptor) = listener { acceptor.outboundMarks } else { BufferLimits().outbound }
+        let client = SimulatedTransport(network, link, marks)
+        let server = SimulatedTransport(network, link, serverMarks)
+        SimulatedTransport.join(client, server)
+        clientTransports.append(client)
+        serverTransports.append(server)
+        switch listener {
+        case .acceptor(let acceptor):
+            lastClientPort += 1
+            accept(server, acceptor, "127.0.0.1:\(lastClientPort)")
+        case .peer(let accept):
+            accept(server)
+        }
+        return client
+    }
+
+    private func accept(_ transport: SimulatedTransport, _ acceptor: any ConnectionAcceptor, _ name: String) {
+        guard acceptFailures == 0 else {
+            acceptFailures -= 1
+            acceptor.acceptFailed("the process has as many open files as it may (ulimit -n)")
+            return network.execute(after: SimulatedEngine.acceptPause) { self.accept(transport, acceptor, name) }
+        }
+        begin(acceptor.makeConnection(on: loop, over: transport, remoteAddress: name), transport)
+    }
+
+    private func begin(_ connection: Connection, _ transport: SimulatedTransport) {
+        connections.append(WeakConnection(connection: connection))
+        transport.begin(connection)
+        network.execute { (transport.user as? Connection)?.established() }
+    }
+
+    /// The connections that still exist, in the order in which they were made.
+    package var livingConnections: [Connection] { connections.compactMap(\.connection) }
+
+    /// The number of sockets that are open.
+    package var openSockets: Int {
+        clientTransports.count(where: \.isOpen) + serverTransports.count(where: \.isOpen)
+    }
+
+    /// Ends what sleeps, and lets go of everything that refers to the engine.
+    package func tearDown() {
+        network.tearDown()
+        listeners = [:]
+    }
+}
