@@ -37,6 +37,8 @@ extension WebSocket {
                     OutboundFrame(kind: kind, position: position, payload: bytes(chunk), compress: compress))
                 position = .middle
             }
+            // A sequence may end because the task was cancelled, as an `AsyncStream` does: what it gave is not all.
+            if Task.isCancelled { throw WebSocketError.cancelled }
             let last: FragmentPosition = position == .first ? .only : .last
             try await send(OutboundFrame(kind: kind, position: last, payload: ByteBuffer(), compress: compress))
         } catch {

@@ -151,6 +151,26 @@ import Testing
         #expect(frames.map(\.opcode) == [1, 8])
         #expect(frames.last?.closeCode == 1011)
     }
+
+    /// The same where it waits for its sequence, which a cancellation ends as if nothing more were to come: half a message
+    /// must not pass for a whole one.
+    @Test(arguments: Simulation.Place.allCases, ["half", nil])
+    func aFragmentedSendThatIsCancelledBetweenFragmentsEndsNoMessage(place: Simulation.Place, text: String?) throws {
+        let (simulation, socket, server) = try ReceivingTests.client()
+        let (texts, feed) = AsyncStream.makeStream(of: String.self)
+        let sending = simulation.start(place) { try await socket.send(textFragments: texts) }
+        if let text { feed.yield(text) }
+        simulation.run()
+        #expect(!sending.hasEnded, "it waits for more")
+        sending.cancel()
+        simulation.run()
+        #expect(sending.error?.code == .cancelled)
+        let frames = try server.takeFrames()
+        #expect(frames.map(\.opcode) == (text == nil ? [] : [1, 8]))
+        #expect(frames.first?.isFinal != true || text == nil)
+        #expect(frames.last?.closeCode == (text == nil ? nil : 1011))
+        feed.finish()
+    }
 }
 
 /// Leaves its socket for a test, and echoes.
