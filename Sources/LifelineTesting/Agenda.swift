@@ -1,4 +1,4 @@
-import Synchronization
+import LifelineLocks
 
 /// What is to be done at this moment of a simulation, and who does it.
 ///
@@ -7,7 +7,7 @@ final class Agenda: @unchecked Sendable {
     typealias Work = @Sendable () -> Void
 
     /// Cancellation can bring some from other threads.
-    private let ready = Mutex<[Work]>([])
+    private let ready = Lock<[Work]>([])
     /// Whether what runs at the moment counts as a task on some other thread.
     private(set) var isElsewhere = false
 
@@ -63,7 +63,7 @@ final class Sleeper: Sendable {
         case awake
     }
 
-    private let state = Mutex(State.new)
+    private let state = Lock(State.new)
 
     /// Notes that the task sleeps; resumes it where it has been woken already.
     ///

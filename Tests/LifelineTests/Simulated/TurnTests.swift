@@ -1,4 +1,5 @@
 import LifelineCore
+import LifelineTesting
 import NIOCore
 import Testing
 
