@@ -1,4 +1,6 @@
 import ArgumentParser
+import Lifeline
+import LifelineTrace
 
 /// The command `lifeline`.
 @main
@@ -65,7 +67,8 @@ struct LifelineCommand: AsyncParsableCommand {
         // A reader that has gone is an end, and what could not be written for another reason is told of below.
         if let error, !(error is OutputClosed) {
             status = exitCode(for: error)
-            let message = fullMessage(for: error)
+            // What was written on a command line that cannot be used is repeated in the message.
+            let message = status == .validationFailure ? Redaction()(fullMessage(for: error)) : fullMessage(for: error)
             // Help and the version are what was asked for.
             if !message.isEmpty { (status.isSuccess ? Terminal.output(options) : errors).print(message) }
         }

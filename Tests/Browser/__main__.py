@@ -349,8 +349,9 @@ def test_proxy(page: Page, lifeline: str, screenshot) -> None:
 
 
 def test_access(lifeline: str) -> None:
-    def status(port: int, path: str, host: str | None = None) -> int:
-        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Host": host} if host else {})
+    def status(port: int, path: str, host: str | None = None, **fields: str) -> int:
+        headers = ({"Host": host} if host else {}) | fields
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
         try:
             with urllib.request.urlopen(request) as answer:
                 return answer.status
@@ -363,10 +364,12 @@ def test_access(lifeline: str) -> None:
         assert status(port, "/lifeline/export?connection=1&format=svg", "evil.example") == 403
         assert status(port, "/lifeline/export?connection=99&format=svg") == 404
         assert status(port, "/lifeline/export?format=svg") == 400
+        assert status(port, "/lifeline", **{"X-Forwarded-For": "203.0.113.9"}) == 403, "somebody behind a proxy"
     with serve(lifeline, "--port", "0", "--page-token", "s3cret") as (_, port):
         assert status(port, "/lifeline") == 403
         assert status(port, "/lifeline?token=wrong") == 403
         assert status(port, "/lifeline?token=s3cret", "some.name") == 200
+        assert status(port, "/lifeline?token=s3cret", "some.name", **{"X-Forwarded-For": "203.0.113.9"}) == 200
     with serve(lifeline, "--port", "0", "--no-page") as (_, port):
         assert status(port, "/lifeline") == 404
         with proxy(lifeline, port, "--page-token", "s3cret") as (relay, page):

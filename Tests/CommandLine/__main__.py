@@ -10,7 +10,7 @@ import traceback
 from command import Command
 from framework import TESTS
 
-MODULES = ["usage", "demo", "serve", "pipes", "statuses", "interruptions", "terminals", "tls", "bench", "proxy", "replay",
+MODULES = ["usage", "demo", "serve", "pipes", "statuses", "interruptions", "terminals", "tls", "security", "bench", "proxy", "replay",
            "numbers", "outputs", "waits", "archives"]
 
 

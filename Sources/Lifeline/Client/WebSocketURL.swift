@@ -112,7 +112,21 @@ public struct WebSocketURL: Hashable, Sendable {
     }
 
     private static func error(_ url: String, _ what: String) -> WebSocketError {
-        WebSocketError(.invalidRequest, "not a WebSocket URL: \(url.debugDescription): \(what)")
+        // Who reads the error, a log most likely, need not know the password.
+        WebSocketError(.invalidRequest, "not a WebSocket URL: \(withoutSecrets(url).debugDescription): \(what)")
+    }
+
+    /// The text as it may be shown: without user, password and the values of secret parameters.
+    private static func withoutSecrets(_ url: String) -> String {
+        var url = url
+        // Also where it is no URL, so that nobody knows what stands before the host.
+        let path = url.firstIndex { $0 == "?" } ?? url.endIndex
+        if let end = url[..<path].lastIndex(of: "@") {
+            let scheme = url[..<end].indices.first { url[$0...].hasPrefix("://") }
+            let start = scheme.map { url.index($0, offsetBy: 3) } ?? url.startIndex
+            url.replaceSubrange(start..<end, with: SecretText.mark)
+        }
+        return SecretText.redacted(url)
     }
 }
 

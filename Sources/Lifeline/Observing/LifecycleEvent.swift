@@ -103,27 +103,11 @@ public protocol LifecycleObserver: Sendable {
     /// Something happened.
     func observe(_ event: LifecycleEvent)
 
-    /// The most bytes of a payload that it wants to see; 0 for none. Default: ``LifecycleEvent/defaultPayloadLimit``. Of several
-    /// observers the greatest counts, for all of them. It is asked once for each connection.
+    /// The most bytes of a payload that it wants to see, and sees; 0 for none. Default:
+    /// ``LifecycleEvent/defaultPayloadLimit``. It is asked once, before the first connection.
     var payloadLimit: Int { get }
 }
 
 extension LifecycleObserver {
     public var payloadLimit: Int { LifecycleEvent.defaultPayloadLimit }
-}
-
-/// Several observers as one.
-struct ObserverGroup: LifecycleObserver {
-    let members: [any LifecycleObserver]
-
-    func observe(_ event: LifecycleEvent) {
-        for member in members { member.observe(event) }
-    }
-
-    var payloadLimit: Int { members.map(\.payloadLimit).max() ?? 0 }
-
-    /// The observers as one; `nil` for none.
-    static func of(_ members: [any LifecycleObserver]) -> (any LifecycleObserver)? {
-        members.count > 1 ? ObserverGroup(members: members) : members.first
-    }
 }

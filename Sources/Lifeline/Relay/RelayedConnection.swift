@@ -136,8 +136,7 @@ final class RelayedConnection {
             .channelOption(.maxMessagesPerRead, value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let tls = try context.map { try NIOEngine.makeTLSHandler($0, host: target.host) }
-                    if let tls { try channel.pipeline.syncOperations.addHandler(tls) }
+                    let tls = try context.map { try NIOEngine.addTLS($0, host: target.host, to: channel) }
                     try channel.pipeline.syncOperations.addHandler(RelayEnd(.server, bound.value, tls))
                 }
             }

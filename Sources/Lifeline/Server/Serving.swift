@@ -152,7 +152,8 @@ final class Serving: ConnectionOwner, ConnectionAcceptor {
                 .method, status: .badRequest, message: "a WebSocket is opened with HTTP/1.1 (RFC 6455 §4.1)")
         }
         let handshake = try ServerHandshake(request.request)
-        try handshake.check(configuration.originPolicy)
+        try handshake.check(route.originPolicy ?? configuration.originPolicy)
+        try route.check?(RouteRequest(request, from: connection.remoteAddress))
         let subprotocol = handshake.chosenSubprotocol(from: route.subprotocols)
         let agreement = HandshakeAgreement(
             subprotocol: subprotocol,
@@ -197,7 +198,7 @@ final class Serving: ConnectionOwner, ConnectionAcceptor {
                 .method, status: .methodNotAllowed, message: "only GET and HEAD are answered here",
                 headerFields: [.allow: "GET, HEAD"])
         }
-        let answer = page(request.request, connection.remoteAddress)
+        let answer = page(RouteRequest(request, from: connection.remoteAddress))
         connection.respond(HTTPResponse(status: answer.status, headerFields: answer.headerFields), answer.body)
     }
 

@@ -1,5 +1,5 @@
 public import HTTPTypes
-internal import LifelineCore
+package import LifelineCore
 internal import Logging
 public import ServiceLifecycle
 
@@ -71,14 +71,36 @@ public struct WebSocketServer: Service {
     ///   - path: The path, without a query; it must match as a whole.
     ///   - answer: Makes the answer; called on an event loop, so it must not block.
     public mutating func page(_ path: String, answer: @escaping @Sendable (HTTPRequest) -> HTTPAnswer) {
-        routes.add(path) { request, _ in answer(request) }
+        routes.add(path) { answer($0.request) }
     }
 
     /// The same, with the address and port of who asks.
     public mutating func page(
         _ path: String, answer: @escaping @Sendable (HTTPRequest, _ remoteAddress: String) -> HTTPAnswer
     ) {
+        routes.add(path) { answer($0.request, $0.remoteAddress) }
+    }
+
+    /// The same, with all that is known of the request.
+    package mutating func respond(at path: String, _ answer: @escaping @Sendable (RouteRequest) -> HTTPAnswer) {
         routes.add(path, page: answer)
+    }
+
+    /// Has connections to a path handled that a check has let through.
+    ///
+    /// - Parameters:
+    ///   - path: The path, without a query; it must match as a whole.
+    ///   - originPolicy: Which web pages may connect, whatever the server's configuration says.
+    ///   - check: Refuses a request by throwing, before it is answered with 101. It is called on an event loop, so it must not
+    ///     block.
+    ///   - handler: What to do with a connection.
+    package mutating func route(
+        _ path: String, originPolicy: OriginPolicy,
+        check: @escaping @Sendable (RouteRequest) throws(HandshakeRefusal) -> Void,
+        handler: @escaping Handler
+    ) {
+        routes.add(
+            path, Route(subprotocols: [], originPolicy: originPolicy, check: check, target: .task(handler)))
     }
 
     /// Who is told each step of the connections' lives; `configuration.observers`.

@@ -19,12 +19,22 @@ struct RecordingArguments: ParsableArguments {
         help: ArgumentHelp(
             """
             A header field, a parameter of the request's query, or a member of JSON messages whose value is not to be \
-            recorded; repeatable. Authorization, Cookie and the like never are.
+            recorded, logged or shown; repeatable. Authorization, Cookie, ?token= and the like never are. Binary messages \
+            that are no text are left out then.
             """, valueName: "name"))
     var redact: [String] = []
 
     @Option(help: ArgumentHelp("The most bytes of the file, before the next one is begun.", valueName: "bytes"))
     var recordSize = ByteCount(64 << 20)
+
+    /// What is secret, for all that is recorded, logged and shown.
+    var redaction: Redaction { Redaction(names: redact) }
+
+    func validate() throws {
+        guard redact.allSatisfy({ $0.contains { $0.isLetter || $0.isNumber } }) else {
+            throw ValidationError("--redact must name something: a header field, a parameter, or a member")
+        }
+    }
 
     /// The recorder; `nil` where none is asked for.
     func recorder(payloads: Payloads? = nil) throws(RecordingError) -> Recorder? {
@@ -36,11 +46,7 @@ struct RecordingArguments: ParsableArguments {
             case .preview: .preview(256)
             case .whole: .whole
             }
-        for name in redact {
-            options.redaction.fields.insert(name)
-            options.redaction.parameters.insert(name)
-            options.redaction.members.insert(name)
-        }
+        options.redaction = redaction
         options.maximumFileSize = recordSize.bytes
         return try Recorder(path: record, options: options)
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Lifeline
+import LifelineTrace
 
 /// A WebSocket's URL on the command line.
 enum URLArgument {
@@ -10,4 +11,9 @@ enum URLArgument {
             throw ValidationError(error.message)
         }
     }
+}
+
+extension WebSocketURL {
+    /// The URL as it may be shown: without the values of secret parameters.
+    var withoutSecrets: String { Redaction()("\(self)") }
 }

@@ -7,7 +7,7 @@ enum EventJSON {
     /// The connection is open.
     static func opened(_ url: WebSocketURL, _ handshake: WebSocketHandshake) -> String {
         var object = event("open")
-        object.add("url", "\(url)")
+        object.add("url", url.withoutSecrets)
         object.add("peer", handshake.remoteAddress)
         object.add("subprotocol", handshake.subprotocol)
         object.add("compression", handshake.compression.map { "\($0)" })

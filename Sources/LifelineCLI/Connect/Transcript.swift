@@ -54,7 +54,7 @@ actor Transcript {
         case .conversation:
             let subprotocol = handshake.subprotocol.map { ", speaking \(output.visible($0))" } ?? ""
             let compression = handshake.compression.map { ", with \($0)" } ?? ""
-            try show(output.paint("connected to \(url)\(subprotocol)\(compression)", .bold))
+            try show(output.paint("connected to \(url.withoutSecrets)\(subprotocol)\(compression)", .bold))
             guard options.isTyped else { return }
             try show(output.paint("each line is sent as a message; Ctrl-D or Ctrl-C closes the connection", .dim))
             if output.movesCursor {

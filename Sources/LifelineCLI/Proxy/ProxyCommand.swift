@@ -84,13 +84,13 @@ struct ProxyCommand: AsyncParsableCommand {
             errors.print("lifeline proxy: " + errors.visible(error.description))
             throw ExitStatus.inputRefused
         }
-        let log = ConnectionLog(terminal: errors)
+        let log = ConnectionLog(terminal: errors, redaction: recording.redaction)
         let logging = Task { await log.write() }
         let queue = ProxyQueue()
-        let board = page.board()
+        let board = page.board(recording.redaction)
         let reader = ProxyReader(
             output: quiet ? nil : output, errors: errors, log: log, recorder: recorder, board: board,
-            server: to.authority)
+            server: to.authority, redaction: recording.redaction)
         let reading = Task { await queue.read(reader) }
         let ticking = Task {
             while true {

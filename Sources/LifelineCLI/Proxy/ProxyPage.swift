@@ -22,7 +22,8 @@ struct ProxyPageArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Show the page to whoever knows the token (/lifeline?token=…), and not to this machine alone.",
-            valueName: "token"))
+            valueName: "token"),
+        transform: PageToken.parse)
     var pageToken: String?
 
     @Flag(help: "Show the first 4 KiB of payloads on the page.")
@@ -33,10 +34,11 @@ struct ProxyPageArguments: ParsableArguments {
     }
 
     /// What the page shows; `nil` where there is to be none.
-    func board() -> ConnectionBoard? {
+    func board(_ redaction: Redaction) -> ConnectionBoard? {
         guard !noPage else { return nil }
         var options = ConnectionBoard.Options()
         options.payloadLimit = showPayloads ? 4096 : 0
+        options.redaction = redaction
         return ConnectionBoard(options: options)
     }
 }

@@ -29,6 +29,8 @@ actor ProxyReader {
     private let board: ConnectionBoard?
     private let payloadLimit: Int
     private let server: String
+    /// What no drawing and no line of the log shows.
+    private var redactor: EventRedactor
     private var conversations: [UInt64: Conversation] = [:]
     private var isDrawing: Bool
     private var hasSeveral = false
@@ -40,9 +42,10 @@ actor ProxyReader {
     ///   - output: Where to draw; `nil` for nowhere.
     ///   - board: What a page shows; `nil` where there is none.
     ///   - server: What the server is called.
+    ///   - redaction: What is neither drawn nor logged.
     init(
         output: Terminal?, errors: Terminal, log: ConnectionLog, recorder: Recorder?, board: ConnectionBoard?,
-        server: String
+        server: String, redaction: Redaction
     ) {
         self.output = output
         isDrawing = output != nil
@@ -51,6 +54,7 @@ actor ProxyReader {
         self.recorder = recorder
         self.board = board
         self.server = server
+        redactor = EventRedactor(redaction)
         payloadLimit = max(
             LifecycleEvent.defaultPayloadLimit, recorder?.payloadLimit ?? 0, board?.payloadLimit ?? 0)
     }
@@ -89,7 +93,6 @@ actor ProxyReader {
         // Taken out, so that what it keeps is not copied.
         guard var conversation = conversations.removeValue(forKey: number) else { return }
         let events = traced(event, &conversation.decoder, time)
-        for traced in events { note(traced, event.instant, &conversation) }
         show(events, &conversation)
         if case .ended = event.kind {
             draw(conversation.diagram.end(), number)
@@ -146,9 +149,11 @@ actor ProxyReader {
             let instant = Instant(nanoseconds: event.time)
             recorder?.record(event, at: instant)
             board?.record(event, at: instant)
+            let shown = redactor(event.keepingPayloads(upTo: LifecycleEvent.defaultPayloadLimit))
+            note(shown, instant, &conversation)
             guard isDrawing else { continue }
             conversation.isSettled = false
-            draw(conversation.diagram.add(event), conversation.connection)
+            draw(conversation.diagram.add(shown), conversation.connection)
         }
     }
 

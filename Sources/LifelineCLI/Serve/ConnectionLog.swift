@@ -43,14 +43,18 @@ final class ConnectionLog: LifecycleObserver {
 
     private let terminal: Terminal
     private let originPolicy: OriginPolicy?
+    private let redaction: Redaction
     private let entries = Lock<[UInt64: Entry]>([:])
     private let lines: AsyncStream<String>
     private let line: AsyncStream<String>.Continuation
 
-    /// - Parameter originPolicy: Which pages may connect, so that the log can say why one was refused.
-    init(terminal: Terminal, originPolicy: OriginPolicy? = nil) {
+    /// - Parameters:
+    ///   - originPolicy: Which pages may connect, so that the log can say why one was refused.
+    ///   - redaction: What no line shows.
+    init(terminal: Terminal, originPolicy: OriginPolicy? = nil, redaction: Redaction = Redaction()) {
         self.terminal = terminal
         self.originPolicy = originPolicy
+        self.redaction = redaction
         (lines, line) = AsyncStream.makeStream(
             bufferingPolicy: .bufferingOldest(ConnectionLog.maximumWaitingLines))
     }
@@ -105,7 +109,7 @@ final class ConnectionLog: LifecycleObserver {
     private func note(_ event: LifecycleEvent, _ entry: inout Entry) -> String? {
         switch event.kind {
         case .requestReceived(let request):
-            entry.path = "\(request.method) \(request.path ?? "/")"
+            entry.path = "\(request.method) \(redaction(target: request.path ?? "/"))"
             entry.originFault = originFault(request)
             return nil
         case .responseSent(let response):

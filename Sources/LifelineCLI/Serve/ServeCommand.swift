@@ -74,7 +74,8 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Show the page to whoever knows the token (/lifeline?token=…), and not to this machine alone.",
-            valueName: "token"))
+            valueName: "token"),
+        transform: PageToken.parse)
     var pageToken: String?
 
     @Flag(help: "Show the first 4 KiB of payloads on the page.")
@@ -107,7 +108,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let errors = Terminal.errors(output)
-        let log = ConnectionLog(terminal: errors, originPolicy: originPolicy)
+        let log = ConnectionLog(terminal: errors, originPolicy: originPolicy, redaction: recording.redaction)
         let writing = Task { await log.write() }
         let (stops, stop) = AsyncStream.makeStream(of: Void.self)
         let interruption = Interruption(limit: shutdownTimeout.duration + .seconds(5)) { stop.yield() }
@@ -191,6 +192,7 @@ struct ServeCommand: AsyncParsableCommand {
         if !noPage {
             var options = ConnectionBoard.Options()
             options.payloadLimit = showPayloads ? 4096 : 0
+            options.redaction = recording.redaction
             var connections = ConnectionPage(board: ConnectionBoard(options: options), token: pageToken)
             connections.places = ["/echo", "/echo/on-loop", "/push", "/broadcast"]
             connections.mount(on: &server)

@@ -68,7 +68,8 @@ struct DrawCommand: AsyncParsableCommand {
 
     private func read() throws(Failure) -> Recording {
         do {
-            return try Recording.read(file)
+            // Others' archives have cookies and tokens, and a picture goes to others again.
+            return try Recording.read(file).redacted()
         } catch {
             throw Failure(description: "\(file): \(error)")
         }

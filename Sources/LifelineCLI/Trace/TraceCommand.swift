@@ -69,7 +69,7 @@ struct TraceCommand: AsyncParsableCommand {
             errors.print("lifeline trace: " + errors.visible("\(error)"))
             throw ExitStatus.inputRefused
         }
-        let drawing = TraceDrawing(output)
+        let drawing = TraceDrawing(output, recording.redaction)
         let drawn = Task { await drawing.draw() }
         let observers: [any LifecycleObserver] = [drawing] + (recorder.map { [$0] } ?? [])
         let session = TraceSession(
@@ -96,12 +96,15 @@ struct TraceCommand: AsyncParsableCommand {
 /// Draws the events of one connection as they come.
 final class TraceDrawing: LifecycleObserver {
     private let output: Terminal
+    private let redaction: Redaction
     private let events: AsyncStream<LifecycleEvent?>
     private let event: AsyncStream<LifecycleEvent?>.Continuation
     private let lost = Atomic(0)
 
-    init(_ output: Terminal) {
+    /// - Parameter redaction: What is not drawn.
+    init(_ output: Terminal, _ redaction: Redaction) {
         self.output = output
+        self.redaction = redaction
         (events, event) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(100_000))
     }
 
@@ -125,6 +128,7 @@ final class TraceDrawing: LifecycleObserver {
         let renderer = TerminalRenderer(
             columns: output.columns, usesColor: output.usesColor, usesUnicode: output.usesUnicode)
         var diagram = LiveDiagram(observer: .client, renderer: renderer)
+        var redactor = EventRedactor(redaction)
         var beginning: Instant?
         // What waits for more to be said about it does not wait for long.
         let ticking = Task { [event] in
@@ -141,7 +145,7 @@ final class TraceDrawing: LifecycleObserver {
             }
             let begun = beginning ?? event.instant
             beginning = begun
-            await writer.write(diagram.add(TraceEvent(event, since: begun, keepsPayloads: true)))
+            await writer.write(diagram.add(redactor(TraceEvent(event, since: begun, keepsPayloads: true))))
         }
         await writer.write(diagram.end())
     }

@@ -111,14 +111,16 @@ public final class ConnectionBoard: LifecycleObserver {
         /// The paths of the page's own files, and the open connections on which nothing else has been asked for.
         var ownPaths: Set<String> = []
         var own: Set<UInt64> = []
+        var redactor: EventRedactor
     }
 
     private let options: Options
-    private let state = Lock(State())
+    private let state: Lock<State>
 
     /// A board.
     public init(options: Options = Options()) {
         self.options = options
+        state = Lock(State(redactor: EventRedactor(options.redaction)))
     }
 
     public var payloadLimit: Int { options.payloadLimit }
@@ -137,9 +139,9 @@ public final class ConnectionBoard: LifecycleObserver {
     ///   - event: The event; its time is not looked at.
     ///   - instant: When it happened.
     public func record(_ event: TraceEvent, at instant: Instant) {
-        var event = options.redaction(
-            event.keepingPayloads(upTo: options.payloadLimit > 0 ? options.payloadLimit : nil))
+        let event = event.keepingPayloads(upTo: options.payloadLimit > 0 ? options.payloadLimit : nil)
         state.withLock { state in
+            var event = state.redactor(event)
             let beginning = state.beginning ?? instant
             state.beginning = beginning
             event.time = instant.nanoseconds(since: beginning)

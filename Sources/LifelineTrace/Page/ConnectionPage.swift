@@ -14,11 +14,13 @@ import Foundation
 /// ```
 ///
 /// It needs nothing but itself: no other host, no build. It is shown to this machine alone, unless there is a token, which
-/// is asked for then: `/lifeline?token=…`.
+/// is asked for then: `/lifeline?token=…`. Requests that a proxy has forwarded are not this machine's. Its WebSocket is for its own
+/// origin alone, whatever the server's ``WebSocketServerConfiguration/originPolicy`` allows.
 public struct ConnectionPage: Sendable {
     /// What is kept, and shown.
     public let board: ConnectionBoard
-    /// What must stand in the page's address for it to be shown; `nil`, the default, shows it to this machine alone.
+    /// What must stand in the page's address for it to be shown; `nil`, the default, shows it to this machine alone. It must
+    /// not be empty when the page is mounted.
     public var token: String?
     /// The paths that a visitor is offered to try, besides the page's own, which shows all nine steps. Default: none.
     public var places: [String] = []
@@ -41,29 +43,39 @@ public struct ConnectionPage: Sendable {
     ///     ``places`` either, nothing is offered to be tried.
     public func mount(on server: inout WebSocketServer, at path: String = "/lifeline", observes: Bool = true) {
         if observes { server.observers.append(board) }
+        precondition(token != "", "an empty token lets everybody in; nil shows the page to this machine alone")
         if observes {
             board.leaveOut(PageFile.all.map { $0.name.isEmpty ? path : path + "/" + $0.name } + [path + "/export"])
         }
         let page = self
         for file in PageFile.all {
-            server.page(file.name.isEmpty ? path : path + "/" + file.name) { request, remoteAddress in
-                page.allows(request, remoteAddress) ? file.answer(at: path) : PageFile.forbidden
+            server.respond(at: file.name.isEmpty ? path : path + "/" + file.name) { request in
+                page.refusal(of: request).map(PageFile.forbidden) ?? file.answer(at: path)
             }
         }
-        server.page(path + "/export") { request, remoteAddress in
-            page.allows(request, remoteAddress) ? page.export(request) : PageFile.forbidden
+        server.respond(at: path + "/export") { request in
+            page.refusal(of: request).map(PageFile.forbidden) ?? page.export(request.request)
         }
         let places = (observes ? [path + "/try"] : []) + places
-        server.route(path + "/socket") { socket in
-            guard page.allows(socket.handshake.request, socket.handshake.remoteAddress) else {
-                _ = try await socket.close(code: .policyViolation, reason: "only from this machine, or with the token")
-                return
+        // Whichever pages the server's own WebSockets are for, these are for this one, and a browser always says whose it is.
+        server.route(path + "/socket", originPolicy: .sameOrigin) { (request: RouteRequest) throws(HandshakeRefusal) in
+            let isOfBrowser = request.request.headerFields.contains(.origin)
+            if let reason = page.refusal(of: request)
+                ?? (isOfBrowser ? nil : "the page's own origin is needed (Origin)")
+            {
+                throw HandshakeRefusal(.application, status: .forbidden, message: reason)
             }
+        } handler: { socket in
             try await PageConversation(
                 board: page.board, subject: page.subject, places: places, socket: socket, isShown: observes
             ).run()
         }
-        if observes { server.route(path + "/try") { try await ConnectionPage.try($0) } }
+        if observes {
+            server.route(path + "/try", originPolicy: .sameOrigin) { (_: RouteRequest) throws(HandshakeRefusal) in
+            } handler: {
+                try await ConnectionPage.try($0)
+            }
+        }
     }
 
     /// All that there is to see, upon the first message: an answer, a Ping and an update that nobody asked for.
@@ -80,31 +92,76 @@ public struct ConnectionPage: Sendable {
 
     // MARK: Access
 
-    /// Whether a request may see the page.
-    func allows(_ request: HTTPRequest, _ remoteAddress: String) -> Bool {
-        if let token { return ConnectionPage.isSame(ConnectionPage.query(request)["token"] ?? "", token) }
+    /// Why a request may not see the page; `nil` where it may.
+    func refusal(of request: RouteRequest) -> String? {
+        if let token {
+            return !token.isEmpty && ConnectionPage.shows(token, request.request)
+                ? nil : "the page is shown with its token alone: ?token=…"
+        }
+        let hint = "the page is shown to this machine alone, or with a token"
+        guard ConnectionPage.isLoopback(ConnectionPage.host(of: request.remoteAddress)) else { return hint }
         // A name of a stranger's that leads to this machine would let the stranger's page in (DNS rebinding).
-        return ConnectionPage.isLoopback(ConnectionPage.host(of: remoteAddress))
-            && ConnectionPage.isLoopback(ConnectionPage.host(of: request.authority ?? ""))
+        guard ConnectionPage.isLoopback(ConnectionPage.host(of: request.request.authority ?? "")) else {
+            return hint + ": the address must have this machine's own name, as http://localhost"
+        }
+        // Behind a proxy on this machine everybody seems to be here.
+        if let field = request.request.headerFields.first(where: { ConnectionPage.isOfProxy($0.name) }) {
+            return hint + ": \(field.name) says that a proxy has forwarded the request"
+        }
+        guard !request.isHTTP10 else { return hint + ": HTTP/1.0 is what proxies speak, and no browser" }
+        return nil
     }
 
-    /// Whether two texts are the same, in a time that does not tell where they differ.
-    private static func isSame(_ left: String, _ right: String) -> Bool {
-        let (left, right) = (Array(left.utf8), Array(right.utf8))
-        guard left.count == right.count else { return false }
-        return zip(left, right).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
+    /// Whether a field is one that a proxy adds to what it forwards: whom for, and through whom.
+    private static func isOfProxy(_ name: HTTPField.Name) -> Bool {
+        let name = name.canonicalName
+        return name == "via" || name == "cf-ray" || name.hasPrefix("forwarded") || name.hasPrefix("x-forwarded")
+            || name.hasPrefix("x-original-") || name.hasPrefix("x-envoy-") || name.hasPrefix("x-arr-")
+            || name.hasSuffix("-real-ip") || name.hasSuffix("client-ip") || name.hasSuffix("-connecting-ip")
+            || name.hasSuffix("-originating-ip") || name.hasSuffix("-remote-ip") || name.hasSuffix("-remote-addr")
+            || name.hasSuffix("-proxyuser-ip")
     }
 
+    /// Whether a request has the token, as it is or percent-encoded.
+    private static func shows(_ token: String, _ request: HTTPRequest) -> Bool {
+        guard let shown = query(request)["token"].map({ Array($0.utf8) }) else { return false }
+        let token = Array(token.utf8)
+        // Both, so that the time tells nothing.
+        let (isWritten, isEncoded) = (isSame(shown, token), isSame(SecretText.percentDecoded(shown[...]), token))
+        return isWritten || isEncoded
+    }
+
+    /// Whether two texts are the same, in a time that depends on the first alone, which is the visitor's.
+    private static func isSame(_ shown: [UInt8], _ token: [UInt8]) -> Bool {
+        guard !token.isEmpty else { return false }
+        var difference = shown.count ^ token.count
+        for index in shown.indices { difference |= Int(shown[index] ^ token[index % token.count]) }
+        return difference == 0
+    }
+
+    /// The host of a Host field's value, or of an address and port; empty where there is none that is well-formed.
     static func host(of authority: String) -> String {
-        if authority.hasPrefix("[") { return String(authority.dropFirst().prefix { $0 != "]" }) }
-        let colons = authority.count { $0 == ":" }
-        return colons > 1 ? authority : String(authority.prefix { $0 != ":" })
+        let host: Substring
+        if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
+            host = authority[authority.index(after: authority.startIndex)..<end]
+        } else if authority.count(where: { $0 == ":" }) > 1 {
+            return authority
+        } else {
+            host = authority.prefix { $0 != ":" }
+        }
+        let rest = authority[host.endIndex...].drop { $0 == "]" }
+        guard rest.isEmpty || rest.hasPrefix(":") && rest.dropFirst().allSatisfy({ $0.isASCII && $0.isNumber }) else {
+            return ""
+        }
+        return String(host)
     }
 
     static func isLoopback(_ host: String) -> Bool {
-        if host == "localhost" || host == "::1" || host.hasPrefix("::ffff:127.") { return true }
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+        if ["localhost", "localhost."].contains(host.lowercased()) { return true }
+        guard let address = IPAddressBytes.bytes(of: host) else { return false }
+        if address.count == 4 { return address[0] == 127 }
+        let isMapped = address.starts(with: [UInt8](repeating: 0, count: 10) + [0xFF, 0xFF])
+        return isMapped ? address[12] == 127 : address == [UInt8](repeating: 0, count: 15) + [1]
     }
 
     private static func query(_ request: HTTPRequest) -> [String: String] {
@@ -166,9 +223,8 @@ struct PageFile: Sendable {
         return answer
     }
 
-    static var forbidden: HTTPAnswer {
-        var answer = HTTPAnswer.text(
-            "This page is shown to the machine that it runs on, or with its token: ?token=…\n", status: .forbidden)
+    static func forbidden(_ reason: String) -> HTTPAnswer {
+        var answer = HTTPAnswer.text(reason + "\n", status: .forbidden)
         secure(&answer)
         return answer
     }
@@ -180,6 +236,7 @@ struct PageFile: Sendable {
             + "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
         answer.headerFields[.xContentTypeOptions] = "nosniff"
         answer.headerFields[.cacheControl] = "no-store"
+        if let name = HTTPField.Name("Cross-Origin-Resource-Policy") { answer.headerFields[name] = "same-origin" }
         // The token stands in the address.
         if let name = HTTPField.Name("Referrer-Policy") { answer.headerFields[name] = "no-referrer" }
     }

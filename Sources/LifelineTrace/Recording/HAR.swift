@@ -118,7 +118,11 @@ public enum HAR {
     /// - Parameters:
     ///   - recording: The recording.
     ///   - software: The version of the program that writes it.
-    public static func write(_ recording: Recording, software: String) -> String {
+    ///   - redaction: What the archive does not show. Default: what no recording shows.
+    public static func write(
+        _ recording: Recording, software: String, redaction: Redaction = Redaction()
+    ) -> String {
+        let recording = recording.redacted(redaction)
         let began = recording.began.flatMap(date) ?? Date(timeIntervalSince1970: 0)
         let events = Dictionary(grouping: recording.events, by: \.connection)
         let predecessors = ConnectionOrder.predecessors(of: recording)

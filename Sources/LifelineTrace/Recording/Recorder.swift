@@ -143,12 +143,13 @@ private final class RecordingQueue: Sendable {
 
     /// Writes what comes, until the end.
     func write() async {
-        for await _ in arrivals { writeWaiting() }
-        writeWaiting()
+        var redactor = EventRedactor(options.redaction)
+        for await _ in arrivals { writeWaiting(&redactor) }
+        writeWaiting(&redactor)
         file.close()
     }
 
-    private func writeWaiting() {
+    private func writeWaiting(_ redactor: inout EventRedactor) {
         let (events, omitted, beginning) = state.withLock { state in
             defer {
                 state.waiting = []
@@ -158,10 +159,11 @@ private final class RecordingQueue: Sendable {
         }
         var last: TraceEvent?
         for (entry, instant) in events {
-            let traced = options.redaction(traced(entry, instant, since: beginning))
+            let traced = redactor(traced(entry, instant, since: beginning))
             last = traced
             guard write(traced) else { return }
         }
+        if omitted > 0 { redactor.forget() }
         if omitted > 0, var note = last {
             note.kind = .note("\(omitted.counted("event")) left out: they came faster than they could be written")
             _ = write(note)
@@ -169,11 +171,12 @@ private final class RecordingQueue: Sendable {
     }
 
     private func traced(_ entry: Entry, _ instant: Instant, since beginning: Instant) -> TraceEvent {
+        let limit = options.payloads == .none ? nil : options.payloadLimit
         switch entry {
         case .observed(let event):
-            return TraceEvent(event, since: beginning, keepsPayloads: options.payloads != .none)
+            return TraceEvent(event, since: beginning, keepsPayloads: limit != nil).keepingPayloads(upTo: limit)
         case .made(let event):
-            var event = event.keepingPayloads(upTo: options.payloads == .none ? nil : options.payloadLimit)
+            var event = event.keepingPayloads(upTo: limit)
             event.time = instant.nanoseconds(since: beginning)
             return event
         }

@@ -138,8 +138,7 @@ final class NIOEngine: Engine {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let tls = target.tls {
-                        let handler = try NIOEngine.makeTLSHandler(tls, host: target.serverName)
-                        try channel.pipeline.syncOperations.addHandler(handler)
+                        try NIOEngine.addTLS(tls, host: target.serverName, to: channel)
                     }
                     let isPlain = target.tls == nil
                     let handler = NIOTransport(self, channel.eventLoop, ownsReadBuffers: isPlain) {
@@ -155,9 +154,19 @@ final class NIOEngine: Engine {
             .whenFailure { requester.connectFailed($0) }
     }
 
-    static func makeTLSHandler(_ context: NIOSSLContext, host: String) throws -> NIOSSLClientHandler {
-        // An address is no server name (RFC 6066 §3); the certificate is checked against the address then.
-        let isAddress = (try? SocketAddress(ipAddress: host, port: 0)) != nil
-        return try NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : host)
+    /// Has a client's channel speak TLS.
+    ///
+    /// - Parameter host: Whom the client means to reach, whom the server's certificate must name unless nothing is to be checked.
+    @discardableResult
+    static func addTLS(_ context: NIOSSLContext, host: String, to channel: any Channel) throws -> NIOSSLClientHandler {
+        // An address is no server name, nor has one a dot at its end (RFC 6066 §3).
+        let serverName = host.hasSuffix(".") ? String(host.dropLast()) : host
+        let handler = try NIOSSLClientHandler(
+            context: context, serverHostname: IPAddressBytes.bytes(of: host) == nil ? serverName : nil)
+        try channel.pipeline.syncOperations.addHandler(handler)
+        if context.configuration.certificateVerification != .none {
+            try channel.pipeline.syncOperations.addHandler(ServerCertificateCheck(handler, host: host))
+        }
+        return handler
     }
 }

@@ -39,7 +39,7 @@ public struct PEM: Hashable, Sendable {
     }
 }
 
-/// How a server proves who it is over TLS (`wss://`).
+/// How a server proves who it is over TLS (`wss://`). TLS 1.2 and 1.3 are spoken.
 public struct ServerTLS: Hashable, Sendable {
     /// The server's certificate, and those between it and a root, in this order.
     public var certificateChain: PEM
@@ -58,6 +58,7 @@ public struct ServerTLS: Hashable, Sendable {
         do {
             var configuration = TLSConfiguration.makeServerConfiguration(
                 certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+            configuration.minimumTLSVersion = minimumTLSVersion
             configuration.applicationProtocols = ["http/1.1"]
             return try NIOSSLContext(configuration: configuration)
         } catch {
@@ -67,7 +68,10 @@ public struct ServerTLS: Hashable, Sendable {
     }
 }
 
-/// Whom a client trusts over TLS (`wss://`).
+/// Whom a client trusts over TLS (`wss://`). TLS 1.2 and 1.3 are spoken.
+///
+/// The server's certificate must come from a trusted root, be valid now, and name the URL's host: a name among its DNS names, an
+/// address among its IP addresses ([RFC 9525](https://www.rfc-editor.org/rfc/rfc9525)). A common name does not count.
 public struct ClientTLS: Hashable, Sendable {
     /// The roots to trust; `nil`, the default, trusts those of the system.
     public var trustedRoots: PEM?
@@ -83,12 +87,15 @@ public struct ClientTLS: Hashable, Sendable {
 
     func makeContext() throws(WebSocketError) -> NIOSSLContext {
         var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.minimumTLSVersion = minimumTLSVersion
         configuration.applicationProtocols = ["http/1.1"]
         if let trustedRoots {
             configuration.trustRoots = .certificates(
                 try reading(trustedRoots, "trusted roots") { try $0.certificates() })
         }
-        if !verifiesServer { configuration.certificateVerification = .none }
+        // The TLS library checks the chain, up to a root. It would take a common name, or the address that was connected to, for the
+        // name that was asked for (RFC 9525 does not): names are ServerCertificateCheck's.
+        configuration.certificateVerification = verifiesServer ? .noHostnameVerification : .none
         do {
             return try NIOSSLContext(configuration: configuration)
         } catch {
@@ -96,6 +103,9 @@ public struct ClientTLS: Hashable, Sendable {
         }
     }
 }
+
+/// TLS 1.0 and 1.1 must not be negotiated ([RFC 8996](https://www.rfc-editor.org/rfc/rfc8996)).
+private let minimumTLSVersion = TLSVersion.tlsv12
 
 /// Reads PEM and says which could not be read.
 private func reading<Value>(_ pem: PEM, _ what: String, _ read: (PEM) throws -> Value) throws(WebSocketError) -> Value {
