@@ -1,5 +1,5 @@
 package import HTTPTypes
-package import LifelineCore
+internal import LifelineCore
 
 /// What a server has at its paths.
 struct Routes: Sendable {

@@ -55,8 +55,8 @@ import Testing
         let answered = Collected<String>()
         let simulation = Simulation { routes in
             routes.routeOnLoop { Noting(seen: seen) }
-            routes.add("/page") { request, _ in
-                answered.append(request.path ?? "")
+            routes.add("/page") { request in
+                answered.append(request.request.path ?? "")
                 return .text("here")
             }
         }
