@@ -127,6 +127,13 @@ def options_say_what_is_allowed():
         result = run(*arguments)
         equal(result.returncode, 64, arguments, result.stderr)
         expect(text in result.stderr.decode(), arguments, result.stderr)
+    for command, defaults in {
+        "bench": ("64", "10s", "1s"), "connect": ("25s", "16M", "10s"), "replay": ("5s",), "serve": ("1s", "1M", "64M"),
+        "proxy": ("10s", "0s"), "trace": ("1s",),
+    }.items():
+        text = " ".join(run(command, "--help").stdout.decode().split())
+        for default in defaults:
+            expect(f"(default: {default})" in text, command, default, text)
     for columns in (str(BIG), str(SMALL), "0", "-1"):
         equal(next(draw([dict(t=0, c=1, by="server", event="note", note="a")], "terminal")).returncode, 0)
         result = run("connect", "ws://127.0.0.1:1/", COLUMNS=columns)

@@ -71,9 +71,7 @@ struct BenchCommand: AsyncParsableCommand {
             valueName: "number"))
     var inFlight = 1
 
-    @Option(
-        help: ArgumentHelp("The bytes of a message; KiB and MiB are understood.", valueName: "bytes"),
-        transform: ByteSize.parse)
+    @Option(help: ArgumentHelp("The bytes of a message; KiB and MiB are understood.", valueName: "bytes"))
     var size = ByteSize(64)
 
     @Flag(help: "Send text rather than binary messages.")
@@ -85,10 +83,10 @@ struct BenchCommand: AsyncParsableCommand {
             valueName: "number"))
     var rate: Double?
 
-    @Option(help: ArgumentHelp("How long to measure.", valueName: "duration"), transform: TimeSpan.parse)
+    @Option(help: ArgumentHelp("How long to measure.", valueName: "duration"))
     var duration = TimeSpan(.seconds(10))
 
-    @Option(help: ArgumentHelp("How long to warm up before.", valueName: "duration"), transform: TimeSpan.parse)
+    @Option(help: ArgumentHelp("How long to warm up before.", valueName: "duration"))
     var warmup = TimeSpan(.seconds(1))
 
     @Option(help: ArgumentHelp("The event loops, each with a thread of its own.", valueName: "number"))

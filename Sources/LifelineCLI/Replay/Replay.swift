@@ -164,13 +164,14 @@ struct Replay: Sendable {
     /// Puts fragments where they were among the played side's other steps.
     private mutating func insertFragments(_ parts: [[UInt8]], _ kind: MessageKind, isComplete: Bool) {
         let first = frames.first?.step ?? steps.count
-        var others = steps[first...]
+        let others = Array(steps[first...])
+        var taken = 0
         steps.removeSubrange(first...)
         for (index, (entry, part)) in zip(frames, parts).enumerated() {
             // So many of them came before this frame.
-            let before = others.prefix(entry.step - (others.startIndex))
-            steps += before
-            others = others.dropFirst(before.count)
+            let before = entry.step - first
+            steps += others[taken..<before]
+            taken = before
             let isLast = isComplete && index == parts.count - 1
             let position: FragmentPosition = index == 0 ? .first : isLast ? .last : .middle
             steps.append(
@@ -178,7 +179,7 @@ struct Replay: Sendable {
                     kind: .fragment(kind, position, ByteBuffer(bytes: part)), time: entry.time, answers: entry.answers))
             end = max(end, entry.time)
         }
-        steps += others
+        steps += others[taken...]
     }
 
     /// Adds the fragments of a message that was never ended, where they are recorded.

@@ -62,8 +62,7 @@ struct ReplayCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How much longer than recorded an answer may take, that to a Close frame too.", valueName: "duration"),
-        transform: TimeSpan.parse)
+            "How much longer than recorded an answer may take, that to a Close frame too.", valueName: "duration"))
     var wait = TimeSpan(.seconds(5))
 
     @OptionGroup(title: "Connection") var client: ClientOptions
