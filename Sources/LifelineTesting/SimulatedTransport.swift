@@ -31,7 +31,11 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
     private var pushIsDue = false
     /// Whether writes fail from now on, and whether one has.
     private var writesFail = false
-    private var outputIsBroken = false
+    /// Whether nothing can be written any more. The connection is told at once where nothing is read, and otherwise within
+    /// ``brokenOutputTimeout``.
+    package private(set) var outputIsBroken = false
+    /// How long reading goes on once nothing can be written any more.
+    package static let brokenOutputTimeout = Duration.seconds(1)
     /// How often bytes have been pushed out: each would have been a system call.
     package private(set) var flushes = 0
 
@@ -161,7 +165,17 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
         isWritable = false
         if closesAfterOutput { return end() }
         if resetHasArrived { return }
-        if link.failedWriteEnds { fail("the peer no longer takes bytes") }
+        if link.failedWriteEnds || !isReading || endIsReported { return failSoon() }
+        network.execute(after: SimulatedTransport.brokenOutputTimeout) { [weak self] in self?.failNow() }
+    }
+
+    /// Tells the connection that nothing can be written any more; not from inside its own call.
+    private func failSoon() {
+        network.execute { [weak self] in self?.failNow() }
+    }
+
+    private func failNow() {
+        fail("the peer no longer takes bytes")
     }
 
     // MARK: Input
