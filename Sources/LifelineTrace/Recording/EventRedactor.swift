@@ -72,6 +72,8 @@ extension Recording {
     /// The recording without what is secret, for one that was made without redaction, or by another program.
     public func redacted(_ redaction: Redaction = Redaction()) -> Recording {
         var redactor = EventRedactor(redaction)
-        return Recording(began: began, events: events.map { redactor($0) })
+        var recording = self
+        recording.events = events.map { redactor($0) }
+        return recording
     }
 }
