@@ -15,7 +15,7 @@ import Foundation
 ///
 /// It needs nothing but itself: no other host, no build. It is shown to this machine alone, unless there is a token, which
 /// is asked for then: `/lifeline?token=…`. Requests that a proxy has forwarded are not this machine's. Its WebSocket is for its own
-/// origin alone, whatever the server's ``WebSocketServerConfiguration/originPolicy`` allows.
+/// origin alone, whatever the server's `WebSocketServerConfiguration.originPolicy` allows.
 public struct ConnectionPage: Sendable {
     /// What is kept, and shown.
     public let board: ConnectionBoard
