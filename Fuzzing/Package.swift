@@ -40,20 +40,13 @@ let package = Package(
             name: "DrawingSupport",
             dependencies: library + ["FuzzSupport", .product(name: "LifelineTrace", package: "lifeline")],
             swiftSettings: settings),
-        // What the command reads, as it is in the command, whose executable nothing can depend on; the directory is a link to it.
+        // What the command reads, as it is in the command, whose executable nothing can depend on: its files are links.
         .target(
             name: "CommandReaders",
             dependencies: library + [
                 .product(name: "LifelineTrace", package: "lifeline"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
-            ],
-            sources: [
-                "Arguments/ByteCount.swift", "Arguments/LimitedArgument.swift", "Arguments/TimeSpan.swift",
-                "Bench/ByteSize.swift", "Proxy/FaultThreshold.swift", "Proxy/ListenAddress.swift",
-                "Replay/JSONValue.swift", "Replay/Replay.swift", "Replay/ReplayComparison.swift",
-                "Replay/ReplayEnding.swift", "Replay/ReplayPlayer.swift", "Terminal/System.swift",
-                "Trace/ScriptStep.swift",
             ],
             swiftSettings: settings + [
                 .unsafeFlags(

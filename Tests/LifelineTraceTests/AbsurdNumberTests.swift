@@ -251,6 +251,18 @@ import Testing
         #expect(ConnectionOrder.predecessors(of: Recording(events: events)).count == 19_999)
     }
 
+    @Test("A head of tens of thousands of lines is read in the time that its length takes")
+    func lines() {
+        let head = Array("GET / HTTP/1.1\n".utf8) + Array(repeatElement(Array("a\n".utf8), count: 32_000).joined())
+        var decoder = ConversationDecoder(connection: 1, payloadLimit: 0)
+        let time = ContinuousClock().measure {
+            for part in [head, [0x0A]] {
+                _ = part.withUnsafeBytes { decoder.read($0, from: .client, at: 0) }
+            }
+        }
+        #expect(time < .seconds(10))
+    }
+
     @Test("A Pong has one round trip, however many follow it")
     func roundTrips() {
         let pong = TraceEvent(

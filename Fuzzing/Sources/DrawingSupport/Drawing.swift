@@ -60,6 +60,6 @@ extension FuzzInput {
         let choice = Int(byte())
         if choice < texts.count { return texts[choice] }
         let part = texts[Int(byte()) % texts.count]
-        return String(repeating: part, count: choice)
+        return String(repeating: part, count: choice & 31)
     }
 }

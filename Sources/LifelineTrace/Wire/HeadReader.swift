@@ -36,9 +36,12 @@ struct HeadReader {
         return .incomplete
     }
 
-    /// Whether the last line is empty.
+    /// Whether the last line, whose end was read, is empty.
     private var endsHead: Bool {
-        bytes.suffix(2) == [0x0A, 0x0A] || bytes.suffix(3) == [0x0A, 0x0D, 0x0A]
+        // The last three bytes alone are looked at: a head may be nothing but ends of lines.
+        let last = bytes.count - 1
+        guard last > 0 else { return false }
+        return bytes[last - 1] == 0x0A || last > 1 && bytes[last - 1] == 0x0D && bytes[last - 2] == 0x0A
     }
 
     private func parse(isRequest: Bool) -> TraceEvent.HTTPHead? {

@@ -1,0 +1,1 @@
+../../../Sources/LifelineCLI/Bench/ByteSize.swift

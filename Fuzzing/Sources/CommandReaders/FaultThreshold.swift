@@ -1,0 +1,1 @@
+../../../Sources/LifelineCLI/Proxy/FaultThreshold.swift

@@ -1,0 +1,1 @@
+../../../Sources/LifelineCLI/Arguments/LimitedArgument.swift

@@ -1,0 +1,1 @@
+../../../Sources/LifelineCLI/Replay/ReplayPlayer.swift

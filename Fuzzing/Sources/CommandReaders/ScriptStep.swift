@@ -1,0 +1,1 @@
+../../../Sources/LifelineCLI/Trace/ScriptStep.swift
