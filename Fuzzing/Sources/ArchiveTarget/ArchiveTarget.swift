@@ -10,9 +10,14 @@ import LifelineTrace
 
 @_cdecl("lifeline_fuzz_archive")
 public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
-    var input = FuzzInput(bytes, count)
+    checkWork { read(FuzzInput(bytes, count)) }
+    return 0
+}
+
+private func read(_ input: FuzzInput) {
+    var input = input
     let choice = input.byte()
-    guard let recording = try? HAR.read(String(decoding: input.remaining(), as: UTF8.self)) else { return 0 }
+    guard let recording = try? HAR.read(String(decoding: input.remaining(), as: UTF8.self)) else { return }
     draw(recording, by: choice)
     _ = try? Recording(recording.text)
     for side in [TraceEvent.Observer.client, .server] {
@@ -26,5 +31,4 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     } catch {
         fatalError("what was written is not read: \(error)")
     }
-    return 0
 }

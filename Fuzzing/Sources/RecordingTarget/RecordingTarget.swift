@@ -10,10 +10,15 @@ import LifelineTrace
 
 @_cdecl("lifeline_fuzz_recording")
 public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
-    var input = FuzzInput(bytes, count)
+    checkWork { play(FuzzInput(bytes, count)) }
+    return 0
+}
+
+private func play(_ input: FuzzInput) {
+    var input = input
     let choice = input.byte()
     if choice & 1 == 1 {
-        guard let recording = try? Recording(String(decoding: input.remaining(), as: UTF8.self)) else { return 0 }
+        guard let recording = try? Recording(String(decoding: input.remaining(), as: UTF8.self)) else { return }
         read(recording, choice >> 1)
     } else {
         let made = Recording(began: input.text(), events: events(&input))
@@ -24,7 +29,6 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
             fatalError("what was written is not read: \(error)")
         }
     }
-    return 0
 }
 
 private func read(_ recording: Recording, _ choice: UInt8) {
