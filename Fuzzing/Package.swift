@@ -50,7 +50,7 @@ let package = Package(
             ],
             swiftSettings: settings + [
                 .unsafeFlags(
-                    ["LifelineCore", "Lifeline", "LifelineTrace"].flatMap {
+                    ["LifelineCore", "LifelineLocks", "Lifeline", "LifelineTrace"].flatMap {
                         ["-Xfrontend", "-testable-import-module", "-Xfrontend", $0]
                     })
             ]),
