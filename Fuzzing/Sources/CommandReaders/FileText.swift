@@ -1,0 +1,1 @@
+../../../Sources/LifelineCLI/Terminal/FileText.swift
