@@ -238,6 +238,11 @@ def died(status):
     return status is None or status < 0
 
 
+def ended_for_lost_output(trial, server):
+    """Whether the command has ended because its output was lost, which it says, with a status of its own."""
+    return trial.call == "write" and server.wait(PATIENCE) == 74 and "could not be written" in words(server)
+
+
 def serve(trial, server):
     """Tries a server, or a proxy, of which a call fails: it ends and says why, or goes on as if nothing had been."""
     line = server.first_line()
@@ -266,6 +271,8 @@ def serve(trial, server):
     for number in range(many):
         exchange(address, (5, 300_000) if number % 10 == 0 else (5,))
         if server.process.poll() is not None:
+            if ended_for_lost_output(trial, server):
+                return None
             return f"ends by itself with {server.process.returncode}: {words(server)}"
     # One that reads nothing, and goes.
     try:
@@ -285,8 +292,7 @@ def serve(trial, server):
     end = time.time() + 3
     while not exchange(address):
         if time.time() > end or server.process.poll() is not None:
-            # A command whose output is lost ends with this status and a word.
-            if trial.call == "write" and server.wait(PATIENCE) == 74 and "could not be written" in words(server):
+            if ended_for_lost_output(trial, server):
                 return None
             return f"serves nobody any more: {words(server)}"
         time.sleep(0.1)

@@ -270,8 +270,10 @@ extension Connection {
 
     /// The peer does not read, and the sender does not wait: somebody has to bound what piles up.
     private func noteUnwritten(_ count: Int) {
+        // What waited before it counts: one message of any size may be sent.
+        let isTooMuch = unwritten > limits.maximumOutbound
         unwritten += count + Outbox.overhead
-        if unwritten > limits.maximumOutbound { giveUpSlowPeer() }
+        if isTooMuch { giveUpSlowPeer() }
     }
 
     /// Keeps a message for the end of the fragmented one that is being sent, and of those that wait for it already.

@@ -68,8 +68,8 @@ struct EngineUnderTest: Sendable, CustomTestStringConvertible {
             return socket
         }
 
-        /// How many of the process's descriptors are the server's connections, and the plain sockets at their other end.
-        var descriptors: Int { Descriptors.count(port: address.port ?? 0) }
+        /// The process's open sockets that are the server's connections, or the plain sockets at their other end.
+        var sockets: Set<UInt64> { Descriptors.sockets(port: address.port ?? 0) }
 
         /// How long the engine's first loop has kept a processor busy.
         func processorTime() async -> Duration {

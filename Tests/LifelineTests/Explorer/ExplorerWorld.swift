@@ -198,12 +198,13 @@ final class ExplorerWorld {
         }
         let held = connection.held.count
         if held > 2 * 4096 { problem(side, "\(held) bytes of input are held") }
-        if connection.unwritten > ExplorerWorld.maximumOutbound, connection.outcome == nil, !connection.isQueued {
+        // One message may pass the limit.
+        let maximumUnwritten = ExplorerWorld.maximumOutbound + ExplorerWorld.maximumMessageSize + Outbox.overhead
+        if connection.unwritten > maximumUnwritten, connection.outcome == nil, !connection.isQueued {
             problem(side, "\(connection.unwritten) bytes are unwritten (maximumOutbound)")
         }
         let pending = connection.transport?.pendingBytes ?? 0
-        if pending > ExplorerWorld.maximumOutbound + ExplorerWorld.outbound.high + ExplorerWorld.maximumMessageSize
-            + 512
+        if pending > maximumUnwritten + ExplorerWorld.outbound.high + ExplorerWorld.maximumMessageSize + 512
         {
             problem(side, "\(pending) bytes wait to be written")
         }

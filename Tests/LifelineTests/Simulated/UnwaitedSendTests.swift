@@ -35,6 +35,25 @@ import Testing
         #expect(try bystander.takeFrames().map(\.text) == ["still here"])
     }
 
+    /// A message of any size can be sent without waiting, however low the limit on what waits.
+    @Test func oneMessageMayPassTheLimit() throws {
+        let simulation = Simulation { configuration in
+            configuration.buffers = OutboundPressureTests.limits
+        } routes: {
+            $0.routeOnLoop { OnLoopEchoOfOne() }
+        }
+        simulation.link.socketBuffer = 4000
+        let client = simulation.openRawClient()
+        for size in [50_001, 200_000] {
+            client.transport.setReading(false)
+            client.send(.binary(Array(repeating: 1, count: size)))
+            simulation.run()
+            client.transport.setReading(true)
+            simulation.run()
+            #expect(try client.takeFrames().map(\.payload.count) == [size])
+        }
+    }
+
     /// `enqueue` does not wait, but the next `receive` does.
     @Test func echoingWithoutWaitingIsBoundedAllTheSame() throws {
         let simulation = Simulation { configuration in
@@ -124,6 +143,11 @@ import Testing
         #expect(handler.writable.count >= 1)
         #expect(try client.takeFrames().count == 30)
     }
+}
+
+/// Sends every message back.
+private struct OnLoopEchoOfOne: OnLoopHandler {
+    func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) { socket.send(message) }
 }
 
 /// Sends a hundred messages, or another number, when it is told to.

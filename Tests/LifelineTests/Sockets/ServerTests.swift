@@ -204,7 +204,7 @@ struct ServerTests {
                 }
             }
             // The listening socket alone is left.
-            try await eventually { Descriptors.count(port: port) <= 1 }
+            try await eventually { Descriptors.sockets(port: port).count <= 1 }
         }
     }
 }

@@ -1,28 +1,33 @@
 import Foundation
 
-/// The process's open sockets, as Linux lists them.
+/// The sockets that this process has open.
 enum Descriptors {
-    /// How many of the process's descriptors are TCP sockets from or to a port of this machine.
-    static func count(port: Int) -> Int {
-        let inodes = Set(inodes(port: port))
+    /// The numbers of the open TCP sockets whose local or remote port is the given one, also of those whose connection was
+    /// reset.
+    ///
+    /// They are numbers of sockets, and not of descriptors, which are used again at once. A listener may be given a port at
+    /// which connections of another, which has ended, are still open: ask which sockets are new, and not how many there are.
+    static func sockets(port: Int) -> Set<UInt64> {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
-        return names.count { name in
-            guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")
-            else {
-                return false
-            }
-            return target.hasPrefix("socket:[") && inodes.contains(String(target.dropFirst(8).dropLast()))
-        }
+        return Set(
+            names.compactMap { name in
+                guard let descriptor = CInt(name) else { return nil }
+                let isOfPort =
+                    Self.port(of: descriptor, getsockname) == port || Self.port(of: descriptor, getpeername) == port
+                var status = stat()
+                return isOfPort && fstat(descriptor, &status) == 0 ? UInt64(status.st_ino) : nil
+            })
     }
 
-    /// The kernel's numbers of the sockets whose local or remote port is the given one.
-    private static func inodes(port: Int) -> [String] {
-        let suffix = ":" + String(format: "%04X", port)
-        guard let table = try? String(contentsOfFile: "/proc/net/tcp", encoding: .utf8) else { return [] }
-        return table.split(separator: "\n").compactMap { line in
-            let columns = line.split(separator: " ")
-            guard columns.count > 9, columns[1].hasSuffix(suffix) || columns[2].hasSuffix(suffix) else { return nil }
-            return String(columns[9])
+    private static func port(
+        of descriptor: CInt,
+        _ call: (CInt, UnsafeMutablePointer<sockaddr>?, UnsafeMutablePointer<socklen_t>?) -> CInt
+    ) -> Int? {
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { call(descriptor, $0, &length) }
         }
+        return status == 0 && address.sin_family == AF_INET ? Int(UInt16(bigEndian: address.sin_port)) : nil
     }
 }
