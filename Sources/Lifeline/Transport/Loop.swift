@@ -35,6 +35,8 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) private var work = WorkBudget()
     /// Connections that have input left, in the order in which they go on.
     @exclusivity(unchecked) private var waiting: [Connection] = []
+    /// How many of them go on now, besides the one that is at work.
+    @exclusivity(unchecked) private var resuming = 0
     /// Connections with output that is to be written at the end of the turn.
     @exclusivity(unchecked) private var dirty: [Connection] = []
     /// How many of them have been written before the end of the turn.
@@ -230,7 +232,7 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
     /// Counts work for the connection whose turn it is.
     @inline(__always)
     func spend(_ amount: Int) {
-        work.spend(amount, driver)
+        if work.spend(amount) { work.takeQuantum(at: driver.now(), rivals: max(waiting.count, resuming)) }
     }
 
     /// Ends the turn of a connection, whatever it has left.
@@ -250,6 +252,8 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
         assertOnLoop()
         let batch = waiting
         waiting = []
+        resuming = batch.count - 1
+        defer { resuming = 0 }
         let began = driver.now()
         var next = 0
         while next < batch.count, next == 0 || driver.now().duration(since: began) < Loop.maximumResuming {

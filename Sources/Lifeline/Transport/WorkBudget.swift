@@ -15,7 +15,7 @@ struct WorkBudget {
 
     private static let quantum = 32 << 10
     private static let maximumQuanta = 32
-    /// The longest that a connection's turn goes on behind its first quantum.
+    /// The longest that a connection's turn goes on behind its first quantum, divided by how many connections want one.
     private static let maximumDuration = Duration.milliseconds(2)
 
     /// What is left of the quantum.
@@ -35,10 +35,12 @@ struct WorkBudget {
     }
 
     /// Counts work.
+    ///
+    /// - Returns: Whether the quantum is used up: ``takeQuantum(at:rivals:)`` is to be called.
     @inline(__always)
-    mutating func spend(_ work: Int, _ driver: any LoopDriver) {
+    mutating func spend(_ work: Int) -> Bool {
         left &-= work
-        if left <= 0 { takeQuantum(driver) }
+        return left <= 0
     }
 
     /// Ends the connection's turn.
@@ -47,15 +49,18 @@ struct WorkBudget {
         quanta = WorkBudget.maximumQuanta
     }
 
+    /// Takes another quantum, or ends the turn where the connection has had its share.
+    ///
+    /// - Parameter rivals: How many other connections wait for a turn. Many that all have much to do would otherwise keep the
+    ///   rest waiting for as many times the longest turn.
     @inline(never)
-    private mutating func takeQuantum(_ driver: any LoopDriver) {
+    mutating func takeQuantum(at now: Instant, rivals: Int) {
         // What passes the quantum by far counts for as many.
         let taken = 1 - left / WorkBudget.quantum
         guard quanta + taken <= WorkBudget.maximumQuanta else { return end() }
-        let now = driver.now()
         if quanta == 1 {
             began = now
-        } else if let began, now.duration(since: began) > WorkBudget.maximumDuration {
+        } else if let began, now.duration(since: began) > WorkBudget.maximumDuration / (rivals + 1) {
             return end()
         }
         quanta += taken

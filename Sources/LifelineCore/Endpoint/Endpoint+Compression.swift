@@ -182,7 +182,7 @@ extension Endpoint {
             let allowed = min(reader.maximumMessageSize - state.messageSize, reader.maximumFrameSize - state.frameSize)
             // One byte more than is allowed is enough to know that it is too many.
             let limit = min(min(allowed, .max - 1) + 1, wanted - assembly.count)
-            let space = assembly.reserve(min(limit, 16), wishing: min(limit, wishedRoom(rest.count, isAtHand)))
+            let space = assembly.reserve(min(limit, 16), wishing: wishedRoom(rest.count, isAtHand, limit))
             let room = min(space.count, limit)
             let result = decompressor.decompress(rest, into: UnsafeMutableRawBufferPointer(rebasing: space[..<room]))
             if let meter = assembly.pool?.meter {
@@ -221,10 +221,12 @@ extension Endpoint {
     }
 
     /// How much room there should be for what so many compressed bytes give.
-    private func wishedRoom(_ compressed: Int, _ isAtHand: Bool) -> Int {
-        // A block of the pool's costs nothing where it goes back at once.
-        if isAtHand, assembly.pool != nil { return max(MemoryPool.minimumSize - assembly.count, 1024) }
-        return min(max(4 * compressed, isAtHand ? 1024 : 128), MemoryPool.minimumSize)
+    ///
+    /// - Parameter limit: The most that is of use.
+    private func wishedRoom(_ compressed: Int, _ isAtHand: Bool, _ limit: Int) -> Int {
+        // A block of the pool's costs nothing where it goes back at once; a smaller one is allocated each time.
+        if isAtHand, limit > 1024, assembly.pool != nil { return max(MemoryPool.minimumSize - assembly.count, 1024) }
+        return min(max(4 * compressed, isAtHand ? 1024 : 128), MemoryPool.minimumSize, limit)
     }
 }
 

@@ -50,6 +50,21 @@ import Testing
         #expect(try victim.takeFrames().count == 1)
     }
 
+    /// The more connections have much to do, the shorter is the turn of each.
+    @Test(arguments: [(rivals: 0, milliseconds: 2.0), (1, 1.0), (19, 0.1)])
+    func theTurnsOfManyAreShorter(rivals: Int, milliseconds: Double) {
+        var budget = WorkBudget()
+        budget.begin()
+        var now = Instant(nanoseconds: 1_000_000_000)
+        let start = now
+        while !budget.isSpent {
+            now = now.advanced(by: .microseconds(20))
+            if budget.spend(8 << 10) { budget.takeQuantum(at: now, rivals: rivals) }
+        }
+        let time = now.duration(since: start) / .milliseconds(1)
+        #expect((milliseconds...milliseconds + 0.2).contains(time))
+    }
+
     @Test func requestsOneBehindTheOtherDoNotKeepAnotherConnectionWaiting() throws {
         let seen = Collected<Int>()
         let answered = Collected<String>()
