@@ -280,7 +280,7 @@ def loop_thread(server, victim):
 
 def measure(binary, engine, attack, path, count, seconds, arguments):
     server = Server(binary, engine, arguments)
-    attackers = []
+    attackers, victim = [], None
     try:
         victim = open_socket(server.port, "/echo")
         thread = loop_thread(server, victim)
@@ -307,6 +307,9 @@ def measure(binary, engine, attack, path, count, seconds, arguments):
         for attacker in attackers:
             attacker.kill()
             attacker.join()
+        # It would not answer the Close frame.
+        if victim:
+            victim.close()
         ended = server.stop()
     return walls, shares, busy / 1e9, memory, ended
 

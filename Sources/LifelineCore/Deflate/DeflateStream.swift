@@ -232,7 +232,7 @@ extension z_stream {
         stream.opaque = UnsafeMutableRawPointer(account)
         stream.zalloc = { account, items, size in
             // The size stands before the block, for the day it is freed.
-            let count = Int(items).multiplied(by: Int(size)).adding(16)
+            let count = Int(items).multipliedSaturating(by: Int(size)).addingSaturating(16)
             guard count < .max else { return nil }
             let block = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 16)
             block.storeBytes(of: count, as: Int.self)

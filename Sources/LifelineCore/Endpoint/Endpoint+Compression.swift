@@ -106,7 +106,7 @@ extension Endpoint {
         // Where all of the message is there, or what there is goes out at once, memory is soon given back.
         let isAtHand = !isWhole || reader.isFinal && payload.count == reader.remaining
         let before = assembly.count
-        let wanted = isWhole ? before.adding(allotment.inflated) : maximumChunkSize
+        let wanted = isWhole ? before.addingSaturating(allotment.inflated) : maximumChunkSize
         var used = state.usedAhead
         if !payload.isEmpty {
             used += try decompress(

@@ -21,11 +21,11 @@ struct FrameReader {
 
         /// The same of a compressed message of so many frames. Each of them may end with a flush.
         func compressedMessageSize(fragments: Int) -> Int {
-            Limits.deflated(messageSize).adding(fragments.multiplied(by: 16))
+            Limits.deflated(messageSize).addingSaturating(fragments.multipliedSaturating(by: 16))
         }
 
         /// The most bytes of a message in so many frames that have brought so many bytes.
-        func fragments(for received: Int) -> Int { fragments.adding(received / Limits.bytesForFragment) }
+        func fragments(for received: Int) -> Int { fragments.addingSaturating(received / Limits.bytesForFragment) }
 
         /// How many bytes of a message allow one fragment more.
         static let bytesForFragment = 32
@@ -34,7 +34,8 @@ struct FrameReader {
         /// compressor with the least memory stores 128 bytes a block (its `deflateBound`); what is added besides is for flushes
         /// inside a short message.
         private static func deflated(_ size: Int) -> Int {
-            size.adding(size / 32).adding(size / 128).adding(size / 2048).adding(1024)
+            size.addingSaturating(size / 32).addingSaturating(size / 128).addingSaturating(size / 2048)
+                .addingSaturating(1024)
         }
     }
 

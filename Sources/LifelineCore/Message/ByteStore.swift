@@ -104,9 +104,12 @@ struct ByteStore: ~Copyable {
     ///   - expected: How many more bytes may come at most, `arrived` among them. There is no more room than that, and less
     ///     where they are many times what has arrived.
     mutating func room(for arrived: Int, of expected: Int) -> UnsafeMutableRawBufferPointer {
-        let needed = count.adding(max(arrived, 0))
+        let needed = count.addingSaturating(max(arrived, 0))
         if needed > capacity {
-            move(to: min(needed.multiplied(by: ByteStore.largeFactor), max(count.adding(max(expected, 0)), needed)))
+            move(
+                to: min(
+                    needed.multipliedSaturating(by: ByteStore.largeFactor),
+                    max(count.addingSaturating(max(expected, 0)), needed)))
         }
         guard let base else { return UnsafeMutableRawBufferPointer(start: nil, count: 0) }
         return UnsafeMutableRawBufferPointer(start: base + count, count: min(capacity - count, max(expected, 0)))
