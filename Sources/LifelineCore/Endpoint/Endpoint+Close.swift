@@ -51,6 +51,16 @@ extension Endpoint {
         return .closed
     }
 
+    /// Ends a connection whose peer has not answered a Ping. A peer that is there after all, and does not answer, is told why.
+    mutating func giveUpSilentPeer(at now: Instant) {
+        let time = configuration.heartbeat.timeout
+        sendClose(CloseFrame(.internalError, "a Ping was not answered for \(time)"))
+        abandon(.heartbeatTimedOut(after: time), by: .local)
+        phase = .ending
+        endDeadline = now.advanced(by: configuration.closeTimeout)
+        transportRequest = .shutdownOutput
+    }
+
     private mutating func sendClose(_ frame: CloseFrame) {
         extra.closeSent = frame
         extra.control.close = frame

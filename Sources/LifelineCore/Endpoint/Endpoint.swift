@@ -244,9 +244,7 @@ public struct Endpoint: ~Copyable {
             switch heartbeat.advance(to: now) {
             case .nothing: break
             case .ping: if extras?.control.ping == nil { _ = ping(at: now) }
-            case .peerIsDead:
-                abandon(.heartbeatTimedOut(after: configuration.heartbeat.timeout), by: .local)
-                endNow()
+            case .peerIsDead: giveUpSilentPeer(at: now)
             }
         case .closing:
             abandon(.closeTimedOut(after: configuration.closeTimeout), by: .local)

@@ -68,13 +68,35 @@ struct HeartbeatTests {
         server.advance(by: .seconds(5) - .nanoseconds(1))
         server.expectOpen()
         server.advance(by: .nanoseconds(1))
+        #expect(server.phase == .ending)
+        let outcome = try #require(server.outcome)
+        #expect(outcome.failure == .heartbeatTimedOut(after: .seconds(5)))
+        #expect(outcome.initiator == .local && outcome.received == nil)
+        #expect(outcome.code == .abnormalClosure && !outcome.isClean)
+        // A peer that is there, and does not answer, is told why; the socket of one that is not stays no longer than others.
+        #expect(server.takeFrames() == [.close(1011, "a Ping was not answered for 5.0 seconds")])
+        #expect(outcome.sent?.code == .internalError)
+        #expect(server.transportRequest == .shutdownOutput)
+        server.advance(by: .seconds(10))
         #expect(server.phase == .closed)
         #expect(server.transportRequest == .abort)
         #expect(server.deadline == nil && !server.hasOutput)
+        #expect(server.outcome == outcome)
+    }
+
+    @Test("Of a peer that is given up nothing more is received")
+    func silenceAndThenAWord() throws {
+        let server = Self.server()
+        _ = try Self.advanceToPing(server)
+        server.advance(by: .seconds(5))
         let outcome = try #require(server.outcome)
-        #expect(outcome.failure == .heartbeatTimedOut(after: .seconds(5)))
-        #expect(outcome.initiator == .local && outcome.sent == nil && outcome.received == nil)
-        #expect(outcome.code == .abnormalClosure && !outcome.isClean)
+        _ = server.takeEvents()
+        server.receive(.text("too late"))
+        server.receive(.close(1000))
+        #expect(server.outcome == outcome)
+        #expect(server.takeEvents().allSatisfy { if case .message = $0 { false } else { true } })
+        server.receiveEnd()
+        #expect(server.phase == .closed)
     }
 
     @Test("Any byte counts as life: half a header puts the verdict off by the whole timeout")
@@ -110,7 +132,7 @@ struct HeartbeatTests {
         server.advance(by: .seconds(4))
         server.receive([])
         server.advance(by: .seconds(1))
-        #expect(server.phase == .closed)
+        #expect(server.outcome?.failure == .heartbeatTimedOut(after: .seconds(5)))
     }
 
     @Test("A Pong ends the wait: the next verdict comes with the next Ping")
@@ -228,7 +250,7 @@ struct HeartbeatTests {
         server.advance(by: .seconds(1) - .nanoseconds(1))
         server.expectOpen()
         server.advance(by: .nanoseconds(1))
-        #expect(server.phase == .closed)
+        #expect(server.outcome?.failure == .heartbeatTimedOut(after: .seconds(5)))
     }
 
     @Test("The closing handshake ends the heartbeat")
