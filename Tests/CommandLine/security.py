@@ -64,7 +64,9 @@ def page_is_not_for_who_comes_through_a_proxy():
             origin = f"Origin: http://localhost:{port}"
             for field in ("X-Forwarded-For: 203.0.113.9", "X-Forwarded-Host: a.example", "X-FORWARDED-PROTO: https",
                           "Forwarded: for=203.0.113.9", "Via: 1.1 nginx", "X-Real-IP: 203.0.113.9",
-                          "CF-Connecting-IP: 203.0.113.9", "True-Client-IP: 203.0.113.9"):
+                          "CF-Connecting-IP: 203.0.113.9", "True-Client-IP: 203.0.113.9", "X-Azure-ClientIP: 203.0.113.9",
+                          "X-Scheme: https", "CDN-Loop: cloudflare", "Max-Forwards: 9", "X-Request-ID: 1",
+                          "X-Amz-Cf-Id: 1", "Tailscale-User-Login: a"):
                 for path in ("/lifeline", "/lifeline/app.js", "/lifeline/export?connection=1&format=jsonl"):
                     equal(status(port, path, field), 403, path, field)
                 equal(status(port, "/lifeline/socket", field, origin, upgrade=True), 403, field)

@@ -59,6 +59,30 @@ import Testing
         #expect(shown[0].isClean == nil && shown[0].ended != nil)
     }
 
+    /// They were counted when TCP began, and nobody has a right to what is left of them.
+    @Test("Connections of the page's own take no room from others")
+    func ownTakeNoRoom() {
+        var options = ConnectionBoard.Options()
+        options.maximumBytes = 100_000
+        options.maximumEnded = 10
+        let board = ConnectionBoard(options: options)
+        board.leaveOut(["/lifeline"])
+        for connection in UInt64(100)..<1100 {
+            Self.record(
+                [
+                    .connected(peer: "192.0.2.1:5"), .request(.received, .init(method: "GET", target: "/lifeline")),
+                    Self.answer(403), .tcpEnded,
+                ], connection: connection, on: board)
+        }
+        for connection in UInt64(1)...10 {
+            Self.record(
+                [.connected(peer: "192.0.2.1:5"), Self.request, Self.answer(101), .tcpEnded], connection: connection,
+                on: board)
+        }
+        #expect(board.changes(since: 0).ids == Array(1...10))
+        #expect(board.events(of: 10, from: 0)?.events.count == 4)
+    }
+
     @Test("What others have seen is shown as if it had been observed")
     func recorded() throws {
         let board = Self.board()

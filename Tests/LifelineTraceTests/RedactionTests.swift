@@ -42,6 +42,19 @@ import Testing
         }
     }
 
+    /// JSON in a string in a string, and so on.
+    private static func nested(_ text: String, _ depth: Int) -> String {
+        (0..<depth).reduce(text) { text, _ in
+            "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+        }
+    }
+
+    /// Deeper than anybody looks, nothing is shown.
+    @Test func tooDeep() throws {
+        let shown = try #require(Self.message(Array(Self.nested(#"{"password":"SECRET"}"#, 14).utf8)))
+        #expect(!String(decoding: shown, as: UTF8.self).contains("SECRET"))
+    }
+
     private static let texts: [(text: String, shown: String)] = [
         (#"{"password":"SECRET"}"#, #"{"password":"[redacted]"}"#),
         (#"{"user":"ü","pass\u0077ord" : "SE\"CRET\\","a":1}"#, #"{"user":"ü","pass\u0077ord" : "[redacted]","a":1}"#),
@@ -57,6 +70,7 @@ import Testing
         ),
         (#"{"body":"{\"password\":\"SE\\\"CRET\",\"b\":1}"}"#, #"{"body":"{\"password\":\"[redacted]\",\"b\":1}"}"#),
         (#"{"body":"{\"p\\u0069n\":12,\"b\":1}"}"#, #"{"body":"{\"p\\u0069n\":\"[redacted]\",\"b\":1}"}"#),
+        (nested(#"{"password":"SECRET","b":1}"#, 6), nested(#"{"password":"[redacted]","b":1}"#, 6)),
         (#"42["login",{"password":"SECRET"}]"#, #"42["login",{"password":"[redacted]"}]"#),
         (
             #"{"\ud83d\ude00":1,"\ud83d":2,"\q":3,"\u12":4,"pin":"SECRET"}"#,

@@ -61,6 +61,9 @@ public struct WebSocketURL: Hashable, Sendable {
                 zone = try WebSocketURL.zone(host[percent...].dropFirst(), of: url)
                 host = host[..<percent]
             }
+            guard host.contains(":"), IPAddressBytes.bytes(of: host) != nil else {
+                throw error(url, "only an IPv6 address stands in brackets")
+            }
             let rest = authority[authority.index(after: end)...]
             guard rest.isEmpty || rest.hasPrefix(":") else { throw error(url, "only a port may follow the address") }
             portText = rest.isEmpty ? nil : rest.dropFirst()

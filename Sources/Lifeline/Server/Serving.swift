@@ -106,13 +106,14 @@ final class Serving: ConnectionOwner, ConnectionAcceptor {
         guard connection.wasOpened else {
             logger.debug(
                 "connection ended before it was opened",
-                metadata: ["peer": "\(connection.remoteAddress)", "outcome": "\(outcome)"])
+                metadata: ["peer": "\(connection.remoteAddress)", "outcome": "\(SecretText.redacted("\(outcome)"))"])
             return
         }
         metrics.closed(outcome)
         var metadata: Logger.Metadata = [
             "connection": "\(connection.id)", "code": "\(outcome.code.rawValue)",
-            "reason": "\(outcome.reason.debugDescription)", "outcome": "\(outcome)",
+            "reason": "\(SecretText.redacted(outcome.reason).debugDescription)",
+            "outcome": "\(SecretText.redacted("\(outcome)"))",
         ]
         let dropped = connection.droppedMessages
         if dropped.count > 0 {

@@ -39,12 +39,13 @@ enum EventJSON {
 
     /// The connection has ended.
     static func closed(_ outcome: CloseOutcome, _ compression: CompressionStatistics) -> String {
+        let (reason, failure) = Redaction().texts(of: outcome)
         var object = event("close")
         object.add("code", Int(outcome.code.rawValue))
-        object.add("reason", outcome.reason)
+        object.add("reason", reason)
         object.add("clean", outcome.isClean)
         object.add("initiator", "\(outcome.initiator)")
-        object.add("failure", outcome.failure.map { "\($0)" })
+        object.add("failure", failure)
         if compression.sentWireBytes > 0 {
             object.add("compressedSentBytes", compression.sentBytes)
             object.add("compressedSentWireBytes", compression.sentWireBytes)

@@ -201,10 +201,11 @@ actor Transcript {
 extension Transcript {
     /// Shows the answer with which a server refused the opening handshake.
     func show(_ response: HTTPResponse, body: [UInt8]) {
+        let redaction = Redaction()
         let lines =
-            ["HTTP/1.1 \(response.status.code) \(response.status.reasonPhrase)"]
-            + response.headerFields.map { "\($0.name.rawName): \($0.value)" } + [""]
-            + FileText.lines(String(decoding: body, as: UTF8.self)).map(String.init)
+            ["HTTP/1.1 \(response.status.code) \(redaction(response.status.reasonPhrase))"]
+            + redaction.fields(of: response).map { "\($0.name): \($0.value)" } + [""]
+            + FileText.lines(redaction(body: body)).map(String.init)
         for line in lines.dropLast(lines.last?.isEmpty == true ? 1 : 0) { errors.print(errors.visible(line)) }
     }
 }

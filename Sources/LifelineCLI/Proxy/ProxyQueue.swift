@@ -50,8 +50,13 @@ final class ProxyQueue: Sendable {
                     return wasEmpty
                 }
                 state.size += size
-            case .ended: state.lost.remove(event.connection)
-            default: break
+            case .ended:
+                state.lost.remove(event.connection)
+                state.size += ProxyQueue.entrySize
+            default:
+                // The few events that tell what becomes of a connection have room that bytes may not take.
+                guard state.size + ProxyQueue.entrySize <= 2 * ProxyQueue.limit else { return false }
+                state.size += ProxyQueue.entrySize
             }
             state.entries.append(.event(event))
             return wasEmpty

@@ -200,7 +200,11 @@ struct Replay: Sendable {
                 description: "payloads are not recorded to their end; record with --record-payloads whole, and without "
                     + "--redact")
         }
-        return message.isText ? .text(String(decoding: payload ?? [], as: UTF8.self)) : .binary(payload ?? [])
+        guard message.isText else { return .binary(payload ?? []) }
+        guard let text = String(validating: payload ?? [], as: UTF8.self) else {
+            throw Unplayable(description: "a text message's payload is not UTF-8, and cannot be sent as text")
+        }
+        return .text(text)
     }
 
     // MARK: The end

@@ -163,8 +163,8 @@ final class ConnectionLog: LifecycleObserver {
     private func ended(_ outcome: CloseOutcome, _ instant: Instant, _ entry: Entry) -> String? {
         guard let openedAt = entry.openedAt else {
             // An ordinary request's connection ends without a word.
-            guard !entry.wasAnswered, let failure = outcome.failure else { return nil }
-            return terminal.paint("not opened", .yellow) + " from \(entry.peer): \(terminal.visible("\(failure)"))"
+            guard !entry.wasAnswered, let failure = redaction.texts(of: outcome).failure else { return nil }
+            return terminal.paint("not opened", .yellow) + " from \(entry.peer): \(terminal.visible(failure))"
         }
         let word = outcome.isClean ? terminal.paint("closed", .green) : terminal.paint("closed", .red)
         let saved = entry.compression
@@ -172,7 +172,7 @@ final class ConnectionLog: LifecycleObserver {
             saved.receivedBytes, saved.receivedWireBytes, saved.receivedRatio)
         let sent = entry.sent.description(saved.sentBytes, saved.sentWireBytes, saved.sentRatio)
         return [
-            "\(word) \(OutcomeText(outcome, terminal))",
+            "\(word) \(OutcomeText(outcome, terminal, redaction))",
             instant.duration(since: openedAt).text(unicode: terminal.usesUnicode),
             "in \(received)", "out \(sent)",
         ].joined(separator: "; ")

@@ -5,16 +5,17 @@ import LifelineTrace
 struct OutcomeText: CustomStringConvertible {
     let description: String
 
-    init(_ outcome: CloseOutcome, _ terminal: Terminal) {
+    init(_ outcome: CloseOutcome, _ terminal: Terminal, _ redaction: Redaction = Redaction()) {
+        let (reason, failure) = redaction.texts(of: outcome)
         var text = "\(outcome.code)"
-        if !outcome.reason.isEmpty { text += " " + outcome.reason.quoted(unicode: terminal.usesUnicode) }
+        if !reason.isEmpty { text += " " + reason.quoted(unicode: terminal.usesUnicode) }
         text += outcome.isClean ? ", clean" : ", not clean"
         switch outcome.initiator {
         case .local: text += ", begun by this side"
         case .peer: text += ", begun by the peer"
         case .both: text += ", begun by both sides at once"
         }
-        if let failure = outcome.failure { text += ": " + terminal.visible("\(failure)") }
+        if let failure { text += ": " + terminal.visible(failure) }
         description = text
     }
 }

@@ -131,6 +131,11 @@ public struct ClientHandshake: Sendable {
             + "does not answer the key (RFC 6455 §4.1)"
     }
 
+    /// Subprotocols as an error may show them: clients put tokens there that can set no other field.
+    private func shown(_ subprotocols: [some StringProtocol]) -> String {
+        SecretText.redacted(subprotocols: subprotocols.joined(separator: ", "))
+    }
+
     /// Item 6: one of the offered subprotocols, or none.
     private func chosenSubprotocol(_ response: HTTPResponse) throws(HandshakeFailure) -> String? {
         let chosen = response.headerFields[values: .secWebSocketProtocol]
@@ -142,13 +147,13 @@ public struct ClientHandshake: Sendable {
             throw HandshakeFailure(
                 .subprotocol,
                 "the server chose \(isDoubled ? "a subprotocol twice" : "several subprotocols") "
-                    + "(\(HTTPSyntax.quoted(members.joined(separator: ", ")))); one is allowed (RFC 6455 §4.1)",
+                    + "(\(HTTPSyntax.quoted(shown(members)))); one is allowed (RFC 6455 §4.1)",
                 response: response)
         }
-        let offered = subprotocols.isEmpty ? "none was offered" : "offered: \(subprotocols.joined(separator: ", "))"
+        let offered = subprotocols.isEmpty ? "none was offered" : "offered: \(shown(subprotocols))"
         throw HandshakeFailure(
             .subprotocol,
-            "the server chose a subprotocol that was not offered, \(HTTPSyntax.quoted(chosen[0])) (\(offered))",
+            "the server chose a subprotocol that was not offered, \(HTTPSyntax.quoted(shown(chosen))) (\(offered))",
             response: response)
     }
 

@@ -123,12 +123,30 @@ private struct WrittenOrigin {
         }
         guard host.utf8.allSatisfy({ WrittenOrigin.isAlphanumeric($0) || "-._".utf8.contains($0) }) else { return nil }
         let labels = host.split(separator: ".", omittingEmptySubsequences: false)
-        // A name whose last part is a number is an address to browsers, or nothing.
-        guard let last = labels.last(where: { !$0.isEmpty }), last.utf8.allSatisfy({ (0x30...0x39).contains($0) })
-        else { return String(host) }
-        let numbers = labels.compactMap { UInt8($0) }
-        guard labels.count == 4, numbers.count == 4 else { return nil }
-        return numbers.map { "\($0)" }.joined(separator: ".")
+        // A dot may end a name.
+        let parts = labels.count > 1 && labels.last == "" ? labels.dropLast() : labels[...]
+        guard let last = parts.last, !parts.contains("") else { return nil }
+        let isNumber = last.utf8.allSatisfy { (0x30...0x39).contains($0) } || WrittenOrigin.number(last) != nil
+        return isNumber ? WrittenOrigin.address(parts) : String(host)
+    }
+
+    /// The address that a name whose last part is a number stands for to browsers
+    /// (https://url.spec.whatwg.org/#concept-ipv4-parser); `nil` where it is none to them.
+    private static func address(_ parts: ArraySlice<Substring>) -> String? {
+        let numbers = parts.compactMap { number($0) }
+        guard parts.count <= 4, numbers.count == parts.count, let last = numbers.last else { return nil }
+        // The last number fills the bytes that are left.
+        let rest = 4 - (numbers.count - 1)
+        guard last < 1 << (8 * UInt64(rest)), numbers.dropLast().allSatisfy({ $0 < 256 }) else { return nil }
+        let bytes = numbers.dropLast() + (0..<rest).reversed().map { last >> (8 * UInt64($0)) & 0xFF }
+        return bytes.map { "\($0)" }.joined(separator: ".")
+    }
+
+    /// A part of an address: hexadecimal behind `0x`, octal behind `0`, decimal otherwise.
+    private static func number(_ text: Substring) -> UInt64? {
+        guard text.utf8.allSatisfy({ isAlphanumeric($0) }), !text.isEmpty else { return nil }
+        if text.hasPrefix("0x") { return text.count == 2 ? 0 : UInt64(text.dropFirst(2), radix: 16) }
+        return text.count > 1 && text.hasPrefix("0") ? UInt64(text.dropFirst(), radix: 8) : UInt64(text)
     }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {

@@ -164,7 +164,9 @@ public struct ServerHandshake: Sendable {
             let doubled = members.first { !seen.insert($0).inserted && HTTPSyntax.isToken($0) }
             throw HandshakeRefusal(
                 .malformedOffer, status: .badRequest,
-                message: (doubled.map { "\(HTTPSyntax.quoted($0)) is offered twice; " } ?? "")
+                message: (doubled.map {
+                    "\(HTTPSyntax.quoted(SecretText.redacted(subprotocols: $0))) is offered twice; "
+                } ?? "")
                     + "Sec-WebSocket-Protocol must list different tokens, "
                     + "at most \(HandshakeAgreement.maximumSubprotocols) (RFC 6455 §4.1)")
         }

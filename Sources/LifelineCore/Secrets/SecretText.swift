@@ -71,6 +71,12 @@ package enum SecretText {
                 index = end
                 continue
             }
+            if let (start, end, backslashes) = memberValue(bytes, at: index, names) {
+                let quote = String(repeating: "\\", count: backslashes) + "\""
+                result += bytes[index..<start] + Array((quote + mark + quote).utf8)
+                index = end
+                continue
+            }
             let word = bytes[index...].prefix { isTarget ? !isTargetDelimiter($0) : isWordCharacter($0) }
             guard !word.isEmpty else {
                 result.append(bytes[index])
@@ -110,6 +116,39 @@ package enum SecretText {
         let authority = bytes[start...].prefix { byte in byte > 0x20 && !"/?#\"'<>\\".utf8.contains(byte) }
         guard let end = authority.lastIndex(of: UInt8(ascii: "@")), end > start else { return nil }
         return (start, end)
+    }
+
+    /// Where the value of a secret JSON member stands whose name begins with the quotation mark that is here. JSON within a string,
+    /// with backslashes before its quotation marks, is understood too. A value that is an object or an array reaches to the text's end.
+    private static func memberValue(
+        _ bytes: [UInt8], at index: Int, _ names: SecretNames
+    )
+        -> (start: Int, end: Int, backslashes: Int)?
+    {
+        let quote = UInt8(ascii: "\"")
+        let backslash = UInt8(ascii: "\\")
+        guard bytes[index] == quote else { return nil }
+        let name = bytes[(index + 1)...].prefix(512).prefix { $0 != quote && $0 != backslash }
+        guard !name.isEmpty else { return nil }
+        let backslashes = bytes[name.endIndex...].prefix { $0 == backslash }.count
+        var rest = bytes[(name.endIndex + backslashes)...]
+        guard rest.first == quote, names.contains(name) else { return nil }
+        rest = rest.dropFirst().drop(while: isSpace)
+        guard rest.first == UInt8(ascii: ":") else { return nil }
+        rest = rest.dropFirst().drop(while: isSpace)
+        let start = rest.startIndex
+        rest = rest.drop { $0 == backslash }
+        guard let first = rest.first else { return nil }
+        if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") { return (start, bytes.endIndex, backslashes) }
+        guard first == quote else {
+            return (start, rest.firstIndex { isSpace($0) || ",}]&".utf8.contains($0) } ?? bytes.endIndex, backslashes)
+        }
+        var before = 0
+        for position in rest.indices.dropFirst() {
+            if bytes[position] == quote, before <= backslashes { return (start, position + 1, backslashes) }
+            before = bytes[position] == backslash ? before + 1 : 0
+        }
+        return (start, bytes.endIndex, backslashes)
     }
 
     /// The end of the credentials that stand behind `Bearer` or `Basic`.
@@ -165,7 +204,7 @@ package enum SecretText {
 
     // MARK: Characters
 
-    private static func isTargetDelimiter(_ byte: UInt8) -> Bool { "/?#&;=:".utf8.contains(byte) }
+    private static func isTargetDelimiter(_ byte: UInt8) -> Bool { "/?#&;=:\"".utf8.contains(byte) }
 
     private static func isWordCharacter(_ byte: UInt8) -> Bool {
         switch byte {

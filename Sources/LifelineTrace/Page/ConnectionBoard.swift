@@ -98,12 +98,46 @@ public final class ConnectionBoard: LifecycleObserver {
         }
     }
 
+    /// The entries, and what they take: none comes or goes that is not counted.
+    private struct Entries {
+        private var entries: [UInt64: Entry] = [:]
+        /// About what all of them take.
+        private(set) var bytes = 0
+        /// What their events take of that.
+        private(set) var eventBytes = 0
+
+        var count: Int { entries.count }
+        var ids: some Collection<UInt64> { entries.keys }
+        var all: some Collection<Entry> { entries.values }
+
+        subscript(id: UInt64) -> Entry? { entries[id] }
+
+        /// Takes an entry out; what it keeps is not copied when it is changed then.
+        mutating func take(_ id: UInt64) -> Entry? {
+            guard let entry = entries.removeValue(forKey: id) else { return nil }
+            bytes -= entry.bytes
+            eventBytes -= entry.eventBytes
+            return entry
+        }
+
+        /// Puts an entry in place of the one that there is.
+        mutating func put(_ entry: Entry, _ id: UInt64) {
+            _ = take(id)
+            bytes += entry.bytes
+            eventBytes += entry.eventBytes
+            entries[id] = entry
+        }
+
+        /// The connections whose events take at least so many bytes.
+        func ids(from bytes: Int) -> [UInt64] {
+            entries.compactMap { id, entry in entry.eventBytes >= bytes ? id : nil }
+        }
+    }
+
     private struct State {
-        var entries: [UInt64: Entry] = [:]
+        var entries = Entries()
         /// Those that have ended, the first one first.
         var ended: [UInt64] = []
-        /// About what all entries take.
-        var bytes = 0
         var version: UInt64 = 0
         var beginning: Instant?
         /// The board's time when something happened last.
@@ -149,16 +183,14 @@ public final class ConnectionBoard: LifecycleObserver {
             if isOwn(event, &state) { return }
             state.version += 1
             var entry =
-                state.entries.removeValue(forKey: event.connection)
+                state.entries.take(event.connection)
                 ?? Entry(summary: Summary(id: event.connection, began: event.time), version: 0)
-            if entry.version > 0 { state.bytes -= entry.bytes }
             let hadEnded = entry.summary.ended != nil
             entry.version = state.version
             note(event, &entry.summary)
             keep(event, &entry)
-            state.bytes += entry.bytes
             if !hadEnded, entry.summary.ended != nil { state.ended.append(event.connection) }
-            state.entries[event.connection] = entry
+            state.entries.put(entry, event.connection)
             limit(&state)
         }
     }
@@ -180,7 +212,7 @@ public final class ConnectionBoard: LifecycleObserver {
             // What had something else asked for before stays.
             if let entry = state.entries[event.connection] {
                 guard entry.summary.route.isEmpty else { return false }
-                state.entries[event.connection] = nil
+                _ = state.entries.take(event.connection)
                 state.version += 1
             }
             state.own.insert(event.connection)
@@ -207,33 +239,29 @@ public final class ConnectionBoard: LifecycleObserver {
     /// Forgets what is more than may be kept.
     private func limit(_ state: inout State) {
         let ended = max(options.maximumEnded, 0)
-        while !state.ended.isEmpty, state.ended.count > ended || state.bytes > options.maximumBytes {
-            if let entry = state.entries.removeValue(forKey: state.ended.removeFirst()) { state.bytes -= entry.bytes }
+        while !state.ended.isEmpty, state.ended.count > ended || state.entries.bytes > options.maximumBytes {
+            _ = state.entries.take(state.ended.removeFirst())
             state.version += 1
         }
-        // All that are left are open. Those that take more than others give half of it, which is done seldom, then.
-        while state.bytes > options.maximumBytes {
-            let average = state.bytes / max(state.entries.count, 1)
-            let isShorter =
-                leaveOutHalf(&state) { $0.bytes >= average }
-                || leaveOutHalf(&state) { _ in true }
-            guard isShorter else { return }
+        // All that are left are open. Those whose events take more than others' give half of them. Very many connections take
+        // all of the room by themselves: some of it is the events' all the same, so that this is seldom to be done.
+        let room = max(
+            options.maximumBytes - (state.entries.bytes - state.entries.eventBytes), options.maximumBytes / 8)
+        while state.entries.eventBytes > room {
+            let average = state.entries.eventBytes / max(state.entries.count, 1)
+            guard leaveOutHalf(&state, from: max(average, 1)) || leaveOutHalf(&state, from: 1) else { return }
         }
     }
 
-    /// Leaves out half of the events of some connections.
+    /// Leaves out half of the events of the connections whose events take at least so many bytes.
     ///
     /// - Returns: Whether there were any.
-    private func leaveOutHalf(_ state: inout State, of isMeant: (Entry) -> Bool) -> Bool {
+    private func leaveOutHalf(_ state: inout State, from bytes: Int) -> Bool {
         var isShorter = false
-        let ids = state.entries.compactMap { id, entry in entry.eventBytes > 0 && isMeant(entry) ? id : nil }
-        for id in ids {
-            // Taken out, so that what it keeps is not copied.
-            guard var entry = state.entries.removeValue(forKey: id) else { continue }
-            state.bytes -= entry.bytes
+        for id in state.entries.ids(from: bytes) {
+            guard var entry = state.entries.take(id) else { continue }
             isShorter = entry.leaveOutHalf() || isShorter
-            state.bytes += entry.bytes
-            state.entries[id] = entry
+            state.entries.put(entry, id)
         }
         return isShorter
     }
@@ -310,8 +338,8 @@ public final class ConnectionBoard: LifecycleObserver {
     func changes(since version: UInt64) -> (changed: [Summary], ids: [UInt64], version: UInt64, now: Int64) {
         state.withLock { state in
             guard state.version != version else { return ([], [], version, state.now) }
-            let changed = state.entries.values.filter { $0.version > version }.map(\.summary).sorted { $0.id < $1.id }
-            return (changed, state.entries.keys.sorted(), state.version, state.now)
+            let changed = state.entries.all.filter { $0.version > version }.map(\.summary).sorted { $0.id < $1.id }
+            return (changed, state.entries.ids.sorted(), state.version, state.now)
         }
     }
 
@@ -337,7 +365,7 @@ public final class ConnectionBoard: LifecycleObserver {
 
     /// The events of a connection, or of all, as a recording.
     public func recording(of connection: UInt64? = nil) -> Recording {
-        let ids = connection.map { [$0] } ?? state.withLock { $0.entries.keys.sorted() }
+        let ids = connection.map { [$0] } ?? state.withLock { $0.entries.ids.sorted() }
         let kept = ids.flatMap { events(of: $0, from: 0)?.events ?? [] }
         return Recording(events: kept.sorted { $0.time < $1.time })
     }

@@ -104,22 +104,29 @@ public struct ConnectionPage: Sendable {
         guard ConnectionPage.isLoopback(ConnectionPage.host(of: request.request.authority ?? "")) else {
             return hint + ": the address must have this machine's own name, as http://localhost"
         }
-        // Behind a proxy on this machine everybody seems to be here.
-        if let field = request.request.headerFields.first(where: { ConnectionPage.isOfProxy($0.name) }) {
-            return hint + ": \(field.name) says that a proxy has forwarded the request"
+        // Behind a proxy on this machine everybody seems to be here. What proxies add has too many names to list.
+        if let field = request.request.headerFields.first(where: { !ConnectionPage.isOfBrowser($0.name) }) {
+            return hint + ": no browser sends \(field.name), so a proxy may have forwarded the request"
         }
         guard !request.isHTTP10 else { return hint + ": HTTP/1.0 is what proxies speak, and no browser" }
         return nil
     }
 
-    /// Whether a field is one that a proxy adds to what it forwards: whom for, and through whom.
-    private static func isOfProxy(_ name: HTTPField.Name) -> Bool {
-        let name = name.canonicalName
-        return name == "via" || name == "cf-ray" || name.hasPrefix("forwarded") || name.hasPrefix("x-forwarded")
-            || name.hasPrefix("x-original-") || name.hasPrefix("x-envoy-") || name.hasPrefix("x-arr-")
-            || name.hasSuffix("-real-ip") || name.hasSuffix("client-ip") || name.hasSuffix("-connecting-ip")
-            || name.hasSuffix("-originating-ip") || name.hasSuffix("-remote-ip") || name.hasSuffix("-remote-addr")
-            || name.hasSuffix("-proxyuser-ip")
+    /// The fields that browsers send by themselves, and command-line clients; those that begin with `Sec-` besides, which no page
+    /// can set.
+    private static let browserFields: Set<String> = [
+        "accept", "accept-charset", "accept-encoding", "accept-language", "alt-used", "authorization", "cache-control",
+        "connection", "content-length", "content-type", "cookie", "device-memory", "dnt", "downlink", "dpr", "ect",
+        "host",
+        "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "keep-alive", "origin",
+        "pragma",
+        "priority", "purpose", "range", "referer", "rtt", "save-data", "te", "upgrade", "upgrade-insecure-requests",
+        "user-agent", "viewport-width", "width",
+    ]
+
+    /// Whether a field is one that browsers send.
+    private static func isOfBrowser(_ name: HTTPField.Name) -> Bool {
+        browserFields.contains(name.canonicalName) || name.canonicalName.hasPrefix("sec-")
     }
 
     /// Whether a request has the token, as it is or percent-encoded.

@@ -34,10 +34,13 @@ struct MemberRedactor {
     private var highSurrogate: UInt32?
     /// What the string may hold; one at most.
     private var inner: [MemberRedactor] = []
+    /// Whether the string holds what is too deep to be read.
+    private var isTooDeep = false
 
     /// Longer strings are not taken for names.
     private static let maximumNameLength = 512
-    private static let maximumLevel = 3
+    /// JSON in so many strings has thousands of backslashes before each quotation mark. Of what is deeper nothing is shown.
+    private static let maximumLevel = 12
 
     init(_ names: SecretNames, level: Int = 0) {
         self.names = names
@@ -164,6 +167,7 @@ struct MemberRedactor {
         state = .string
         name.removeAll(keepingCapacity: true)
         highSurrogate = nil
+        isTooDeep = false
         inner = level < MemberRedactor.maximumLevel ? [MemberRedactor(names, level: level + 1)] : []
     }
 
@@ -200,7 +204,8 @@ struct MemberRedactor {
     private mutating func take(_ decoded: [UInt8], _ written: [UInt8]?, _ result: inout [UInt8]) {
         if name.count <= MemberRedactor.maximumNameLength { name += decoded }
         guard !inner.isEmpty else {
-            result += written ?? decoded
+            if decoded.contains(UInt8(ascii: "\"")) { isTooDeep = true }
+            if !isTooDeep { result += written ?? decoded }
             return
         }
         // What stands for nothing by itself stands in a value all the same: a byte that no text has takes its place.

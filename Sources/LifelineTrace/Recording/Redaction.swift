@@ -1,4 +1,4 @@
-import Lifeline
+package import Lifeline
 
 /// What is secret, and is shown nowhere: in no recording, archive, page, log or error.
 ///
@@ -51,6 +51,19 @@ public struct Redaction: Hashable, Sendable {
         SecretText.redacted(target: target, parameterNames)
     }
 
+    /// How a connection ended, in words as they may be shown: a Close frame's reason, and what went wrong.
+    package func texts(of outcome: CloseOutcome) -> (reason: String, failure: String?) {
+        (redacted(reason: outcome.reason), outcome.failure.map { self("\($0)") })
+    }
+
+    /// A response's fields as they may be shown, in their order.
+    package func fields(of response: HTTPResponse) -> [(name: String, value: String)] {
+        response.headerFields.map { ($0.name.rawName, redacted(value: $0.value, of: $0.name.rawName)) }
+    }
+
+    /// The body of a response as it may be shown: JSON's members, and words.
+    package func callAsFunction(body: [UInt8]) -> String { redacted(reason: String(decoding: body, as: UTF8.self)) }
+
     /// The event as it may be recorded.
     ///
     /// Of a message in fragments this function sees one at a time, so it leaves their payloads out where ``members`` has names; the
@@ -95,15 +108,7 @@ public struct Redaction: Hashable, Sendable {
     private func redacted(_ head: TraceEvent.HTTPHead) -> TraceEvent.HTTPHead {
         var head = head
         for index in head.fields.indices {
-            let (name, value) = (head.fields[index].name, head.fields[index].value)
-            head.fields[index].value =
-                if fieldNames.contains(name.utf8) {
-                    Redaction.mark
-                } else if name.lowercased() == "sec-websocket-protocol" {
-                    SecretText.redacted(subprotocols: value, parameterNames)
-                } else {
-                    self(value)
-                }
+            head.fields[index].value = redacted(value: head.fields[index].value, of: head.fields[index].name)
         }
         head.target = head.target.map { self(target: $0) }
         head.authority = head.authority.map { authority in
@@ -111,6 +116,12 @@ public struct Redaction: Hashable, Sendable {
         }
         head.reason = head.reason.map { self($0) }
         return head
+    }
+
+    private func redacted(value: String, of name: String) -> String {
+        if fieldNames.contains(name.utf8) { return Redaction.mark }
+        return name.lowercased() == "sec-websocket-protocol"
+            ? SecretText.redacted(subprotocols: value, parameterNames) : self(value)
     }
 
     // MARK: Payloads

@@ -150,8 +150,9 @@ struct FrameFollower {
             frame?.payload?.append(contentsOf: part)
             return
         }
-        guard isReadable, let message else { return }
-        if message.isCompressed {
+        // The message is not kept here: another reference to its payload would have it copied for each fragment.
+        guard isReadable, let isCompressed = message?.isCompressed else { return }
+        if isCompressed {
             guard let inflater else { return }
             let failure = unmasked(bytes).withUnsafeBytes { plain -> MessageInflater.Failure? in
                 do throws(MessageInflater.Failure) {
@@ -164,7 +165,7 @@ struct FrameFollower {
             if let failure { giveUpInflating(failure, tell) }
         } else {
             // What is not kept need not be unmasked either.
-            let wanted = max(0, payloadLimit - (message.payload?.count ?? payloadLimit))
+            let wanted = max(0, payloadLimit - (message?.payload?.count ?? payloadLimit))
             let wantedOfFrame = max(0, payloadLimit - (current.payload?.count ?? payloadLimit))
             let part = unmasked(UnsafeRawBufferPointer(rebasing: bytes.prefix(max(wanted, wantedOfFrame))))
             part.withUnsafeBytes { take($0, count: bytes.count) }

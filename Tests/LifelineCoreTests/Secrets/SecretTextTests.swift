@@ -24,6 +24,9 @@ import Testing
             ("/a?next=https%3A%2F%2Fu%3ASECRET%40h%2F", "/a?next=[redacted]"),
             ("/a?next=ws://u:SECRET@h/b", "/a?next=ws://[redacted]@h/b"),
             ("/?token=x&token=SECRET", "/?token=[redacted]&token=[redacted]"),
+            ("/?x=%7B%22token%22%3A%22SECRET%22%7D", "/?x=[redacted]"),
+            (#"/?x={"token":"SECRET","a":1}"#, #"/?x={"token":"[redacted]","a":1}"#),
+            (#"/?x={"a":{"token":{"b":"SECRET"}}}"#, #"/?x={"a":{"token":"[redacted]""#),
         ])
     func targets(target: String, shown: String) {
         #expect(SecretText.redacted(target: target) == shown)
@@ -49,6 +52,9 @@ import Testing
             ("<https://h/?token=SECRET>; rel=next", "<https://h/?token=[redacted]>; rel=next"),
             ("bad Bearer SECRETSECRET here", "bad Bearer [redacted] here"),
             ("basic U0VDUkVUOlNFQ1JFVA==", "basic [redacted]"),
+            (#"no JSON: {"token" : "SE\"CRET", "a":1}"#, #"no JSON: {"token" : "[redacted]", "a":1}"#),
+            (#"no JSON: "{\"token\":\"SE\\\"CRET\",\"a\":1}""#, #"no JSON: "{\"token\":\"[redacted]\",\"a\":1}""#),
+            (#"{"token":12345,"a":1}"#, #"{"token":"[redacted]","a":1}"#),
             ("wrong token=SECRET", "wrong token=[redacted]"), ("token=SECRET", "token=[redacted]"),
             ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.SECRET said", "[redacted] said"),
             ("ws://a:SECRET@b:SECRET@host/", "ws://[redacted]@host/"),

@@ -23,7 +23,7 @@ import Testing
         "RFC 6874 what is no zone is refused",
         arguments: [
             "ws://[fe80::1%]/", "ws://[fe80::1%25%2]/", "ws://[fe80::1%25%00]/", "ws://[fe80::1%25%zz]/",
-            "ws://[%25eth0]/",
+            "ws://[%25eth0]/", "ws://[1.2.3.4]/", "ws://[example.org]/", "ws://[::1::]/", "ws://[1:2]/",
         ])
     func noZone(_ text: String) {
         let error = #expect(throws: WebSocketError.self) { try WebSocketURL(text) }
