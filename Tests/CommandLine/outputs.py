@@ -64,6 +64,8 @@ def a_full_disk_is_an_error():
             result = run_into(FULL, *arguments, input=input)
             equal(result.returncode, 1 if arguments[0] == "replay" else 74, arguments, result.stderr)
             expect(b"standard output could not be written: No space left" in result.stderr, arguments, result.stderr)
+        result = run_into(FULL, "replay", file, "--as-server")
+        expect(result.returncode != 0 and b"standard output could not be written" in result.stderr, result)
         result = run(*BENCH, "--plot", FULL, echo)
         expect(result.returncode == 74 and b"/dev/full could not be written" in result.stderr, result)
         result = run("trace", "--record", FULL, echo, input="hello\n")

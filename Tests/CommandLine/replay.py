@@ -86,6 +86,13 @@ def replay_of_an_archive():
 
 
 @test
+def replay_sends_no_text_that_is_none():
+    with recording(line("message", direction="sent", kind="text", size=1, wire=1, base64="/w==")) as file:
+        result = run("replay", file, "--to", "ws://127.0.0.1:1/")
+        expect(result.returncode == 65 and b"not UTF-8" in result.stderr, result)
+
+
+@test
 def replay_shows_differences():
     with serve() as (server, url, port):
         for answers, text in (

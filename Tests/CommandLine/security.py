@@ -11,7 +11,7 @@ import urllib.request
 
 from command import process, run, serve
 from framework import TIMEOUT, equal, expect, test
-from peers import close_frame, frame
+from peers import client, close_frame, frame, peer
 
 
 def status(port, path, *fields, host=None, upgrade=False, version="HTTP/1.1"):
@@ -119,6 +119,59 @@ def secrets_are_in_no_message_of_the_command():
             expect(b"S3CRET" not in relay.errors + relay.process.stdout.read(), relay.errors)
         result = run("trace", "--wait", "0.1", url + "/echo?access_token=S3CRET", input="hello\n")
         expect(b"S3CRET" not in result.stdout and b"[redacted]" in result.stdout, result.stdout)
+
+
+def refusing(head, body=b""):
+    """A server that refuses the opening handshake, or answers it wrongly."""
+
+    def converse(stream, notes):
+        if head:
+            stream.read_head()
+            stream.write(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        else:
+            stream.accept("Sec-WebSocket-Protocol: bearer.S3CRET\r\n")
+
+    return peer(converse)
+
+
+@test
+def secrets_of_an_answer_are_in_no_output():
+    refused = "HTTP/1.1 401 Unauthorized\r\nSet-Cookie: session=S3CRET\r\nX-Auth-Token: S3CRET\r\n"
+    moved = "HTTP/1.1 302 Found\r\nLocation: https://user:S3CRET@h/?token=S3CRET\r\n"
+    body = b'see https://h/?token=S3CRET\n{"token":"S3CRET","room":1}\n'
+    with tempfile.TemporaryDirectory() as folder:
+        record = os.path.join(folder, "r.jsonl")
+        for answer in (refused, moved, None):
+            for command in (("connect",), ("connect", "--json"), ("trace", "--record", record, "--record-payloads", "whole"),
+                            ("bench", "--connections", "1", "--warmup", "0", "--duration", "100ms")):
+                with refusing(answer, body) as (url, _):
+                    result = run(*command, url)
+                expect(result.returncode not in (0, 64), command, result)
+                expect(b"S3CRET" not in result.stderr + result.stdout, command, result)
+                if command[0] == "connect" and answer:
+                    expect(b"[redacted]" in result.stderr, command, result)
+        expect("S3CRET" not in open(record).read())
+
+
+@test
+def secrets_of_a_close_frame_are_in_no_output():
+    reason = '{"password":"S3CRET"} token=S3CRET'
+
+    def converse(stream, notes):
+        stream.accept()
+        stream.write(close_frame(4000, reason.replace("password", "token")))
+        stream.read()
+
+    for command in (("connect",), ("connect", "--json"), ("trace",)):
+        with peer(converse) as (url, _):
+            result = run(*command, url)
+        expect(b"S3CRET" not in result.stderr + result.stdout and b"4000" in result.stderr + result.stdout, command, result)
+    with serve("--redact", "password") as (server, _, port):
+        stream = client(port)
+        stream.write(close_frame(4000, reason, masked=True))
+        stream.read()
+        server.wait_for_error("closed 4000")
+        expect(b"S3CRET" not in server.errors, server.errors)
 
 
 def masked(opcode, payload, final=True):
