@@ -204,8 +204,7 @@ final class ExplorerWorld {
             problem(side, "\(connection.unwritten) bytes are unwritten (maximumOutbound)")
         }
         let pending = connection.transport?.pendingBytes ?? 0
-        if pending > maximumUnwritten + ExplorerWorld.outbound.high + ExplorerWorld.maximumMessageSize + 512
-        {
+        if pending > maximumUnwritten + ExplorerWorld.outbound.high + ExplorerWorld.maximumMessageSize + 512 {
             problem(side, "\(pending) bytes wait to be written")
         }
     }
