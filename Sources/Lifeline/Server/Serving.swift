@@ -110,6 +110,11 @@ final class Serving: ConnectionOwner, ConnectionAcceptor {
             return
         }
         metrics.closed(outcome)
+        logger.info("closed", metadata: Serving.metadata(of: connection, outcome))
+    }
+
+    /// What the log tells of a connection that was open. It is not made where the log leaves such lines out.
+    private static func metadata(of connection: Connection, _ outcome: CloseOutcome) -> Logger.Metadata {
         var metadata: Logger.Metadata = [
             "connection": "\(connection.id)", "code": "\(outcome.code.rawValue)",
             "reason": "\(SecretText.redacted(outcome.reason).debugDescription)",
@@ -120,7 +125,7 @@ final class Serving: ConnectionOwner, ConnectionAcceptor {
             metadata["dropped"] =
                 "\(dropped.count) messages (\(dropped.bytes) bytes) behind our Close frame, not received"
         }
-        logger.info("closed", metadata: metadata)
+        return metadata
     }
 
     func connectionTerminated(_ connection: Connection) {

@@ -43,21 +43,19 @@ final class ProxyQueue: Sendable {
             case .bytes(let bytes, from: _):
                 guard !state.lost.contains(event.connection) else { return false }
                 // The memory behind the bytes counts, of which they may be a small part.
-                let size = max(bytes.readableBytes, bytes.storageCapacity) + ProxyQueue.entrySize
-                guard state.size + size <= ProxyQueue.limit else {
+                let size = max(bytes.readableBytes, bytes.storageCapacity)
+                guard state.size + size + ProxyQueue.entrySize <= ProxyQueue.limit else {
                     state.lost.insert(event.connection)
                     state.entries.append(.lost(connection: event.connection, event.instant))
                     return wasEmpty
                 }
                 state.size += size
-            case .ended:
-                state.lost.remove(event.connection)
-                state.size += ProxyQueue.entrySize
+            case .ended: state.lost.remove(event.connection)
             default:
                 // The few events that tell what becomes of a connection have room that bytes may not take.
                 guard state.size + ProxyQueue.entrySize <= 2 * ProxyQueue.limit else { return false }
-                state.size += ProxyQueue.entrySize
             }
+            state.size += ProxyQueue.entrySize
             state.entries.append(.event(event))
             return wasEmpty
         }

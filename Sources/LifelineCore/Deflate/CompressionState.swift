@@ -99,8 +99,8 @@ final class CompressionState {
 
     /// Counts what was sent compressed.
     func noteSent(_ size: Int, wireSize: Int) {
-        statistics.sentBytes = statistics.sentBytes.addingSaturating(size)
-        statistics.sentWireBytes = statistics.sentWireBytes.addingSaturating(wireSize)
+        statistics.sentBytes.addSaturating(size)
+        statistics.sentWireBytes.addSaturating(wireSize)
     }
 
     /// The compressor, with the window of the messages before where that is kept; `nil` where the budget has no room.
@@ -160,8 +160,8 @@ final class CompressionState {
 
     /// Notes that a message has been read to its end.
     func endReceiving() {
-        statistics.receivedBytes = statistics.receivedBytes.addingSaturating(messageSize)
-        statistics.receivedWireBytes = statistics.receivedWireBytes.addingSaturating(messageWireSize)
+        statistics.receivedBytes.addSaturating(messageSize)
+        statistics.receivedWireBytes.addSaturating(messageWireSize)
         messageSize = 0
         frameSize = 0
         messageWireSize = 0

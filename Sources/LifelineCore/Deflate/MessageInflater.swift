@@ -44,7 +44,7 @@ package final class MessageInflater {
     ///
     /// - Parameter take: Is given what it holds, in pieces.
     package func read(_ bytes: UnsafeRawBufferPointer, _ take: (UnsafeRawBufferPointer) -> Void) throws(Failure) {
-        wireSize = wireSize.addingSaturating(bytes.count)
+        wireSize.addSaturating(bytes.count)
         try decompress(bytes, take)
     }
 
@@ -66,7 +66,7 @@ package final class MessageInflater {
         while true {
             let result = stream.decompress(rest, into: piece)
             rest = UnsafeRawBufferPointer(rebasing: rest[result.used...])
-            size = size.addingSaturating(result.written)
+            size.addSaturating(result.written)
             guard size <= limit else { throw .tooBig(limit: limit) }
             if result.written > 0 { take(UnsafeRawBufferPointer(rebasing: piece[..<result.written])) }
             switch result.status {

@@ -32,8 +32,7 @@ extension Endpoint {
         outcome = CloseOutcome(initiator: initiator, sent: closeSent, received: received, failure: nil)
         // A message that had begun will not end.
         assembly.removeAll()
-        phase = .ending
-        endDeadline = now.advanced(by: configuration.closeTimeout)
+        beginEnding(at: now)
         // The server ends TCP first, so that it, not the client, holds the TIME_WAIT state (§7.1.1).
         if role == .server { transportRequest = .shutdownOutput }
     }
@@ -45,8 +44,7 @@ extension Endpoint {
         outcome = CloseOutcome(
             initiator: .local, sent: closeSent, received: nil, failure: .protocolViolation(violation))
         assembly.removeAll()
-        phase = .ending
-        endDeadline = now.advanced(by: configuration.closeTimeout)
+        beginEnding(at: now)
         transportRequest = .shutdownOutput
         return .closed
     }
@@ -56,9 +54,14 @@ extension Endpoint {
         let time = configuration.heartbeat.timeout
         sendClose(CloseFrame(.internalError, "a Ping was not answered for \(time)"))
         abandon(.heartbeatTimedOut(after: time), by: .local)
+        beginEnding(at: now)
+        transportRequest = .shutdownOutput
+    }
+
+    /// The WebSocket is over; TCP has ``EndpointConfiguration/closeTimeout`` to end.
+    private mutating func beginEnding(at now: Instant) {
         phase = .ending
         endDeadline = now.advanced(by: configuration.closeTimeout)
-        transportRequest = .shutdownOutput
     }
 
     private mutating func sendClose(_ frame: CloseFrame) {

@@ -115,17 +115,20 @@ public final class ConnectionBoard: LifecycleObserver {
         /// Takes an entry out; what it keeps is not copied when it is changed then.
         mutating func take(_ id: UInt64) -> Entry? {
             guard let entry = entries.removeValue(forKey: id) else { return nil }
-            bytes -= entry.bytes
-            eventBytes -= entry.eventBytes
+            discount(entry)
             return entry
         }
 
         /// Puts an entry in place of the one that there is.
         mutating func put(_ entry: Entry, _ id: UInt64) {
-            _ = take(id)
             bytes += entry.bytes
             eventBytes += entry.eventBytes
-            entries[id] = entry
+            if let old = entries.updateValue(entry, forKey: id) { discount(old) }
+        }
+
+        private mutating func discount(_ entry: Entry) {
+            bytes -= entry.bytes
+            eventBytes -= entry.eventBytes
         }
 
         /// The connections whose events take at least so many bytes.

@@ -117,11 +117,9 @@ public struct ConnectionPage: Sendable {
     private static let browserFields: Set<String> = [
         "accept", "accept-charset", "accept-encoding", "accept-language", "alt-used", "authorization", "cache-control",
         "connection", "content-length", "content-type", "cookie", "device-memory", "dnt", "downlink", "dpr", "ect",
-        "host",
-        "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "keep-alive", "origin",
-        "pragma",
-        "priority", "purpose", "range", "referer", "rtt", "save-data", "te", "upgrade", "upgrade-insecure-requests",
-        "user-agent", "viewport-width", "width",
+        "host", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "keep-alive",
+        "origin", "pragma", "priority", "purpose", "range", "referer", "rtt", "save-data", "te", "upgrade",
+        "upgrade-insecure-requests", "user-agent", "viewport-width", "width",
     ]
 
     /// Whether a field is one that browsers send.

@@ -40,7 +40,7 @@ import Testing
         let simulation = Simulation { configuration in
             configuration.buffers = OutboundPressureTests.limits
         } routes: {
-            $0.routeOnLoop { OnLoopEchoOfOne() }
+            $0.routeOnLoop { OnLoopEcho() }
         }
         simulation.link.socketBuffer = 4000
         let client = simulation.openRawClient()
@@ -143,11 +143,6 @@ import Testing
         #expect(handler.writable.count >= 1)
         #expect(try client.takeFrames().count == 30)
     }
-}
-
-/// Sends every message back.
-private struct OnLoopEchoOfOne: OnLoopHandler {
-    func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) { socket.send(message) }
 }
 
 /// Sends a hundred messages, or another number, when it is told to.
