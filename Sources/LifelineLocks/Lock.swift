@@ -48,13 +48,13 @@ package struct Lock<Value>: ~Copyable, @unchecked Sendable {
 }
 
 #else
-// Whoever imports this module sees the lock's methods.
+// Re-exported, so that files that import this module can call the lock's methods.
 @_exported public import Synchronization
 
 /// A value behind a lock; the package's only lock.
 ///
 /// Builds for ThreadSanitizer, which does not see `Synchronization.Mutex` on Linux, take a `pthread_mutex`
-/// (`LIFELINE_SANITIZE=thread`). A structure around the one in the library would not be specialised in other modules, and cost
-/// several per cent of what an observed message does.
+/// (`LIFELINE_SANITIZE=thread`). An alias, because the compiler does not specialise a wrapper around `Mutex` in other modules, which
+/// made every observed message slower.
 package typealias Lock = Mutex
 #endif

@@ -307,7 +307,7 @@ def measure(binary, engine, attack, path, count, seconds, arguments):
         for attacker in attackers:
             attacker.kill()
             attacker.join()
-        # It would not answer the Close frame.
+        # The victim does not answer the server's Close frame, so the server would wait for it.
         if victim:
             victim.close()
         ended = server.stop()

@@ -239,7 +239,7 @@ def died(status):
 
 
 def ended_for_lost_output(trial, server):
-    """Whether the command has ended because its output was lost, which it says, with a status of its own."""
+    """Whether the command has ended with status 74 and said that it could not write its output."""
     return trial.call == "write" and server.wait(PATIENCE) == 74 and "could not be written" in words(server)
 
 

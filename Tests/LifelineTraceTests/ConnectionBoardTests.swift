@@ -59,7 +59,7 @@ import Testing
         #expect(shown[0].isClean == nil && shown[0].ended != nil)
     }
 
-    /// They were counted when TCP began, and nobody has a right to what is left of them.
+    /// Their entries are removed when the request shows what they are.
     @Test("Connections of the page's own take no room from others")
     func ownTakeNoRoom() {
         var options = ConnectionBoard.Options()

@@ -42,14 +42,14 @@ import Testing
         }
     }
 
-    /// JSON in a string in a string, and so on.
+    /// JSON, encoded as a JSON string several times.
     private static func nested(_ text: String, _ depth: Int) -> String {
         (0..<depth).reduce(text) { text, _ in
             "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
         }
     }
 
-    /// Deeper than anybody looks, nothing is shown.
+    /// Nothing is shown of JSON that is nested too deeply to be read.
     @Test func tooDeep() throws {
         let shown = try #require(Self.message(Array(Self.nested(#"{"password":"SECRET"}"#, 14).utf8)))
         #expect(!String(decoding: shown, as: UTF8.self).contains("SECRET"))

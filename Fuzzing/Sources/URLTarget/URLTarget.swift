@@ -12,7 +12,7 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
         check(!url.host.isEmpty && url.host.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }, "the host \(url.host)")
         check((1...65535).contains(url.port), "the port \(url.port)")
         check(url.path.hasPrefix("/") && url.path.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }, "the path \(url.path)")
-        // A zone's characters may be written percent-encoded where they were not.
+        // The description percent-encodes characters of the zone, which makes each up to two bytes longer.
         let most = text.utf8.count + 2 * (url.zone?.utf8.count ?? 0) + 3
         check(url.description.utf8.count <= most, "\(url) of \(text)")
         check(try WebSocketURL(url.description) == url, "\(url) is read as another")

@@ -24,10 +24,11 @@ public struct BufferLimits: Hashable, Sendable {
     public var inbound: Marks
     /// Frames that the socket did not take yet. Above the high mark `send` waits. Default: 32 KiB and 64 KiB.
     public var outbound: Marks
-    /// What may wait to be written by senders that do not wait (`enqueue`, handlers on the loop), in bytes. Where more waits
-    /// and another message is sent, the connection is ended: its peer does not read. Default: 16 MiB.
+    /// The most bytes that `enqueue` and handlers on the loop may queue, since they do not wait for the peer. If more is queued
+    /// and another message is sent, the connection is ended, because its peer does not read. Default: 16 MiB.
     ///
-    /// One message may pass the limit, so that a message of any size can be sent. Each counts 128 bytes besides its own.
+    /// One message may exceed the limit, so that a message of any size can be sent. Each message counts 128 bytes in addition to
+    /// its payload.
     public var maximumOutbound: Int
     /// How long a peer may take nothing of what waits for it before the connection is ended. It need not read fast, but it
     /// must read: senders wait for it meanwhile, whatever it sends itself. Default: 60 s; `nil` lets them wait for as long

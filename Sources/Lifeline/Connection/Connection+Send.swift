@@ -270,7 +270,7 @@ extension Connection {
 
     /// The peer does not read, and the sender does not wait: somebody has to bound what piles up.
     private func noteUnwritten(_ count: Int) {
-        // What waited before it counts: one message of any size may be sent.
+        // Compares what was queued before this message, so that one message of any size can be sent.
         let isTooMuch = unwritten > limits.maximumOutbound
         unwritten += count + Outbox.overhead
         if isTooMuch { giveUpSlowPeer() }

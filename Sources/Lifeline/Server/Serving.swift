@@ -113,7 +113,7 @@ final class Serving: ConnectionOwner, ConnectionAcceptor {
         logger.info("closed", metadata: Serving.metadata(of: connection, outcome))
     }
 
-    /// What the log tells of a connection that was open. It is not made where the log leaves such lines out.
+    /// The metadata of the log line for a connection that was open. Built only if the logger writes that line.
     private static func metadata(of connection: Connection, _ outcome: CloseOutcome) -> Logger.Metadata {
         var metadata: Logger.Metadata = [
             "connection": "\(connection.id)", "code": "\(outcome.code.rawValue)",

@@ -35,7 +35,7 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
     @exclusivity(unchecked) private var work = WorkBudget()
     /// Connections that have input left, in the order in which they go on.
     @exclusivity(unchecked) private var waiting: [Connection] = []
-    /// How many of them go on now, besides the one that is at work.
+    /// How many connections the current round resumes, without the one that is being resumed.
     @exclusivity(unchecked) private var resuming = 0
     /// Connections with output that is to be written at the end of the turn.
     @exclusivity(unchecked) private var dirty: [Connection] = []

@@ -15,7 +15,7 @@ struct WorkBudget {
 
     private static let quantum = 32 << 10
     private static let maximumQuanta = 32
-    /// The longest that a connection's turn goes on behind its first quantum, divided by how many connections want one.
+    /// How long a connection's turn may last after its first quantum. All connections that wait for a turn share it.
     private static let maximumDuration = Duration.milliseconds(2)
 
     /// What is left of the quantum.
@@ -36,7 +36,7 @@ struct WorkBudget {
 
     /// Counts work.
     ///
-    /// - Returns: Whether the quantum is used up: ``takeQuantum(at:rivals:)`` is to be called.
+    /// - Returns: `true` when the quantum is used up and the caller must call ``takeQuantum(at:rivals:)``.
     @inline(__always)
     mutating func spend(_ work: Int) -> Bool {
         left &-= work
@@ -49,10 +49,10 @@ struct WorkBudget {
         quanta = WorkBudget.maximumQuanta
     }
 
-    /// Takes another quantum, or ends the turn where the connection has had its share.
+    /// Starts another quantum, or ends the turn if the connection has used its share.
     ///
-    /// - Parameter rivals: How many other connections wait for a turn. Many that all have much to do would otherwise keep the
-    ///   rest waiting for as many times the longest turn.
+    /// - Parameter rivals: How many other connections wait for a turn. The longest turn is divided by their number plus one, so
+    ///   that many busy connections together do not delay the others.
     @inline(never)
     mutating func takeQuantum(at now: Instant, rivals: Int) {
         // What passes the quantum by far counts for as many.

@@ -52,7 +52,7 @@ final class ProxyQueue: Sendable {
                 state.size += size
             case .ended: state.lost.remove(event.connection)
             default:
-                // The few events that tell what becomes of a connection have room that bytes may not take.
+                // Events other than bytes may use twice the limit, so that queued bytes do not displace them.
                 guard state.size + ProxyQueue.entrySize <= 2 * ProxyQueue.limit else { return false }
             }
             state.size += ProxyQueue.entrySize

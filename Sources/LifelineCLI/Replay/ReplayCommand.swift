@@ -157,7 +157,7 @@ struct ReplayCommand: AsyncParsableCommand {
             output.print("listening on " + output.paint("ws://\(address)", .bold))
             output.print(
                 "  " + output.visible(player.replay.path) + output.paint("  is where a client is waited for", .dim))
-            // Nobody would learn where to connect to.
+            // No client can learn the address.
             guard output.failure == nil else { return }
             for await _ in ends { break }
         }

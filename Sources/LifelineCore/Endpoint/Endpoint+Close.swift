@@ -49,7 +49,8 @@ extension Endpoint {
         return .closed
     }
 
-    /// Ends a connection whose peer has not answered a Ping. A peer that is there after all, and does not answer, is told why.
+    /// Ends the connection because the peer did not answer a Ping. Sends Close 1011, so that a peer that is still reachable learns
+    /// the reason.
     mutating func giveUpSilentPeer(at now: Instant) {
         let time = configuration.heartbeat.timeout
         sendClose(CloseFrame(.internalError, "a Ping was not answered for \(time)"))
@@ -58,7 +59,7 @@ extension Endpoint {
         transportRequest = .shutdownOutput
     }
 
-    /// The WebSocket is over; TCP has ``EndpointConfiguration/closeTimeout`` to end.
+    /// Ends the WebSocket, and gives TCP ``EndpointConfiguration/closeTimeout`` to end.
     private mutating func beginEnding(at now: Instant) {
         phase = .ending
         endDeadline = now.advanced(by: configuration.closeTimeout)

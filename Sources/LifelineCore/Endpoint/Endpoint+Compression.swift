@@ -222,9 +222,9 @@ extension Endpoint {
 
     /// How much room there should be for what so many compressed bytes give.
     ///
-    /// - Parameter limit: The most that is of use.
+    /// - Parameter limit: The most bytes that can be used.
     private func wishedRoom(_ compressed: Int, _ isAtHand: Bool, _ limit: Int) -> Int {
-        // A block of the pool's costs nothing where it goes back at once; a smaller one is allocated each time.
+        // A pooled block is free when it goes back at once. A smaller block would be allocated for each message.
         if isAtHand, limit > 1024, assembly.pool != nil { return max(MemoryPool.minimumSize - assembly.count, 1024) }
         return min(max(4 * compressed, isAtHand ? 1024 : 128), MemoryPool.minimumSize, limit)
     }

@@ -131,7 +131,7 @@ public struct ClientHandshake: Sendable {
             + "does not answer the key (RFC 6455 §4.1)"
     }
 
-    /// Subprotocols as an error may show them: clients put tokens there that can set no other field.
+    /// The subprotocols for an error message, redacted: clients that can set no other field send tokens as subprotocols.
     private func shown(_ subprotocols: [some StringProtocol]) -> String {
         SecretText.redacted(subprotocols: subprotocols.joined(separator: ", "))
     }

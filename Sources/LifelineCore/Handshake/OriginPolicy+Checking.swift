@@ -123,26 +123,26 @@ private struct WrittenOrigin {
         }
         guard host.utf8.allSatisfy({ WrittenOrigin.isAlphanumeric($0) || "-._".utf8.contains($0) }) else { return nil }
         let labels = host.split(separator: ".", omittingEmptySubsequences: false)
-        // A dot may end a name.
+        // A name may end with a dot.
         let parts = labels.count > 1 && labels.last == "" ? labels.dropLast() : labels[...]
         guard let last = parts.last, !parts.contains("") else { return nil }
         let isNumber = last.utf8.allSatisfy { (0x30...0x39).contains($0) } || WrittenOrigin.number(last) != nil
         return isNumber ? WrittenOrigin.address(parts) : String(host)
     }
 
-    /// The address that a name whose last part is a number stands for to browsers
-    /// (https://url.spec.whatwg.org/#concept-ipv4-parser); `nil` where it is none to them.
+    /// The IPv4 address that browsers read from a host whose last part is a number
+    /// (https://url.spec.whatwg.org/#concept-ipv4-parser); `nil` if they reject the host.
     private static func address(_ parts: ArraySlice<Substring>) -> String? {
         let numbers = parts.compactMap { number($0) }
         guard parts.count <= 4, numbers.count == parts.count, let last = numbers.last else { return nil }
-        // The last number fills the bytes that are left.
+        // The last number fills the remaining bytes.
         let rest = 4 - (numbers.count - 1)
         guard last < 1 << (8 * UInt64(rest)), numbers.dropLast().allSatisfy({ $0 < 256 }) else { return nil }
         let bytes = numbers.dropLast() + (0..<rest).reversed().map { last >> (8 * UInt64($0)) & 0xFF }
         return bytes.map { "\($0)" }.joined(separator: ".")
     }
 
-    /// A part of an address: hexadecimal behind `0x`, octal behind `0`, decimal otherwise.
+    /// The value of one part of an address: hexadecimal after `0x`, octal after `0`, otherwise decimal.
     private static func number(_ text: Substring) -> UInt64? {
         guard text.utf8.allSatisfy({ isAlphanumeric($0) }), !text.isEmpty else { return nil }
         if text.hasPrefix("0x") { return text.count == 2 ? 0 : UInt64(text.dropFirst(2), radix: 16) }

@@ -118,13 +118,13 @@ package enum SecretText {
         return (start, end)
     }
 
-    /// Where the value of a secret JSON member stands whose name begins with the quotation mark that is here. JSON within a string,
-    /// with backslashes before its quotation marks, is understood too. A value that is an object or an array reaches to the text's end.
+    /// Finds the value of a secret JSON member whose name starts at the quotation mark at `index`. Also reads JSON inside a string,
+    /// where backslashes precede the quotation marks. Treats an object or an array as a value that lasts until the end of the text.
+    ///
+    /// - Returns: Where the value starts and ends, and how many backslashes precede the quotation marks.
     private static func memberValue(
         _ bytes: [UInt8], at index: Int, _ names: SecretNames
-    )
-        -> (start: Int, end: Int, backslashes: Int)?
-    {
+    ) -> (start: Int, end: Int, backslashes: Int)? {
         let quote = UInt8(ascii: "\"")
         let backslash = UInt8(ascii: "\\")
         guard bytes[index] == quote else { return nil }

@@ -98,12 +98,12 @@ public final class ConnectionBoard: LifecycleObserver {
         }
     }
 
-    /// The entries, and what they take: none comes or goes that is not counted.
+    /// The entries and the memory that they use. They change through `take` and `put` alone, which keep the totals right.
     private struct Entries {
         private var entries: [UInt64: Entry] = [:]
-        /// About what all of them take.
+        /// About how many bytes all of them use.
         private(set) var bytes = 0
-        /// What their events take of that.
+        /// How many of these bytes their events use.
         private(set) var eventBytes = 0
 
         var count: Int { entries.count }
@@ -112,14 +112,14 @@ public final class ConnectionBoard: LifecycleObserver {
 
         subscript(id: UInt64) -> Entry? { entries[id] }
 
-        /// Takes an entry out; what it keeps is not copied when it is changed then.
+        /// Removes an entry and returns it. Changing it then does not copy its events.
         mutating func take(_ id: UInt64) -> Entry? {
             guard let entry = entries.removeValue(forKey: id) else { return nil }
             discount(entry)
             return entry
         }
 
-        /// Puts an entry in place of the one that there is.
+        /// Adds an entry, or replaces the one with the same number.
         mutating func put(_ entry: Entry, _ id: UInt64) {
             bytes += entry.bytes
             eventBytes += entry.eventBytes
@@ -131,7 +131,7 @@ public final class ConnectionBoard: LifecycleObserver {
             eventBytes -= entry.eventBytes
         }
 
-        /// The connections whose events take at least so many bytes.
+        /// The connections whose events use at least this many bytes.
         func ids(from bytes: Int) -> [UInt64] {
             entries.compactMap { id, entry in entry.eventBytes >= bytes ? id : nil }
         }
@@ -246,8 +246,8 @@ public final class ConnectionBoard: LifecycleObserver {
             _ = state.entries.take(state.ended.removeFirst())
             state.version += 1
         }
-        // All that are left are open. Those whose events take more than others' give half of them. Very many connections take
-        // all of the room by themselves: some of it is the events' all the same, so that this is seldom to be done.
+        // Only open connections are left. Those whose events use more than the average lose half of them. If the connections
+        // alone fill the limit, their events may still use an eighth of it, so that events are not dropped again and again.
         let room = max(
             options.maximumBytes - (state.entries.bytes - state.entries.eventBytes), options.maximumBytes / 8)
         while state.entries.eventBytes > room {
@@ -256,9 +256,9 @@ public final class ConnectionBoard: LifecycleObserver {
         }
     }
 
-    /// Leaves out half of the events of the connections whose events take at least so many bytes.
+    /// Drops half of the events of each connection whose events use at least this many bytes.
     ///
-    /// - Returns: Whether there were any.
+    /// - Returns: Whether any event was dropped.
     private func leaveOutHalf(_ state: inout State, from bytes: Int) -> Bool {
         var isShorter = false
         for id in state.entries.ids(from: bytes) {

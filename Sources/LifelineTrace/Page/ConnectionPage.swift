@@ -104,7 +104,8 @@ public struct ConnectionPage: Sendable {
         guard ConnectionPage.isLoopback(ConnectionPage.host(of: request.request.authority ?? "")) else {
             return hint + ": the address must have this machine's own name, as http://localhost"
         }
-        // Behind a proxy on this machine everybody seems to be here. What proxies add has too many names to list.
+        // A proxy on this machine makes every request local. Proxies add too many different fields to list them, so only the
+        // fields that browsers send are allowed.
         if let field = request.request.headerFields.first(where: { !ConnectionPage.isOfBrowser($0.name) }) {
             return hint + ": no browser sends \(field.name), so a proxy may have forwarded the request"
         }
@@ -112,8 +113,8 @@ public struct ConnectionPage: Sendable {
         return nil
     }
 
-    /// The fields that browsers send by themselves, and command-line clients; those that begin with `Sec-` besides, which no page
-    /// can set.
+    /// The names of the fields that browsers and command-line clients send by default. Fields that begin with `Sec-` are allowed
+    /// too: pages cannot set them.
     private static let browserFields: Set<String> = [
         "accept", "accept-charset", "accept-encoding", "accept-language", "alt-used", "authorization", "cache-control",
         "connection", "content-length", "content-type", "cookie", "device-memory", "dnt", "downlink", "dpr", "ect",

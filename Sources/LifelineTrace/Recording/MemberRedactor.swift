@@ -34,12 +34,12 @@ struct MemberRedactor {
     private var highSurrogate: UInt32?
     /// What the string may hold; one at most.
     private var inner: [MemberRedactor] = []
-    /// Whether the string holds what is too deep to be read.
+    /// Whether the string contains JSON that is nested too deeply to be read.
     private var isTooDeep = false
 
     /// Longer strings are not taken for names.
     private static let maximumNameLength = 512
-    /// JSON in so many strings has thousands of backslashes before each quotation mark. Of what is deeper nothing is shown.
+    /// How many strings inside strings are read as JSON. Nothing of JSON that is nested more deeply is shown.
     private static let maximumLevel = 12
 
     init(_ names: SecretNames, level: Int = 0) {

@@ -51,17 +51,17 @@ public struct Redaction: Hashable, Sendable {
         SecretText.redacted(target: target, parameterNames)
     }
 
-    /// How a connection ended, in words as they may be shown: a Close frame's reason, and what went wrong.
+    /// The Close frame's reason and the failure of an outcome, redacted.
     package func texts(of outcome: CloseOutcome) -> (reason: String, failure: String?) {
         (redacted(reason: outcome.reason), outcome.failure.map { self("\($0)") })
     }
 
-    /// A response's fields as they may be shown, in their order.
+    /// The names and the redacted values of a response's fields, in order.
     package func fields(of response: HTTPResponse) -> [(name: String, value: String)] {
         response.headerFields.map { ($0.name.rawName, redacted(value: $0.value, of: $0.name.rawName)) }
     }
 
-    /// The body of a response as it may be shown: JSON's members, and words.
+    /// The redacted body of a response, as text.
     package func callAsFunction(body: [UInt8]) -> String { redacted(reason: String(decoding: body, as: UTF8.self)) }
 
     /// The event as it may be recorded.

@@ -150,7 +150,7 @@ struct FrameFollower {
             frame?.payload?.append(contentsOf: part)
             return
         }
-        // The message is not kept here: another reference to its payload would have it copied for each fragment.
+        // Holds no second reference to the message, which would make each fragment copy its payload.
         guard isReadable, let isCompressed = message?.isCompressed else { return }
         if isCompressed {
             guard let inflater else { return }

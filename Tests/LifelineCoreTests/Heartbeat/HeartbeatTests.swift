@@ -73,7 +73,7 @@ struct HeartbeatTests {
         #expect(outcome.failure == .heartbeatTimedOut(after: .seconds(5)))
         #expect(outcome.initiator == .local && outcome.received == nil)
         #expect(outcome.code == .abnormalClosure && !outcome.isClean)
-        // A peer that is there, and does not answer, is told why; the socket of one that is not stays no longer than others.
+        // The Close frame tells the reason to a peer that is still reachable. The close timeout ends TCP.
         #expect(server.takeFrames() == [.close(1011, "a Ping was not answered for 5.0 seconds")])
         #expect(outcome.sent?.code == .internalError)
         #expect(server.transportRequest == .shutdownOutput)
@@ -84,8 +84,8 @@ struct HeartbeatTests {
         #expect(server.outcome == outcome)
     }
 
-    @Test("Of a peer that is given up nothing more is received")
-    func silenceAndThenAWord() throws {
+    @Test("Nothing more is received after the heartbeat has ended the connection")
+    func inputAfterTheTimeout() throws {
         let server = Self.server()
         _ = try Self.advanceToPing(server)
         server.advance(by: .seconds(5))

@@ -198,7 +198,7 @@ final class ExplorerWorld {
         }
         let held = connection.held.count
         if held > 2 * 4096 { problem(side, "\(held) bytes of input are held") }
-        // One message may pass the limit.
+        // One message may exceed the limit.
         let maximumUnwritten = ExplorerWorld.maximumOutbound + ExplorerWorld.maximumMessageSize + Outbox.overhead
         if connection.unwritten > maximumUnwritten, connection.outcome == nil, !connection.isQueued {
             problem(side, "\(connection.unwritten) bytes are unwritten (maximumOutbound)")

@@ -104,7 +104,7 @@ import Testing
         #expect(found?.failure == .heartbeatTimedOut(after: .seconds(10)))
         #expect(found?.initiator == .local)
         #expect(found?.code == .abnormalClosure)
-        // The Close frame is given its time.
+        // The close timeout.
         simulation.advance(by: .seconds(10))
         #expect(simulation.loop.connections.isEmpty, "the server has found it too")
     }

@@ -50,7 +50,7 @@ import Testing
         #expect(try victim.takeFrames().count == 1)
     }
 
-    /// The more connections have much to do, the shorter is the turn of each.
+    /// Connections that wait for a turn share the longest turn.
     @Test(arguments: [(rivals: 0, milliseconds: 2.0), (1, 1.0), (19, 0.1)])
     func theTurnsOfManyAreShorter(rivals: Int, milliseconds: Double) {
         var budget = WorkBudget()

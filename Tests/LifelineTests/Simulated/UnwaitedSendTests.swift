@@ -35,7 +35,7 @@ import Testing
         #expect(try bystander.takeFrames().map(\.text) == ["still here"])
     }
 
-    /// A message of any size can be sent without waiting, however low the limit on what waits.
+    /// A single message may be larger than `maximumOutbound`.
     @Test func oneMessageMayPassTheLimit() throws {
         let simulation = Simulation { configuration in
             configuration.buffers = OutboundPressureTests.limits

@@ -1,12 +1,11 @@
 import Foundation
 
-/// The sockets that this process has open.
+/// The open sockets of this process.
 enum Descriptors {
-    /// The numbers of the open TCP sockets whose local or remote port is the given one, also of those whose connection was
-    /// reset.
+    /// The inode numbers of the open TCP sockets with this local or remote port, including sockets that were reset.
     ///
-    /// They are numbers of sockets, and not of descriptors, which are used again at once. A listener may be given a port at
-    /// which connections of another, which has ended, are still open: ask which sockets are new, and not how many there are.
+    /// Compare sets, not counts: a new listener may get a port at which connections of an earlier listener are still open, and
+    /// they end during the test.
     static func sockets(port: Int) -> Set<UInt64> {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
         return Set(
