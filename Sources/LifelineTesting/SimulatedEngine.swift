@@ -1,7 +1,6 @@
 package import Lifeline
 package import LifelineCore
 import NIOCore
-package import NIOSSL
 
 #if canImport(Darwin)
 import Darwin
@@ -94,7 +93,7 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
     }
 
     package func listen(
-        at address: ServerAddress, _ acceptor: any ConnectionAcceptor, _ tls: NIOSSLContext?
+        at address: ServerAddress, _ acceptor: any ConnectionAcceptor, _ tls: TLSContext?
     ) async throws -> (ServerAddress, any ListeningSocket) {
         precondition(tls == nil, "a simulated engine has no TLS")
         let found = try listen(at: address, .acceptor(acceptor))

@@ -148,6 +148,8 @@ private struct ShortConnection {
         }
     }
 
+    // Where this is inlined, the optimiser of Swift 6.3.1 crashes ("While splitting coroutine").
+    @inline(never)
     private func connect(
         _ configuration: WebSocketClientConfiguration, _ ending: @Sendable (WebSocket) async throws -> Void
     ) async throws {

@@ -155,7 +155,7 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
                 failure.reason == .refused ? .handshakeRefused : .handshakeFailed, failure.message,
                 handshakeFailure: failure)
         }
-        if let error = connection.transportError, NetworkErrorText.isTLS(error) {
+        if let error = connection.transportError, TLSErrorText.isTLS(error) {
             let message = "no TLS with \(request.authority ?? ""): \(NetworkErrorText.describe(error))"
             return WebSocketError(.tlsFailed, message, underlyingError: error)
         }

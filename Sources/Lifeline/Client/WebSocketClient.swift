@@ -63,7 +63,7 @@ public enum WebSocketClient {
         _ url: WebSocketURL, _ configuration: WebSocketClientConfiguration, _ engine: any Engine, on loop: Loop,
         makeHandler: ConnectionAttempt.MakeHandler? = nil
     ) async throws(WebSocketError) -> WebSocket {
-        let tls = url.isSecure ? try configuration.tls.makeContext() : nil
+        let tls = url.isSecure ? try TLSContext(configuration.tls) : nil
         var random = engine.makeRandom()
         let handshake: ClientHandshake
         do throws(HandshakeFailure) {

@@ -2,7 +2,6 @@ import LifelineCore
 import LifelineLocks
 import NIOCore
 import NIOPosix
-import NIOSSL
 import Synchronization
 
 /// Passes the bytes of connections on, between whoever connects and one server, without changing any but those of `Host`, where
@@ -50,7 +49,7 @@ package final class Relay: Sendable {
     static let shutdownTimeout = TimeAmount.seconds(1)
 
     let configuration: Configuration
-    let targetContext: NIOSSLContext?
+    let targetContext: TLSContext?
     private let observer: @Sendable (RelayEvent) -> Void
     private let connections = Lock<[UInt64: NIOLoopBound<RelayedConnection>]>([:])
     private let lastConnection = Atomic<UInt64>(0)
@@ -66,7 +65,7 @@ package final class Relay: Sendable {
     ) throws(WebSocketError) {
         self.configuration = configuration
         self.observer = observer
-        targetContext = configuration.target.isSecure ? try configuration.targetTLS.makeContext() : nil
+        targetContext = configuration.target.isSecure ? try TLSContext(configuration.targetTLS) : nil
     }
 
     /// The number of connections that are not over.
@@ -79,7 +78,7 @@ package final class Relay: Sendable {
         guard case .hostname(let host, let port) = configuration.address.storage else {
             throw WebSocketError(.invalidConfiguration, "a relay listens at a host and a port")
         }
-        let context = try configuration.tls?.makeContext()
+        let context = try configuration.tls.map(TLSContext.init)
         let bootstrap = ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -91,8 +90,7 @@ package final class Relay: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let connection = RelayedConnection(self, channel.eventLoop)
-                    let tls = context.map { NIOSSLServerHandler(context: $0) }
-                    if let tls { try channel.pipeline.syncOperations.addHandler(tls) }
+                    let tls = try context?.addServerHandler(to: channel)
                     try channel.pipeline.syncOperations.addHandler(RelayEnd(.client, connection, tls))
                 }
             }

@@ -1,6 +1,5 @@
 import NIOCore
 import NIOPosix
-import NIOSSL
 import NIOTLS
 
 /// One side's channel of a relayed connection.
@@ -10,7 +9,7 @@ final class RelayEnd: ChannelInboundHandler {
 
     let side: RelaySide
     private let connection: RelayedConnection
-    private let tls: NIOSSLHandler?
+    private let tls: (any ChannelHandler)?
     private var context: ChannelHandlerContext?
     private var isReading = false
     /// Whether the peer sends no more.
@@ -24,7 +23,7 @@ final class RelayEnd: ChannelInboundHandler {
     /// Whether bytes can pass: TCP stands, and TLS where there is some.
     private(set) var isOpen = false
 
-    init(_ side: RelaySide, _ connection: RelayedConnection, _ tls: NIOSSLHandler?) {
+    init(_ side: RelaySide, _ connection: RelayedConnection, _ tls: (any ChannelHandler)?) {
         self.side = side
         self.connection = connection
         self.tls = tls
@@ -92,7 +91,7 @@ final class RelayEnd: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if let error = error as? NIOSSLError, case .uncleanShutdown = error, isOpen {
+        if TLSErrorText.isUncleanShutdown(error), isOpen {
             // FIN without TLS's own end before it.
             endInput()
         } else {

@@ -1,7 +1,6 @@
 import LifelineCore
 import NIOCore
 import NIOPosix
-import NIOSSL
 
 /// One connection through a relay: two channels on one event loop, and what is on its way between them.
 final class RelayedConnection {
@@ -136,7 +135,7 @@ final class RelayedConnection {
             .channelOption(.maxMessagesPerRead, value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let tls = try context.map { try NIOEngine.addTLS($0, host: target.host, to: channel) }
+                    let tls = try context?.addClientHandler(for: target.host, to: channel)
                     try channel.pipeline.syncOperations.addHandler(RelayEnd(.server, bound.value, tls))
                 }
             }

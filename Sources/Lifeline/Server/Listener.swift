@@ -1,5 +1,4 @@
 import LifelineCore
-import NIOSSL
 
 /// A server's listening socket.
 struct Listener: Sendable {
@@ -10,7 +9,7 @@ struct Listener: Sendable {
     private let engine: any Engine
 
     static func listen(
-        at address: ServerAddress, _ serving: Serving, _ engine: any Engine, _ tls: NIOSSLContext?
+        at address: ServerAddress, _ serving: Serving, _ engine: any Engine, _ tls: TLSContext?
     ) async throws(WebSocketError) -> Listener {
         do {
             let (found, socket) = try await engine.listen(at: address, serving, tls)

@@ -153,7 +153,7 @@ public struct WebSocketServer: Service {
         if let invalid = configuration.originPolicy.invalidOrigin {
             throw WebSocketError(.invalidConfiguration, "the origin policy: \(invalid)")
         }
-        let tls = try configuration.tls?.makeContext()
+        let tls = try configuration.tls.map(TLSContext.init)
         let engine = try Engines.engine(
             configuration.engine, loopCount: configuration.loopCount, usesTLS: tls != nil)
         let serving = Serving(configuration: configuration, routes: routes, scheme: tls == nil ? "ws" : "wss")

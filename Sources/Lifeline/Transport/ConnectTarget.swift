@@ -1,12 +1,10 @@
-package import NIOSSL
-
 /// Where an engine is to connect to, and how.
 package struct ConnectTarget: Sendable {
     /// A name or an address, that of IPv6 without its brackets and with its zone.
     package var host: String
     package var port: Int
     /// `nil` for plain TCP.
-    package var tls: NIOSSLContext?
+    package var tls: TLSContext?
     /// Whom the server's certificate is to name: the host, without a zone.
     package var serverName: String
     /// How long the lookup and TCP's handshake may take.

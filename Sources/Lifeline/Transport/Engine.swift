@@ -1,5 +1,4 @@
 package import LifelineCore
-package import NIOSSL
 import Synchronization
 
 #if canImport(Darwin)
@@ -25,7 +24,7 @@ package protocol Engine: AnyObject, Sendable {
     ///
     /// - Returns: The address with the port that was found, and the socket.
     func listen(
-        at address: ServerAddress, _ acceptor: any ConnectionAcceptor, _ tls: NIOSSLContext?
+        at address: ServerAddress, _ acceptor: any ConnectionAcceptor, _ tls: TLSContext?
     ) async throws -> (ServerAddress, any ListeningSocket)
 
     /// Connects on one of the engine's loops, and reports to the requester.

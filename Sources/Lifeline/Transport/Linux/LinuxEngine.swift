@@ -3,7 +3,6 @@ import CLifelineLinux
 import LifelineCore
 import NIOCore
 import NIOPosix
-import NIOSSL
 import Synchronization
 
 #if canImport(Musl)
@@ -122,7 +121,7 @@ final class LinuxEngine: Engine {
     }
 
     func listen(
-        at address: ServerAddress, _ acceptor: any ConnectionAcceptor, _ tls: NIOSSLContext?
+        at address: ServerAddress, _ acceptor: any ConnectionAcceptor, _ tls: TLSContext?
     ) async throws -> (ServerAddress, any ListeningSocket) {
         let descriptor: CInt
         switch address.storage {

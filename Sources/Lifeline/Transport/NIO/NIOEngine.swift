@@ -1,7 +1,6 @@
 import LifelineCore
 import NIOCore
 import NIOPosix
-import NIOSSL
 
 /// The loops of a SwiftNIO event loop group.
 final class NIOEngine: Engine {
@@ -75,7 +74,7 @@ final class NIOEngine: Engine {
     }
 
     func listen(
-        at address: ServerAddress, _ acceptor: any ConnectionAcceptor, _ tls: NIOSSLContext?
+        at address: ServerAddress, _ acceptor: any ConnectionAcceptor, _ tls: TLSContext?
     ) async throws -> (ServerAddress, any ListeningSocket) {
         let bootstrap = serverBootstrap(acceptor, tls)
         switch address.storage {
@@ -96,7 +95,7 @@ final class NIOEngine: Engine {
         }
     }
 
-    private func serverBootstrap(_ acceptor: any ConnectionAcceptor, _ tls: NIOSSLContext?) -> ServerBootstrap {
+    private func serverBootstrap(_ acceptor: any ConnectionAcceptor, _ tls: TLSContext?) -> ServerBootstrap {
         ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -108,9 +107,7 @@ final class NIOEngine: Engine {
             .childChannelOption(.recvAllocator, value: NIOTransport.receiveAllocator)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    if let tls {
-                        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
-                    }
+                    try tls?.addServerHandler(to: channel)
                     let handler = NIOTransport(self, channel.eventLoop, ownsReadBuffers: tls == nil) {
                         transport, channel in
                         acceptor.makeConnection(
@@ -137,9 +134,7 @@ final class NIOEngine: Engine {
             .channelOption(.recvAllocator, value: NIOTransport.receiveAllocator)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    if let tls = target.tls {
-                        try NIOEngine.addTLS(tls, host: target.serverName, to: channel)
-                    }
+                    try target.tls?.addClientHandler(for: target.serverName, to: channel)
                     let isPlain = target.tls == nil
                     let handler = NIOTransport(self, channel.eventLoop, ownsReadBuffers: isPlain) {
                         transport, channel in
@@ -152,21 +147,5 @@ final class NIOEngine: Engine {
         bootstrap.observed(by: requester, on: driver.eventLoop)
             .connect(host: target.host, port: target.port)
             .whenFailure { requester.connectFailed($0) }
-    }
-
-    /// Has a client's channel speak TLS.
-    ///
-    /// - Parameter host: Whom the client means to reach, whom the server's certificate must name unless nothing is to be checked.
-    @discardableResult
-    static func addTLS(_ context: NIOSSLContext, host: String, to channel: any Channel) throws -> NIOSSLClientHandler {
-        // An address is no server name, nor has one a dot at its end (RFC 6066 §3).
-        let serverName = host.hasSuffix(".") ? String(host.dropLast()) : host
-        let handler = try NIOSSLClientHandler(
-            context: context, serverHostname: IPAddressBytes.bytes(of: host) == nil ? serverName : nil)
-        try channel.pipeline.syncOperations.addHandler(handler)
-        if context.configuration.certificateVerification != .none {
-            try channel.pipeline.syncOperations.addHandler(ServerCertificateCheck(handler, host: host))
-        }
-        return handler
     }
 }

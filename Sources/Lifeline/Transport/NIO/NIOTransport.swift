@@ -1,7 +1,6 @@
 import LifelineCore
 import NIOCore
 import NIOPosix
-import NIOSSL
 import NIOTLS
 
 /// The SwiftNIO engine's side of a connection: one channel handler.
@@ -190,23 +189,5 @@ final class NIOTransport: ChannelInboundHandler, Transport {
         loop.assertOnLoop()
         hasEndedOtherwise = true
         context?.close(mode: .all, promise: nil)
-    }
-}
-
-extension LifecycleEvent.TLSSummary {
-    /// What the TLS handler of a channel has agreed on.
-    init(_ context: ChannelHandlerContext) {
-        // They only fail where there is no TLS handler.
-        let pipeline = context.pipeline.syncOperations
-        let found = (try? pipeline.nioSSL_tlsVersion()) ?? nil
-        version =
-            switch found {
-            case .tlsv1: "TLSv1"
-            case .tlsv11: "TLSv1.1"
-            case .tlsv12: "TLSv1.2"
-            case .tlsv13: "TLSv1.3"
-            case nil: "TLS"
-            }
-        peerCertificate = ((try? pipeline.nioSSL_peerCertificate()) ?? nil).map { "\($0)" }
     }
 }

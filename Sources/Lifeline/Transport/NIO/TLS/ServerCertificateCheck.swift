@@ -1,3 +1,4 @@
+#if TLS
 import LifelineCore
 import NIOCore
 import NIOSSL
@@ -72,8 +73,8 @@ final class ServerCertificateCheck: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if case .waiting = state, NetworkErrorText.isVerificationFailure(error), let certificate = tls.peerCertificate {
-            context.fireErrorCaught(CertificateRefusal(NetworkErrorText.describe(refused: certificate), error))
+        if case .waiting = state, TLSErrorText.isVerificationFailure(error), let certificate = tls.peerCertificate {
+            context.fireErrorCaught(CertificateRefusal(TLSErrorText.describe(refused: certificate), error))
         } else {
             context.fireErrorCaught(error)
         }
@@ -199,3 +200,4 @@ struct CertificateNames {
             + (bytes.count > 100 ? "…" : "")
     }
 }
+#endif

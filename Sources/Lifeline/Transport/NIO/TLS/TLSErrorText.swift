@@ -1,0 +1,116 @@
+#if TLS
+import NIOSSL
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
+/// TLS's errors in words for people rather than for debuggers.
+enum TLSErrorText {
+    /// Whether TLS, rather than TCP, has failed.
+    static func isTLS(_ error: any Error) -> Bool {
+        error is NIOSSLError || error is BoringSSLError || error is NIOSSLExtraError || error is CertificateRefusal
+    }
+
+    /// Whether TLS has failed since the peer's certificate was refused.
+    static func isVerificationFailure(_ error: any Error) -> Bool {
+        isTLS(error) && "\(error)".contains("CERTIFICATE_VERIFY_FAILED")
+    }
+
+    /// Whether the peer has ended TCP without ending TLS first.
+    static func isUncleanShutdown(_ error: any Error) -> Bool {
+        error as? NIOSSLError == .uncleanShutdown
+    }
+
+    /// What an error of TLS means.
+    static func describe(_ error: any Error) -> String {
+        if let refusal = error as? CertificateRefusal { return refusal.description }
+        if isUncleanShutdown(error) { return "the peer ended TCP without ending TLS" }
+        // BoringSSL has names for its errors, and no types.
+        let text = "\(error)"
+        if text.contains("CERTIFICATE_VERIFY_FAILED") { return "the certificate is not trusted, or is not valid now" }
+        if text.contains("ALERT_UNKNOWN_CA") { return "the peer does not trust the certificate" }
+        if text.contains("WRONG_VERSION_NUMBER") || text.contains("EOF during handshake") {
+            return "the peer does not seem to speak TLS at this port; is it ws:// rather than wss://?"
+        }
+        if ["PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL"].contains(where: text.contains) {
+            return
+                "the peer speaks no version of TLS that is spoken here: 1.2 and 1.3 are, older ones are not (RFC 8996)"
+        }
+        if text.contains("HTTP_REQUEST") { return "the peer does not speak TLS, which this port does" }
+        return reasonName(in: text) ?? text
+    }
+
+    // MARK: Certificates
+
+    /// Why a certificate was refused, as far as it tells itself.
+    ///
+    /// BoringSSL judges the whole chain, and SwiftNIO passes on neither its reason nor the chain, only the server's own certificate. So
+    /// what is wrong with that one is said exactly, and of those above it who issued it.
+    static func describe(refused certificate: NIOSSLCertificate) -> String {
+        var now = time_t()
+        time(&now)
+        let (subject, issuer) = (name(certificate.subjectName), name(certificate.issuerName))
+        let start = "the certificate of \(subject) is "
+        if certificate.notValidAfter < now {
+            return start + "not valid now: it expired at \(text(certificate.notValidAfter))"
+        }
+        if certificate.notValidBefore > now {
+            return start + "not valid now: it becomes valid at \(text(certificate.notValidBefore))"
+        }
+        if certificate.issuerName == certificate.subjectName {
+            return start + "not trusted: it has signed itself, and is none of the trusted roots (trustedRoots)"
+        }
+        if !isForServers(certificate) {
+            return start + "not trusted: it is for other uses than a server's (extended key usage, RFC 5280 §4.2.1.12)"
+        }
+        return start
+            + "not trusted: it was issued by \(issuer), and no chain of valid certificates leads from there to a "
+            + "trusted root (trustedRoots): the root is unknown, or a certificate between is missing or not valid now"
+    }
+
+    /// Whether a certificate may be a server's, by the uses that it names, if any.
+    private static func isForServers(_ certificate: NIOSSLCertificate) -> Bool {
+        // The identifiers of serverAuth and anyExtendedKeyUsage, in DER.
+        let identifiers: [[UInt8]] = [[0x06, 0x08, 0x2B, 6, 1, 5, 5, 7, 3, 1], [0x06, 0x04, 0x55, 0x1D, 0x25, 0]]
+        guard let usage = NIOSSLObjectIdentifier("2.5.29.37") else { return true }
+        let uses = certificate._extensions.first { $0.objectIdentifier == usage }.map { Array($0.data) }
+        guard let uses else { return true }
+        return uses.indices.contains { start in identifiers.contains { uses[start...].starts(with: $0) } }
+    }
+
+    /// A name as a certificate has it: the common name, or what else there is.
+    private static func name(_ parts: [SSLCertificateName]) -> String {
+        let part = parts.last { $0.type == .commonName } ?? parts.last
+        return part.map { "\"\(CertificateNames.shown(Array($0.value.utf8)))\"" } ?? "nobody"
+    }
+
+    /// A time as RFC 3339 writes it, in UTC.
+    private static func text(_ time: time_t) -> String {
+        var (time, parts) = (time, tm())
+        gmtime_r(&time, &parts)
+        func digits(_ number: CInt) -> String { (number < 10 ? "0" : "") + "\(number)" }
+        let date = [parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday].map(digits).joined(separator: "-")
+        return date + "T" + [parts.tm_hour, parts.tm_min, parts.tm_sec].map(digits).joined(separator: ":") + "Z"
+    }
+
+    /// The name that BoringSSL has for what happened, without the place in its source.
+    private static func reasonName(in text: String) -> String? {
+        let marker = "OPENSSL_internal:"
+        guard let start = text.indices.first(where: { text[$0...].hasPrefix(marker) }) else { return nil }
+        let name = text[start...].dropFirst(marker.count).prefix { $0.isUppercase || $0.isNumber || $0 == "_" }
+        return name.isEmpty ? nil : "TLS: " + name.lowercased().split(separator: "_").joined(separator: " ")
+    }
+}
+#else
+/// TLS's errors; this build has no TLS, and so none of them.
+enum TLSErrorText {
+    static func isTLS(_ error: any Error) -> Bool { false }
+    static func isUncleanShutdown(_ error: any Error) -> Bool { false }
+    static func describe(_ error: any Error) -> String { "\(error)" }
+}
+#endif
