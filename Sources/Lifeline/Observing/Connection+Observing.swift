@@ -64,7 +64,8 @@ extension Connection {
 
     /// How a payload begins.
     private func preview(_ payload: UnsafeRawBufferPointer) -> [UInt8] {
-        Array(payload.prefix(settings.payloadLimit))
+        // A buffer is copied at once; a slice of one is not.
+        Array(UnsafeRawBufferPointer(rebasing: payload.prefix(settings.payloadLimit)))
     }
 
     // MARK: Sent
