@@ -37,11 +37,13 @@ extension Connection {
     func observePayload(_ payload: UnsafeRawBufferPointer) {
         guard let header = observedHeader else { return }
         observedHeader = nil
-        if header.opcode == .close, let received = outcome?.received, let code = received.code {
-            let bytes = [UInt8(code.rawValue >> 8), UInt8(truncatingIfNeeded: code.rawValue)] + received.reason.utf8
-            return report(.frameReceived(header, preview: bytes))
-        }
-        report(.frameReceived(header, preview: preview(payload)))
+        report(.frameReceived(header, preview: (header.opcode == .close ? closePayload() : nil) ?? preview(payload)))
+    }
+
+    /// The payload of the peer's Close, where it was read.
+    private func closePayload() -> [UInt8]? {
+        guard let received = outcome?.received, let code = received.code else { return nil }
+        return [UInt8(code.rawValue >> 8), UInt8(truncatingIfNeeded: code.rawValue)] + received.reason.utf8
     }
 
     /// Reports what has come of a message: the frame's payload, and, behind its last part, the message.
