@@ -68,6 +68,19 @@ let package = Package(
             // Borrowed spans as properties. SwiftNIO and swift-collections build on the same flag.
             swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]
         ),
+        // Passes bytes on between a client and a server, and can do harm on the way: what `lifeline proxy` is made of.
+        .target(
+            name: "LifelineRelay",
+            dependencies: [
+                "Lifeline",
+                "LifelineCore",
+                "LifelineLocks",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOTLS", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
         // Recordings and drawings of connections, upon Lifeline's public interface alone.
         .target(
             name: "LifelineTrace",
@@ -96,6 +109,7 @@ let package = Package(
             dependencies: [
                 "Lifeline",
                 "LifelineLocks",
+                "LifelineRelay",
                 "LifelineTrace",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
@@ -123,6 +137,11 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "LifelineRelayTests",
+            dependencies: ["LifelineRelay", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "LifelineTraceTests",
             dependencies: ["Lifeline", "LifelineTrace"],
             exclude: ["Golden"],
@@ -133,6 +152,7 @@ let package = Package(
             dependencies: [
                 "Lifeline",
                 "LifelineCLI",
+                "LifelineRelay",
                 "LifelineTrace",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -76,7 +76,7 @@ public struct WebSocketError: Error, Sendable {
     /// The error below, where there is one.
     public var underlyingError: (any Error)? { storage.underlyingError }
 
-    init(
+    package init(
         _ code: Code, _ message: String, outcome: CloseOutcome? = nil, handshakeFailure: HandshakeFailure? = nil,
         underlyingError: (any Error)? = nil
     ) {

@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineRelay
 
 /// From when on a fault is applied, on the command line: a time with its unit (`5s`, `250ms`, `2m`), or else a number of
 /// bytes (`1000`, `64k`, `1M`).

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Lifeline
+import LifelineRelay
 import LifelineTrace
 
 /// `lifeline proxy`: a relay between clients and a server that draws and records what passes.

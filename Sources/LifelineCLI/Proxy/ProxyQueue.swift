@@ -1,5 +1,6 @@
 import Lifeline
 import LifelineLocks
+import LifelineRelay
 import NIOCore
 
 /// The steps of relayed connections that wait to be read.

@@ -1,4 +1,5 @@
 import Lifeline
+import LifelineRelay
 import LifelineTrace
 import NIOCore
 

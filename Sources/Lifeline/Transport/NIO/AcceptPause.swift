@@ -1,10 +1,10 @@
 import LifelineCore
-import NIOCore
+package import NIOCore
 
 /// Has a listening channel of SwiftNIO's take a break where it cannot accept: the connection that waits would have it try
 /// again at once, for ever.
-final class AcceptPause: ChannelInboundHandler {
-    typealias InboundIn = any Channel
+package final class AcceptPause: ChannelInboundHandler {
+    package typealias InboundIn = any Channel
 
     /// How long to wait before accepting again where the process, or the system, has run out of something.
     static let pause = Duration.milliseconds(100)
@@ -18,7 +18,7 @@ final class AcceptPause: ChannelInboundHandler {
     /// Adds the handler to a listening channel.
     ///
     /// - Parameter failed: Is told each time why no connection could be accepted.
-    static func add(
+    package static func add(
         to channel: any Channel, _ failed: @escaping @Sendable (String) -> Void
     ) -> EventLoopFuture<Void> {
         channel.eventLoop.makeCompletedFuture {
@@ -26,7 +26,7 @@ final class AcceptPause: ChannelInboundHandler {
         }
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
         failed(NetworkErrorText.describe(error))
         let channel = context.channel
         // They only fail where the channel is closed.

@@ -10,9 +10,9 @@ import Glibc
 #endif
 
 /// The network's and TLS's errors in words for people rather than for debuggers.
-enum NetworkErrorText {
+package enum NetworkErrorText {
     /// What an error means.
-    static func describe(_ error: any Error) -> String {
+    package static func describe(_ error: any Error) -> String {
         switch error {
         case let error as NIOConnectionError: describe(error)
         case let error as IOError: describe(errno: error.errnoCode) ?? "\(error)"

@@ -1,4 +1,4 @@
-internal import NIOCore
+package import NIOCore
 
 #if TLS
 private import NIOSSL
@@ -11,7 +11,7 @@ package struct TLSContext: Sendable {
     private let context: NIOSSLContext
 
     /// Reads a server's certificate and key.
-    init(_ server: ServerTLS) throws(WebSocketError) {
+    package init(_ server: ServerTLS) throws(WebSocketError) {
         let chain = try Self.reading(server.certificateChain, "certificate") { try $0.certificates() }
         let key = try Self.reading(server.privateKey, "private key") { try $0.privateKey() }
         var configuration = TLSConfiguration.makeServerConfiguration(
@@ -27,7 +27,7 @@ package struct TLSContext: Sendable {
     }
 
     /// Reads the roots that a client trusts.
-    init(_ client: ClientTLS) throws(WebSocketError) {
+    package init(_ client: ClientTLS) throws(WebSocketError) {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = Self.minimumVersion
         configuration.applicationProtocols = ["http/1.1"]
@@ -61,7 +61,7 @@ package struct TLSContext: Sendable {
     ///
     /// - Returns: The handler that does.
     @discardableResult
-    func addServerHandler(to channel: any Channel) throws -> any ChannelHandler {
+    package func addServerHandler(to channel: any Channel) throws -> any ChannelHandler {
         let handler = NIOSSLServerHandler(context: context)
         try channel.pipeline.syncOperations.addHandler(handler)
         return handler
@@ -72,7 +72,7 @@ package struct TLSContext: Sendable {
     /// - Parameter host: Whom the client means to reach, whom the server's certificate must name unless nothing is to be checked.
     /// - Returns: The handler that does.
     @discardableResult
-    func addClientHandler(for host: String, to channel: any Channel) throws -> any ChannelHandler {
+    package func addClientHandler(for host: String, to channel: any Channel) throws -> any ChannelHandler {
         // An address is no server name, nor has one a dot at its end (RFC 6066 §3).
         let serverName = host.hasSuffix(".") ? String(host.dropLast()) : host
         let handler = try NIOSSLClientHandler(
@@ -103,7 +103,7 @@ extension PEM {
 
 extension LifecycleEvent.TLSSummary {
     /// What the TLS handler of a channel has agreed on.
-    init(_ context: ChannelHandlerContext) {
+    package init(_ context: ChannelHandlerContext) {
         // They only fail where there is no TLS handler.
         let pipeline = context.pipeline.syncOperations
         let found = (try? pipeline.nioSSL_tlsVersion()) ?? nil
@@ -123,9 +123,9 @@ extension LifecycleEvent.TLSSummary {
 package struct TLSContext: Sendable {
     private let never: Never
 
-    init(_ server: ServerTLS) throws(WebSocketError) { throw Self.leftOut }
+    package init(_ server: ServerTLS) throws(WebSocketError) { throw Self.leftOut }
 
-    init(_ client: ClientTLS) throws(WebSocketError) { throw Self.leftOut }
+    package init(_ client: ClientTLS) throws(WebSocketError) { throw Self.leftOut }
 
     private static var leftOut: WebSocketError {
         WebSocketError(
@@ -134,14 +134,16 @@ package struct TLSContext: Sendable {
     }
 
     @discardableResult
-    func addServerHandler(to channel: any Channel) throws -> any ChannelHandler { switch never {} }
+    package func addServerHandler(to channel: any Channel) throws -> any ChannelHandler { switch never {} }
 
     @discardableResult
-    func addClientHandler(for host: String, to channel: any Channel) throws -> any ChannelHandler { switch never {} }
+    package func addClientHandler(for host: String, to channel: any Channel) throws -> any ChannelHandler {
+        switch never {}
+    }
 }
 
 extension LifecycleEvent.TLSSummary {
-    init(_ context: ChannelHandlerContext) {
+    package init(_ context: ChannelHandlerContext) {
         (version, peerCertificate) = ("TLS", nil)
     }
 }

@@ -10,7 +10,7 @@ import Glibc
 #endif
 
 /// TLS's errors in words for people rather than for debuggers.
-enum TLSErrorText {
+package enum TLSErrorText {
     /// Whether TLS, rather than TCP, has failed.
     static func isTLS(_ error: any Error) -> Bool {
         error is NIOSSLError || error is BoringSSLError || error is NIOSSLExtraError || error is CertificateRefusal
@@ -22,7 +22,7 @@ enum TLSErrorText {
     }
 
     /// Whether the peer has ended TCP without ending TLS first.
-    static func isUncleanShutdown(_ error: any Error) -> Bool {
+    package static func isUncleanShutdown(_ error: any Error) -> Bool {
         error as? NIOSSLError == .uncleanShutdown
     }
 
@@ -108,9 +108,9 @@ enum TLSErrorText {
 }
 #else
 /// TLS's errors; this build has no TLS, and so none of them.
-enum TLSErrorText {
+package enum TLSErrorText {
     static func isTLS(_ error: any Error) -> Bool { false }
-    static func isUncleanShutdown(_ error: any Error) -> Bool { false }
+    package static func isUncleanShutdown(_ error: any Error) -> Bool { false }
     static func describe(_ error: any Error) -> String { "\(error)" }
 }
 #endif

@@ -1,3 +1,4 @@
+import Lifeline
 import LifelineCore
 import NIOCore
 import NIOPosix

@@ -1,4 +1,4 @@
-import Lifeline
+import LifelineRelay
 import NIOCore
 import Testing
 

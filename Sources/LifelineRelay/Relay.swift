@@ -1,3 +1,4 @@
+package import Lifeline
 import LifelineCore
 import LifelineLocks
 import NIOCore

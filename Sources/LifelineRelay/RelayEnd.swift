@@ -1,3 +1,4 @@
+import Lifeline
 import NIOCore
 import NIOPosix
 import NIOTLS

@@ -1,3 +1,4 @@
+package import Lifeline
 package import LifelineCore
 package import NIOCore
 
