@@ -25,6 +25,8 @@ let package = Package(
         .library(name: "LifelineTrace", targets: ["LifelineTrace"]),
         .library(name: "LifelineTesting", targets: ["LifelineTesting"]),
         .executable(name: "lifeline", targets: ["LifelineCLI"]),
+        // For the package in Fuzzing/; nobody else's.
+        .library(name: "_LifelineRelay", targets: ["LifelineRelay"]),
     ],
     traits: [
         .trait(name: "TLS", description: "Connections over TLS (wss://), by way of swift-nio-ssl."),

@@ -46,12 +46,13 @@ let package = Package(
             name: "CommandReaders",
             dependencies: library + [
                 .product(name: "LifelineTrace", package: "lifeline"),
+                .product(name: "_LifelineRelay", package: "lifeline"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: settings + [
                 .unsafeFlags(
-                    ["LifelineCore", "LifelineLocks", "Lifeline", "LifelineTrace"].flatMap {
+                    ["LifelineCore", "LifelineLocks", "Lifeline", "LifelineRelay", "LifelineTrace"].flatMap {
                         ["-Xfrontend", "-testable-import-module", "-Xfrontend", $0]
                     })
             ]),

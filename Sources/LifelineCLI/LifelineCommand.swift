@@ -34,14 +34,11 @@ struct LifelineCommand: AsyncParsableCommand {
                    not where its reader has gone (as head), which is no error
               130  interrupted before the connection was open, or twice
             """,
-        version: version,
+        version: Version.current,
         subcommands: [
             DemoCommand.self, ServeCommand.self, ConnectCommand.self, TraceCommand.self, DrawCommand.self,
             ProxyCommand.self, ReplayCommand.self, BenchCommand.self,
         ])
-
-    /// The version of the command and of the library.
-    static let version = "0.1.0"
 
     static func main() async {
         System.prepareStandardDescriptors()

@@ -11,7 +11,7 @@ from websockets.protocol import State
 
 from lifeline import Reports
 
-MAXIMUM_SECONDS = 10
+MAXIMUM_SECONDS = 60
 
 
 def check(what: str, actual: object, expected: object) -> None:

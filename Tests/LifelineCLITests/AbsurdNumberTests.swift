@@ -85,7 +85,7 @@ import Testing
             let error = #expect(throws: ScriptStep.Malformed.self) { try ScriptStep.parse(text, "f") }
             #expect(error?.description.contains(text.hasPrefix("wait") ? "8760h" : "from 1 on") == true)
         }
-        let counter = Counter()
+        let counter = ArrivalCounter()
         let waiting = Task {
             #expect(await counter.wait(for: 2, patience: .seconds(60)))
             #expect(await counter.wait(for: .max, patience: .seconds(60)))
@@ -97,7 +97,7 @@ import Testing
         counter.end()
         await waiting.value
         #expect(await counter.wait(for: .max, patience: .seconds(60)))
-        let idle = Counter()
+        let idle = ArrivalCounter()
         #expect(await !idle.wait(for: .max, patience: .milliseconds(1)))
     }
 

@@ -7,7 +7,7 @@ import NIOCore
 /// waits for it.
 actor ProxyReader {
     /// What is known of a connection.
-    private struct Conversation {
+    private struct ConnectionState {
         let connection: UInt64
         var decoder: ConversationDecoder
         var diagram: LiveDiagram
@@ -32,7 +32,7 @@ actor ProxyReader {
     private let server: String
     /// What no drawing and no line of the log shows.
     private var redactor: EventRedactor
-    private var conversations: [UInt64: Conversation] = [:]
+    private var conversations: [UInt64: ConnectionState] = [:]
     private var isDrawing: Bool
     private var hasSeveral = false
     private var hasSeenOne = false
@@ -87,7 +87,7 @@ actor ProxyReader {
         if case .accepted(let peer) = event.kind {
             hasSeveral = hasSeenOne
             hasSeenOne = true
-            conversations[number] = Conversation(
+            conversations[number] = ConnectionState(
                 connection: number, decoder: ConversationDecoder(connection: number, payloadLimit: payloadLimit),
                 diagram: makeDiagram(), peer: peer)
         }
@@ -145,7 +145,7 @@ actor ProxyReader {
 
     // MARK: Drawing and recording
 
-    private func show(_ events: [TraceEvent], _ conversation: inout Conversation) {
+    private func show(_ events: [TraceEvent], _ conversation: inout ConnectionState) {
         for event in events {
             let instant = Instant(nanoseconds: event.time)
             recorder?.record(event, at: instant)
@@ -181,7 +181,7 @@ actor ProxyReader {
 
     private func number(_ event: RelayEvent) -> String { "#\(event.connection) " }
 
-    private func note(_ event: TraceEvent, _ instant: Instant, _ conversation: inout Conversation) {
+    private func note(_ event: TraceEvent, _ instant: Instant, _ conversation: inout ConnectionState) {
         switch event.kind {
         case .request(_, let head): conversation.place = "\(head.method ?? "") \(head.target ?? "")"
         case .response(_, let head): answered(head, instant, conversation: &conversation)
@@ -196,7 +196,7 @@ actor ProxyReader {
         }
     }
 
-    private func answered(_ head: TraceEvent.HTTPHead, _ instant: Instant, conversation: inout Conversation) {
+    private func answered(_ head: TraceEvent.HTTPHead, _ instant: Instant, conversation: inout ConnectionState) {
         let status = head.status ?? 0
         let place = "\(errors.visible(conversation.place)) from \(conversation.peer)"
         let text: String
@@ -212,7 +212,7 @@ actor ProxyReader {
         log.note("#\(conversation.connection) " + text)
     }
 
-    private func ended(_ ending: TraceEvent.Ending, _ instant: Instant, _ conversation: Conversation) {
+    private func ended(_ ending: TraceEvent.Ending, _ instant: Instant, _ conversation: ConnectionState) {
         guard let openedAt = conversation.openedAt else { return }
         var text = "\(CloseCode(rawValue: ending.code))"
         if !ending.reason.isEmpty { text += " " + ending.reason.quoted(unicode: errors.usesUnicode) }

@@ -33,7 +33,7 @@ struct IndexPage: Sendable {
         let lines = places.map { place in
             "  \(url)\(place.path)" + String(repeating: " ", count: width - place.path.count + 2) + place.purpose
         }
-        return "Lifeline \(LifelineCommand.version)\n\n" + lines.joined(separator: "\n")
+        return "Lifeline \(Version.current)\n\n" + lines.joined(separator: "\n")
             + "\n\nTry: lifeline connect \(url)/echo\n"
     }
 

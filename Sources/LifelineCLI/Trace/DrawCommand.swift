@@ -134,7 +134,7 @@ struct DrawCommand: AsyncParsableCommand {
             return renderer.render(diagrams)
         case .mermaid: return MermaidRenderer().render(diagrams)
         case .svg: return SVGRenderer(width: width ?? 840).render(diagrams)
-        case .har: return HAR.write(recording, software: LifelineCommand.version)
+        case .har: return HAR.write(recording, software: Version.current)
         case .json: return recording.text
         }
     }
