@@ -130,7 +130,7 @@ public enum HAR {
             entry(
                 events[connection] ?? [], began: began,
                 comment: events.count > 1
-                    ? SequenceDiagram.heading(connection, predecessors[connection]) : nil)
+                    ? predecessors[connection]?.heading(of: connection) ?? Recording.heading(of: connection) : nil)
         }
         let archive = Archive(
             log: Log(

@@ -25,8 +25,8 @@ enum ConnectionOrder {
     }
 
     /// What comes before each connection, but the first, by the connections' numbers.
-    static func predecessors(of recording: Recording) -> [UInt64: SequenceDiagram.Predecessor] {
-        var result: [UInt64: SequenceDiagram.Predecessor] = [:]
+    static func predecessors(of recording: Recording) -> [UInt64: Recording.Predecessor] {
+        var result: [UInt64: Recording.Predecessor] = [:]
         let spans = spans(of: recording)
         // The places of those that end, in the order in which that is known: none ends before it begins.
         let ends = spans.enumerated().compactMap { place, span in
@@ -44,11 +44,11 @@ enum ConnectionOrder {
             if ended.count > maximumEnded { ended.removeFirst(ended.count - maximumEnded) }
             if let index = ended.lastIndex(where: span.resembles) {
                 let before = ended.remove(at: index)
-                result[span.number] = SequenceDiagram.Predecessor(
+                result[span.number] = Recording.Predecessor(
                     connection: before.number, delay: span.began.subtractingSaturating(before.ended ?? before.began),
                     hasEnded: true)
             } else if let last {
-                result[span.number] = SequenceDiagram.Predecessor(
+                result[span.number] = Recording.Predecessor(
                     connection: last.number, delay: span.began.subtractingSaturating(last.began), hasEnded: false)
             }
             last = span
