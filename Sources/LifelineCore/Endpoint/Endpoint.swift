@@ -109,7 +109,7 @@ public struct Endpoint: ~Copyable {
         role = .server
         assembly = ByteStore(pool: memory)
         sharedConfiguration = shared
-        reader = FrameReader(role: .server, configuration: configuration)
+        reader = FrameReader(role: .server, limits: configuration.frameLimits)
         heartbeat = Heartbeat(configuration.heartbeat, at: now, random: &random)
         handshake = OpeningHandshake(
             .readingRequest, deadline: now.advanced(by: configuration.handshakeTimeout))
@@ -130,7 +130,7 @@ public struct Endpoint: ~Copyable {
         role = .client
         assembly = ByteStore(pool: memory)
         sharedConfiguration = SharedEndpointConfiguration(configuration)
-        reader = FrameReader(role: .client, configuration: configuration)
+        reader = FrameReader(role: .client, limits: configuration.frameLimits)
         heartbeat = Heartbeat(configuration.heartbeat, at: now, random: &random)
         let handshake = OpeningHandshake(
             .readingResponse(request), deadline: now.advanced(by: configuration.handshakeTimeout))

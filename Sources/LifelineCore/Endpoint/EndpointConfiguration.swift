@@ -54,3 +54,11 @@ public struct EndpointConfiguration: Hashable, Sendable {
         heartbeat = HeartbeatConfiguration()
     }
 }
+
+extension EndpointConfiguration {
+    /// The limits of frames and of messages in frames.
+    var frameLimits: FrameReader.Limits {
+        FrameReader.Limits(
+            frameSize: maximumFrameSize, messageSize: maximumMessageSize, fragments: maximumFragmentsPerMessage)
+    }
+}

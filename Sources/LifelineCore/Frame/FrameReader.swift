@@ -8,11 +8,11 @@ struct FrameReader {
         let messageSize: Int
         let fragments: Int
 
-        init(_ configuration: EndpointConfiguration) {
-            // Nothing is as little as there can be.
-            frameSize = max(configuration.maximumFrameSize, 0)
-            messageSize = max(configuration.maximumMessageSize, 0)
-            fragments = max(configuration.maximumFragmentsPerMessage, 0)
+        /// A negative number allows as little as zero does.
+        init(frameSize: Int, messageSize: Int, fragments: Int) {
+            self.frameSize = max(frameSize, 0)
+            self.messageSize = max(messageSize, 0)
+            self.fragments = max(fragments, 0)
         }
 
         /// The most bytes of a compressed frame on the wire. What counts is what they give; this keeps out what cannot be
@@ -71,9 +71,9 @@ struct FrameReader {
     private var fragments = 0
 
     /// A reader of what the peer of `role` sends.
-    init(role: Role, configuration: EndpointConfiguration) {
+    init(role: Role, limits: Limits) {
         expectsMask = role == .server
-        limits = Limits(configuration)
+        self.limits = limits
     }
 
     /// Whether the stream may end here without cutting a frame, or a message, in two.
