@@ -104,4 +104,5 @@ def connect_times_out():
     with peer(conversation) as (url, notes):
         begin = time.monotonic()
         equal(run("connect", "--connect-timeout", "300ms", url).returncode, 2)
-        expect(time.monotonic() - begin < 3)
+        # It is 10 s otherwise.
+        expect(time.monotonic() - begin < 9)
