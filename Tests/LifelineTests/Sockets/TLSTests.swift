@@ -11,6 +11,9 @@ struct TLSTests {
         _ body: nonisolated(nonsending) (WebSocket) async throws -> Result
     ) async throws -> Result {
         var configuration = WebSocketClientConfiguration()
+        // TLS without optimisation, on a busy machine, is slow.
+        configuration.connectTimeout = .seconds(60)
+        configuration.endpoint.handshakeTimeout = .seconds(60)
         configuration.tls = tls
         return try await WebSocketClient.connect(
             to: "wss://\(host):\(address.port ?? 0)\(path)", configuration: configuration, handler: body)

@@ -10,6 +10,7 @@ extension WebSocketServer {
         configure: (inout WebSocketServerConfiguration) -> Void = { _ in }
     ) -> WebSocketServer {
         var configuration = WebSocketServerConfiguration()
+        configuration.endpoint.handshakeTimeout = .seconds(60)
         configuration.logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         configure(&configuration)
         return WebSocketServer(address: address, configuration: configuration)
