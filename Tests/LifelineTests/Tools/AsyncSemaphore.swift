@@ -1,4 +1,4 @@
-import Synchronization
+import LifelineLocks
 
 /// Lets a number of tasks work at once. The others wait, and go on in the order in which they came.
 final class AsyncSemaphore: Sendable {
@@ -7,10 +7,10 @@ final class AsyncSemaphore: Sendable {
         var waiting: [CheckedContinuation<Void, Never>] = []
     }
 
-    private let state: Mutex<State>
+    private let state: Lock<State>
 
     init(_ atOnce: Int) {
-        state = Mutex(State(free: atOnce))
+        state = Lock(State(free: atOnce))
     }
 
     /// Waits until fewer than the given number of tasks work.
