@@ -12,7 +12,7 @@ package struct ClientLoops: Sendable {
     ///   - count: The number of loops, each with a thread of its own.
     ///   - usesTLS: Whether the connections are to be those of `wss`.
     package init(_ choice: WebSocketEngine, count: Int, usesTLS: Bool) throws(WebSocketError) {
-        engine = try Engines.engine(choice, loopCount: count, usesTLS: usesTLS)
+        engine = try EngineFactory.engine(choice, loopCount: count, usesTLS: usesTLS)
         loops = engine.loops
     }
 

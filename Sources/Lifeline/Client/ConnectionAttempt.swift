@@ -17,7 +17,7 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
     typealias MakeHandler = @Sendable (WebSocketHandshake) -> any OnLoopHandler
 
     /// The connection's number.
-    let id = Engines.nextConnectionID()
+    let id = ConnectionID.next()
     /// What the connection is made with.
     let settings: ConnectionSettings
     private let handshake: ClientHandshake

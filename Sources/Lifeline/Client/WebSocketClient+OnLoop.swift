@@ -24,7 +24,7 @@ extension WebSocketClient {
         makeHandler: @escaping @Sendable (WebSocketHandshake) -> any OnLoopHandler
     ) async throws(WebSocketError) -> CloseOutcome {
         let url = try WebSocketURL(url)
-        let engine = try Engines.engine(configuration.engine, loopCount: nil, usesTLS: url.isSecure)
+        let engine = try EngineFactory.engine(configuration.engine, loopCount: nil, usesTLS: url.isSecure)
         let socket = try await open(
             url, configuration, engine, on: engine.nextLoop(), makeHandler: makeHandler)
         return await withTaskCancellationHandler {

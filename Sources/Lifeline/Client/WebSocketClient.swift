@@ -31,7 +31,7 @@ public enum WebSocketClient {
         handler: nonisolated(nonsending) (WebSocket) async throws -> Result
     ) async throws -> Result {
         let url = try WebSocketURL(url)
-        let engine = try Engines.engine(configuration.engine, loopCount: nil, usesTLS: url.isSecure)
+        let engine = try EngineFactory.engine(configuration.engine, loopCount: nil, usesTLS: url.isSecure)
         let loop = engine.nextLoop()
         // The task is on the loop before the connection is, so that it takes what comes with the server's answer.
         let executor = configuration.handlesOnLoop ? loop : nil

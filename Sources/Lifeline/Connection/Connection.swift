@@ -98,7 +98,7 @@ package final class Connection {
     var wasOpened = false
     @exclusivity(unchecked) private(set) var isTerminated = false
     /// What there is only now and then.
-    @exclusivity(unchecked) var extras: ConnectionExtras?
+    @exclusivity(unchecked) var coldState: ConnectionColdState?
 
     /// What input that is held waits for.
     enum InputHold {
@@ -132,7 +132,7 @@ package final class Connection {
         /// Nobody at the moment; messages go to the inbox.
         case nobody
         /// A handler on the loop.
-        case handler(OnLoopReceiver)
+        case handler(any ConnectionReceiver)
         /// A task that will pull from the input on the loop.
         case task(UnsafeContinuation<Void, Never>)
         /// A task that does not run on the loop, which gets a copy.

@@ -75,17 +75,3 @@ struct Outbox {
         return continuations + messages[head...]
     }
 }
-
-/// A data frame that owns its payload.
-struct OutboundFrame: Sendable {
-    var kind: MessageKind
-    var position: FragmentPosition
-    var payload: ByteBuffer
-    /// Whether it is to be compressed, where that is agreed.
-    var compress = MessageCompression.automatic
-    /// The message with this payload that goes to many, so that it is compressed once.
-    var prepared: PreparedMessage?
-
-    /// Whether the frame continues a message.
-    var isContinuation: Bool { position == .middle || position == .last }
-}

@@ -1,7 +1,7 @@
 import LifelineCore
 
 /// A handler on the loop with its connection, in one reference.
-final class OnLoopReceiver {
+final class OnLoopReceiver: ConnectionReceiver {
     private let handler: any OnLoopHandler
     private let socket: OnLoopWebSocket
 

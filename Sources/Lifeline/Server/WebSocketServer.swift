@@ -154,11 +154,11 @@ public struct WebSocketServer: Service {
             throw WebSocketError(.invalidConfiguration, "the origin policy: \(invalid)")
         }
         let tls = try configuration.tls.map(TLSContext.init)
-        let engine = try Engines.engine(
+        let engine = try EngineFactory.engine(
             configuration.engine, loopCount: configuration.loopCount, usesTLS: tls != nil)
-        let serving = Serving(configuration: configuration, routes: routes, scheme: tls == nil ? "ws" : "wss")
+        let runtime = ServerRuntime(configuration: configuration, routes: routes, scheme: tls == nil ? "ws" : "wss")
         do throws(WebSocketError) {
-            let listener = try await Listener.listen(at: address, serving, engine, tls)
+            let listener = try await Listener.listen(at: address, runtime, engine, tls)
             configuration.logger.info(
                 "listening", metadata: ["address": "\(listener.address)", "engine": "\(engine.name)"])
             return listener

@@ -23,7 +23,7 @@ extension Endpoint {
         let initiator: CloseOutcome.Initiator
         if let closeSent {
             // An answer repeats the code. Another code, or one that came before ours was written, crossed it.
-            initiator = extras?.control.close != nil || received.code != closeSent.code ? .both : .local
+            initiator = coldState?.control.close != nil || received.code != closeSent.code ? .both : .local
         } else {
             initiator = .peer
             // The peer's code is echoed.

@@ -3,11 +3,11 @@ extension Endpoint {
     /// The control frames that the next ``drainOutput(random:_:)`` will hand out, in order.
     package var pendingControlFrames: [(opcode: Opcode, payload: [UInt8])] {
         var frames: [(opcode: Opcode, payload: [UInt8])] = []
-        if let payload = extras?.control.pongPayload { frames.append((.pong, payload)) }
-        if let number = extras?.control.ping {
+        if let payload = coldState?.control.pongPayload { frames.append((.pong, payload)) }
+        if let number = coldState?.control.ping {
             frames.append((.ping, withUnsafeBytes(of: number.bigEndian) { Array($0) }))
         }
-        if let close = extras?.control.close { frames.append((.close, close.payload)) }
+        if let close = coldState?.control.close { frames.append((.close, close.payload)) }
         return frames
     }
 }

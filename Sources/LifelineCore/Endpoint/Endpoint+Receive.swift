@@ -86,7 +86,7 @@ extension Endpoint {
         _ input: inout ReadBuffer, at now: Instant
     ) throws(ProtocolViolation) -> Event? {
         var payload = reader.readPayload(&input)
-        if reader.isInsideFrame || extras?.controlPayload.isEmpty == false {
+        if reader.isInsideFrame || coldState?.controlPayload.isEmpty == false {
             if let base = payload.baseAddress { extra.controlPayload.append(base, count: payload.count) }
             guard !reader.isInsideFrame else { return nil }
             controlPayloadIsDelivered = true

@@ -55,7 +55,7 @@ extension Endpoint {
     /// Whether ``drainOutput(random:_:)`` has something to hand out.
     @inline(__always)
     public var hasOutput: Bool {
-        extras?.control.isEmpty == false || handshake?.output.isEmpty == false
+        coldState?.control.isEmpty == false || handshake?.output.isEmpty == false
     }
 
     /// Whether a head of the opening handshake waits to be written; frames must not overtake it.
@@ -71,15 +71,15 @@ extension Endpoint {
             handshake.output = []
             if phase == .open { self.handshake = nil }
         }
-        guard let extras else { return }
-        if let pong = extras.control.pong.take() {
+        guard let coldState else { return }
+        if let pong = coldState.control.pong.take() {
             writeControl(.pong, UnsafeRawBufferPointer(pong.bytes), &random, write)
         }
-        if let number = extras.control.ping.take() {
+        if let number = coldState.control.ping.take() {
             var payload = number.bigEndian
             withUnsafeBytes(of: &payload) { writeControl(.ping, $0, &random, write) }
         }
-        if let close = extras.control.close.take() {
+        if let close = coldState.control.close.take() {
             close.payload.withUnsafeBytes { writeControl(.close, $0, &random, write) }
         }
         releaseExtras()

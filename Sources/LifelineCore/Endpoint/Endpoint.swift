@@ -32,7 +32,7 @@ public struct Endpoint: ~Copyable {
     public internal(set) var phase: Phase = .opening
     /// How the connection ended; `nil` until it is decided.
     public internal(set) var outcome: CloseOutcome? {
-        get { extras?.outcome }
+        get { coldState?.outcome }
         set {
             extra.outcome = newValue
             hasOutcome = newValue != nil
@@ -42,7 +42,7 @@ public struct Endpoint: ~Copyable {
     public private(set) var hasOutcome = false
     /// Why a client's opening handshake failed, where the server's answer was the reason.
     public internal(set) var handshakeFailure: HandshakeFailure? {
-        get { extras?.handshakeFailure }
+        get { coldState?.handshakeFailure }
         set { extra.handshakeFailure = newValue }
     }
     /// What the transport is to do once all output is written. The driver clears it when it has been done.
@@ -61,7 +61,7 @@ public struct Endpoint: ~Copyable {
     var reader: FrameReader
     var heartbeat: Heartbeat
     /// What there is only now and then.
-    var extras: EndpointExtras?
+    var coldState: EndpointColdState?
     /// What compression needs; `nil` where none was agreed on.
     var compression: CompressionState?
 
@@ -84,7 +84,7 @@ public struct Endpoint: ~Copyable {
     /// When the closing handshake, or the end of TCP after it, is given up.
     var endDeadline: Instant?
     /// The Close frame that this side has asked to send.
-    var closeSent: CloseFrame? { extras?.closeSent }
+    var closeSent: CloseFrame? { coldState?.closeSent }
 
     /// A server's side of a connection that was just accepted.
     ///
@@ -243,7 +243,7 @@ public struct Endpoint: ~Copyable {
             compression?.advance(to: now)
             switch heartbeat.advance(to: now) {
             case .nothing: break
-            case .ping: if extras?.control.ping == nil { _ = ping(at: now) }
+            case .ping: if coldState?.control.ping == nil { _ = ping(at: now) }
             case .peerIsDead: giveUpSilentPeer(at: now)
             }
         case .closing:
@@ -299,7 +299,7 @@ public struct Endpoint: ~Copyable {
 
     /// Ends TCP without waiting for the peer any longer.
     private mutating func endNow() {
-        extras?.control = ControlOutput()
+        coldState?.control = ControlOutput()
         handshake?.output = []
         transportRequest = .abort
         phase = .closed
@@ -310,19 +310,19 @@ public struct Endpoint: ~Copyable {
         if handshake?.output.isEmpty == true { handshake = nil }
     }
 
-    /// The same as ``extras``, made where there is none.
-    var extra: EndpointExtras {
+    /// The same as ``coldState``, made where there is none.
+    var extra: EndpointColdState {
         mutating get {
-            if let extras { return extras }
-            let made = EndpointExtras()
-            extras = made
+            if let coldState { return coldState }
+            let made = EndpointColdState()
+            coldState = made
             return made
         }
     }
 
     /// Frees what there was only for a while.
     mutating func releaseExtras() {
-        if let extras, extras.isEmpty { self.extras = nil }
+        if let coldState, coldState.isEmpty { self.coldState = nil }
     }
 
     /// Frees what the event before lent out.
@@ -333,7 +333,7 @@ public struct Endpoint: ~Copyable {
             assemblyIsDelivered = false
         }
         if controlPayloadIsDelivered {
-            extras?.controlPayload.removeAll()
+            coldState?.controlPayload.removeAll()
             controlPayloadIsDelivered = false
             releaseExtras()
         }

@@ -52,7 +52,7 @@ struct ReceivingTests {
         server.receive(.text("frag", isFinal: false), .continuation("mented", isFinal: true))
         server.receive([])
         #expect(server.events == [.text("fragmented")])
-        let isEmpty = server.endpoint.assembly.isEmpty && server.endpoint.extras == nil
+        let isEmpty = server.endpoint.assembly.isEmpty && server.endpoint.coldState == nil
         #expect(isEmpty)
     }
 

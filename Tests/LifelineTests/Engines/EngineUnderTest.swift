@@ -109,10 +109,10 @@ struct EngineUnderTest: Sendable, CustomTestStringConvertible {
         var table = Routes()
         routes(&table)
         let engine = try make()
-        let serving = Serving(configuration: server.configuration, routes: table, scheme: "ws")
+        let runtime = ServerRuntime(configuration: server.configuration, routes: table, scheme: "ws")
         let listener: Listener
         do {
-            listener = try await Listener.listen(at: address, serving, engine, nil)
+            listener = try await Listener.listen(at: address, runtime, engine, nil)
         } catch {
             await engine.shutDown()
             throw error
@@ -127,7 +127,7 @@ struct EngineUnderTest: Sendable, CustomTestStringConvertible {
         await listener.shutDown()
         let time = start.duration(to: .now)
         #expect(time < server.configuration.shutdownTimeout + .seconds(8), "\(name): the shutdown took \(time)")
-        #expect(serving.isIdle, "\(name)")
+        #expect(runtime.isIdle, "\(name)")
         let begun = recorder.words.count { $0 == "connected" }
         #expect(recorder.words.count { $0 == "TCP ended" } == begun, "\(name): \(recorder.words)")
     }

@@ -320,7 +320,7 @@ final class ExplorerWorld {
         if let client, !client.hasEnded { problem(.client, "connecting has not returned") }
         client?.forget()
         if !simulation.loop.connections.isEmpty { problems.append("connections are left on the loop") }
-        if !simulation.serving.isIdle { problems.append("the server is not idle") }
+        if !simulation.runtime.isIdle { problems.append("the server is not idle") }
         let stopped = shutdown ?? simulation.shutDown()
         simulation.run()
         if !stopped.hasEnded { problems.append("the server's shutdown does not end") }

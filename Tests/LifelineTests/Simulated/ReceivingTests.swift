@@ -88,7 +88,7 @@ import Testing
             }
         }
         let client = simulation.openRawClient()
-        simulation.serving.cancelHandlers()
+        simulation.runtime.cancelHandlers()
         simulation.run()
         #expect(ended.values == [.cancelled])
         #expect(try client.takeFrames().map(\.closeCode) == [1001])

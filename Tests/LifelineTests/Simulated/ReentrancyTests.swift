@@ -36,10 +36,10 @@ struct ReentrancyTests {
         let loop = Loop(driver: network, random: RandomPool(SplitMix64(seed: 1)))
         var routes = Routes()
         routes.add("/", Route(subprotocols: [], target: .onLoop { _ in RecordingEcho(recorder: recorder) }))
-        let serving = Serving(configuration: WebSocketServerConfiguration(), routes: routes, scheme: "ws")
+        let runtime = ServerRuntime(configuration: WebSocketServerConfiguration(), routes: routes, scheme: "ws")
         let transport = ReportingTransport()
         let connection = Connection(
-            loop: loop, id: 1, transport: transport, owner: serving, settings: ConnectionSettings(BufferLimits(), []),
+            loop: loop, id: 1, transport: transport, owner: runtime, settings: ConnectionSettings(BufferLimits(), []),
             endpoint: Endpoint(server: .server, at: network.now(), random: &loop.random))
         transport.connection = connection
         connection.established()

@@ -34,7 +34,7 @@ import Testing
         let before = simulation.rawClient()
         simulation.run()
         let openBefore = simulation.openRawClient()
-        simulation.serving.beginShutdown()
+        simulation.runtime.beginShutdown()
         before.send(.request("/"))
         simulation.run()
         #expect(before.takeText().hasPrefix("HTTP/1.1 503 "))
@@ -81,7 +81,7 @@ import Testing
             }
         }
         let client = simulation.openRawClient()
-        let waiting = simulation.start { await simulation.serving.waitUntilIdle() }
+        let waiting = simulation.start { await simulation.runtime.waitUntilIdle() }
         let shutdown = simulation.shutDown()
         simulation.run()
         #expect(!waiting.hasEnded && !shutdown.hasEnded, "the connection is open")

@@ -42,7 +42,7 @@ struct OnLoopClientTests {
 
     /// Every engine that is to be had here.
     static let engines: [WebSocketEngine] = WebSocketEngine.all.filter { engine in
-        (try? Engines.engine(engine, loopCount: nil, usesTLS: false)) != nil
+        (try? EngineFactory.engine(engine, loopCount: nil, usesTLS: false)) != nil
     }
 
     private static func configuration(_ engine: WebSocketEngine = .automatic) -> WebSocketClientConfiguration {

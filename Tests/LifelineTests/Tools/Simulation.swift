@@ -21,7 +21,7 @@ final class Simulation: @unchecked Sendable {
     let engine: SimulatedEngine
     var network: SimulatedNetwork { engine.network }
     var loop: Loop { engine.loop }
-    let serving: Serving
+    let runtime: ServerRuntime
     let serverEvents: EventRecorder
     let clientEvents: EventRecorder
     /// How connections that are made from here on behave.
@@ -52,11 +52,11 @@ final class Simulation: @unchecked Sendable {
         configure(&configuration)
         var table = Routes()
         routes(&table)
-        serving = Serving(configuration: configuration, routes: table, scheme: "ws")
+        runtime = ServerRuntime(configuration: configuration, routes: table, scheme: "ws")
         self.observes = observes
         network.whenRestless = { Issue.record("the simulated network does not come to rest") }
-        let listening = start { [serving, engine] in
-            try await Listener.listen(at: .hostname("server.example.com", port: 80), serving, engine, nil)
+        let listening = start { [runtime, engine] in
+            try await Listener.listen(at: .hostname("server.example.com", port: 80), runtime, engine, nil)
         }
         run()
         do {
@@ -206,7 +206,7 @@ final class Simulation: @unchecked Sendable {
 
     /// Ends handlers that wait for what never comes.
     deinit {
-        serving.cancelHandlers()
+        runtime.cancelHandlers()
         network.run()
         engine.tearDown()
     }

@@ -1,5 +1,5 @@
 /// What a connection has only when something is up: control frames on their way, and the end. An idle one has none of it.
-final class EndpointExtras {
+final class EndpointColdState {
     /// The control frames that wait to be written.
     var control = ControlOutput()
     /// The payload of a control frame that came in pieces.

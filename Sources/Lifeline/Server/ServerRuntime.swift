@@ -4,7 +4,7 @@ import LifelineLocks
 import Logging
 
 /// A running server: answers requests, starts handlers, and knows what is open.
-final class Serving: ConnectionOwner, ConnectionAcceptor {
+final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     private struct State {
         var isShuttingDown = false
         /// When it was last told that no connection could be accepted.
@@ -54,7 +54,7 @@ final class Serving: ConnectionOwner, ConnectionAcceptor {
 
     func makeConnection(on loop: Loop, over transport: any Transport, remoteAddress: String) -> Connection {
         Connection(
-            loop: loop, id: Engines.nextConnectionID(), transport: transport, remoteAddress: remoteAddress, owner: self,
+            loop: loop, id: ConnectionID.next(), transport: transport, remoteAddress: remoteAddress, owner: self,
             settings: connectionSettings,
             endpoint: Endpoint(
                 server: endpointConfiguration, at: loop.driver.now(), random: &loop.random, memory: loop.memory))
@@ -110,7 +110,7 @@ final class Serving: ConnectionOwner, ConnectionAcceptor {
             return
         }
         metrics.closed(outcome)
-        logger.info("closed", metadata: Serving.metadata(of: connection, outcome))
+        logger.info("closed", metadata: ServerRuntime.metadata(of: connection, outcome))
     }
 
     /// The metadata of the log line for a connection that was open. Built only if the logger writes that line.

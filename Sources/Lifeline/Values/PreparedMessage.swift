@@ -65,10 +65,3 @@ public final class PreparedMessage: Sendable {
         }
     }
 }
-
-extension OutboundFrame {
-    /// A message that goes to many.
-    init(_ message: PreparedMessage) {
-        self.init(kind: message.kind, position: .only, payload: message.payload, prepared: message)
-    }
-}

@@ -27,7 +27,7 @@ struct DroppedMessages {
 }
 
 /// What a connection has only when something is up. An idle one has none of it.
-final class ConnectionExtras {
+final class ConnectionColdState {
     /// Bytes that are not parsed yet: behind a request that waits for its answer, or behind more than the inbox takes.
     @exclusivity(unchecked) var held: [UInt8] = []
     /// How many of them have been parsed.
@@ -52,65 +52,65 @@ final class ConnectionExtras {
 
 extension Connection {
     /// Made where there are none.
-    private var extra: ConnectionExtras {
-        if let extras { return extras }
-        let made = ConnectionExtras()
-        extras = made
+    private var extra: ConnectionColdState {
+        if let coldState { return coldState }
+        let made = ConnectionColdState()
+        coldState = made
         return made
     }
 
     var held: [UInt8] {
-        get { extras?.held ?? [] }
+        get { coldState?.held ?? [] }
         _modify { yield &extra.held }
     }
 
     var heldStart: Int {
-        get { extras?.heldStart ?? 0 }
+        get { coldState?.heldStart ?? 0 }
         _modify { yield &extra.heldStart }
     }
 
     var partial: Inbox.Item? {
-        get { extras?.partial }
+        get { coldState?.partial }
         _modify { yield &extra.partial }
     }
 
     var droppedMessages: DroppedMessages {
-        get { extras?.droppedMessages ?? DroppedMessages() }
+        get { coldState?.droppedMessages ?? DroppedMessages() }
         _modify { yield &extra.droppedMessages }
     }
 
     var pings: [PingWaiter] {
-        get { extras?.pings ?? [] }
+        get { coldState?.pings ?? [] }
         _modify { yield &extra.pings }
     }
 
     var terminationWaiters: [UnsafeContinuation<Void, Never>] {
-        get { extras?.terminationWaiters ?? [] }
+        get { coldState?.terminationWaiters ?? [] }
         _modify { yield &extra.terminationWaiters }
     }
 
     var transportError: (any Error)? {
-        get { extras?.transportError }
+        get { coldState?.transportError }
         _modify { yield &extra.transportError }
     }
 
     var observedHeader: FrameHeader? {
-        get { extras?.observedHeader }
+        get { coldState?.observedHeader }
         _modify { yield &extra.observedHeader }
     }
 
     var observedIncoming: LifecycleEvent.MessageSummary? {
-        get { extras?.observedIncoming }
+        get { coldState?.observedIncoming }
         _modify { yield &extra.observedIncoming }
     }
 
     var observedOutgoing: LifecycleEvent.MessageSummary? {
-        get { extras?.observedOutgoing }
+        get { coldState?.observedOutgoing }
         _modify { yield &extra.observedOutgoing }
     }
 
     var observedFull: Bool {
-        get { extras?.observedFull ?? false }
+        get { coldState?.observedFull ?? false }
         _modify { yield &extra.observedFull }
     }
 }

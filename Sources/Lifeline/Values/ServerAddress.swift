@@ -1,0 +1,33 @@
+/// Where a server listens.
+public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
+    package enum Storage: Hashable, Sendable {
+        case hostname(String, port: Int)
+        case unixDomainSocket(String)
+    }
+
+    package let storage: Storage
+
+    /// A name or an address, and a port; port 0 picks a free one.
+    public static func hostname(_ host: String, port: Int) -> ServerAddress {
+        ServerAddress(storage: .hostname(host, port: port))
+    }
+
+    /// A Unix domain socket at a path.
+    public static func unixDomainSocket(path: String) -> ServerAddress {
+        ServerAddress(storage: .unixDomainSocket(path))
+    }
+
+    /// The port, or `nil` for a Unix domain socket.
+    public var port: Int? {
+        guard case .hostname(_, let port) = storage else { return nil }
+        return port
+    }
+
+    /// `host:port`, or the path.
+    public var description: String {
+        switch storage {
+        case .hostname(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unixDomainSocket(let path): path
+        }
+    }
+}
