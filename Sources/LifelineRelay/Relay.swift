@@ -134,7 +134,7 @@ package final class Relay: Sendable {
     func nextConnectionID() -> UInt64 { lastConnection.wrappingAdd(1, ordering: .relaxed).newValue }
 
     func tell(_ connection: UInt64, _ kind: RelayEvent.Kind) {
-        let now = Instant(nanoseconds: Int64(clamping: NIODeadline.now().uptimeNanoseconds))
+        let now = MonotonicInstant(nanoseconds: Int64(clamping: NIODeadline.now().uptimeNanoseconds))
         observer(RelayEvent(connection: connection, instant: now, kind: kind))
     }
 

@@ -8,7 +8,7 @@ final class RelayEnd: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    let side: RelaySide
+    let side: WebSocketRole
     private let connection: RelayedConnection
     private let tls: (any ChannelHandler)?
     private var context: ChannelHandlerContext?
@@ -24,7 +24,7 @@ final class RelayEnd: ChannelInboundHandler {
     /// Whether bytes can pass: TCP stands, and TLS where there is some.
     private(set) var isOpen = false
 
-    init(_ side: RelaySide, _ connection: RelayedConnection, _ tls: (any ChannelHandler)?) {
+    init(_ side: WebSocketRole, _ connection: RelayedConnection, _ tls: (any ChannelHandler)?) {
         self.side = side
         self.connection = connection
         self.tls = tls

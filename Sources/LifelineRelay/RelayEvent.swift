@@ -2,17 +2,6 @@ package import Lifeline
 package import LifelineCore
 package import NIOCore
 
-/// One of the two sides between which a relay stands.
-package enum RelaySide: String, Hashable, Sendable {
-    /// Whoever has connected to the relay.
-    case client
-    /// Whom the relay has connected to.
-    case server
-
-    /// The other side.
-    package var peer: RelaySide { self == .client ? .server : .client }
-}
-
 /// What a relay does to a connection on purpose.
 package enum RelayFault: String, Hashable, Sendable, CaseIterable {
     /// Bytes, and ends, are swallowed; both connections stay open, as if a cable had been pulled.
@@ -38,21 +27,21 @@ package struct RelayEvent: Sendable {
         /// A client has connected, from this address.
         case accepted(peer: String)
         /// TLS stands with a side.
-        case secured(RelaySide, LifecycleEvent.TLSSummary)
+        case secured(WebSocketRole, LifecycleEvent.TLSSummary)
         /// The connection to the server stands, at this address.
         case connected(peer: String)
         /// There is none, and why.
         case notConnected(reason: String)
         /// A side has sent bytes, which are passed on.
-        case bytes(ByteBuffer, from: RelaySide)
+        case bytes(ByteBuffer, from: WebSocketRole)
         /// A side sends no more.
-        case finished(RelaySide)
+        case finished(WebSocketRole)
         /// A side's connection has failed, or been reset.
-        case failed(RelaySide, reason: String)
+        case failed(WebSocketRole, reason: String)
         /// A side is read no more for now, since the other does not take.
-        case paused(RelaySide)
+        case paused(WebSocketRole)
         /// It is read again.
-        case resumed(RelaySide)
+        case resumed(WebSocketRole)
         /// Something was done to the connection on purpose.
         case fault(RelayFault, RelayFault.Threshold)
         /// Both connections are over.
@@ -62,7 +51,7 @@ package struct RelayEvent: Sendable {
     /// The connection's number at the relay, from 1 on.
     package let connection: UInt64
     /// When it happened.
-    package let instant: Instant
+    package let instant: MonotonicInstant
     /// What happened.
     package let kind: Kind
 }

@@ -73,9 +73,9 @@ final class RelayedConnection {
         }
     }
 
-    private func end(_ side: RelaySide) -> RelayEnd? { side == .client ? client : server }
+    private func end(_ side: WebSocketRole) -> RelayEnd? { side == .client ? client : server }
 
-    private func with<Result>(_ side: RelaySide, _ body: (inout Lane) -> Result) -> Result {
+    private func with<Result>(_ side: WebSocketRole, _ body: (inout Lane) -> Result) -> Result {
         side == .client ? body(&fromClient) : body(&fromServer)
     }
 
@@ -104,7 +104,7 @@ final class RelayedConnection {
     }
 
     /// Bytes can pass to and from a side.
-    func opened(_ side: RelaySide, _ tls: LifecycleEvent.TLSSummary?) {
+    func opened(_ side: WebSocketRole, _ tls: LifecycleEvent.TLSSummary?) {
         if side == .server { tell(.connected(peer: server?.peer ?? "unknown")) }
         if let tls { tell(.secured(side, tls)) }
         switch side {
@@ -149,7 +149,7 @@ final class RelayedConnection {
     }
 
     /// No connection comes about.
-    private func failedToOpen(_ side: RelaySide, _ reason: String) {
+    private func failedToOpen(_ side: WebSocketRole, _ reason: String) {
         isConnecting = false
         if !isOver {
             isOver = true
@@ -162,7 +162,7 @@ final class RelayedConnection {
 
     // MARK: What passes
 
-    func received(_ bytes: ByteBuffer, from side: RelaySide) {
+    func received(_ bytes: ByteBuffer, from side: WebSocketRole) {
         if side == .server { rewriter?.follow(bytes) }
         // What counts, and is told of, is what is passed on.
         var rest = side == .client ? rewriter?.rewrite(bytes) ?? bytes : bytes
@@ -175,25 +175,25 @@ final class RelayedConnection {
         if rest.readableBytes > 0 { pass(rest, from: side) }
     }
 
-    private func pass(_ bytes: ByteBuffer, from side: RelaySide) {
+    private func pass(_ bytes: ByteBuffer, from side: WebSocketRole) {
         guard !isSwallowing else { return }
         count += bytes.readableBytes
         tell(.bytes(bytes, from: side))
         forward(.bytes(bytes), from: side)
     }
 
-    func readCompleted(_ side: RelaySide) {
+    func readCompleted(_ side: WebSocketRole) {
         end(side.peer)?.flush()
         requestRead(side)
     }
 
     /// A side takes bytes again.
-    func drained(_ side: RelaySide) {
+    func drained(_ side: WebSocketRole) {
         requestRead(side.peer)
     }
 
     /// A side sends no more.
-    func finished(_ side: RelaySide) {
+    func finished(_ side: WebSocketRole) {
         tell(.finished(side))
         if !isOver { forwardEnd(.finish, from: side) }
     }
@@ -225,7 +225,7 @@ final class RelayedConnection {
         }
     }
 
-    private func forwardEnd(_ item: Item, from side: RelaySide) {
+    private func forwardEnd(_ item: Item, from side: WebSocketRole) {
         guard isSwallowing else { return forward(item, from: side) }
         // The other side hears nothing, though it is not kept for ever.
         if end(side.peer)?.inputHasEnded ?? true {
@@ -235,7 +235,7 @@ final class RelayedConnection {
         }
     }
 
-    private func forward(_ item: Item, from side: RelaySide) {
+    private func forward(_ item: Item, from side: WebSocketRole) {
         // Where the other side has gone, nothing goes there any more.
         guard end(side.peer) != nil || !hasConnected else { return }
         let isEmpty = with(side) { $0.items.isEmpty }
@@ -261,7 +261,7 @@ final class RelayedConnection {
     }
 
     /// Passes on what is due of what a side has sent.
-    private func drain(_ side: RelaySide) {
+    private func drain(_ side: WebSocketRole) {
         guard let target = end(side.peer), target.isOpen else { return }
         let now = NIODeadline.now()
         while true {
@@ -288,7 +288,7 @@ final class RelayedConnection {
     // MARK: Back-pressure
 
     /// Reads a side on, where what it sends has somewhere to go.
-    private func requestRead(_ side: RelaySide) {
+    private func requestRead(_ side: WebSocketRole) {
         guard let source = end(side), source.isOpen else { return }
         let isFull = with(side) { $0.bytes >= Relay.maximumDelayedBytes }
         let target = end(side.peer)

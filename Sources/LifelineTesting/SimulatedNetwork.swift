@@ -12,13 +12,13 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
     package typealias Work = @Sendable () -> Void
 
     private struct Timed {
-        var instant: Instant
+        var instant: MonotonicInstant
         var work: Work
         /// Who is woken by it.
         var sleeper: Sleeper?
     }
 
-    package private(set) var instant = Instant(nanoseconds: 86_399_123_456_789)
+    package private(set) var instant = MonotonicInstant(nanoseconds: 86_399_123_456_789)
     /// For sizes and times that are left to chance.
     package var random: SplitMix64
     /// Runs tasks as if on other threads.
@@ -30,7 +30,7 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
     private let agenda: Agenda
     /// Work for later, in the order of its time.
     private var later: [Timed] = []
-    private var wakeUp: (instant: Instant, loop: Loop)?
+    private var wakeUp: (instant: MonotonicInstant, loop: Loop)?
 
     /// The most steps between two instants, after which something is going round in circles.
     private static let maximumSteps = 3_000_000
@@ -45,13 +45,13 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
 
     package var isOnLoop: Bool { !agenda.isElsewhere && pthread_equal(pthread_self(), thread) != 0 }
 
-    package func now() -> Instant { instant }
+    package func now() -> MonotonicInstant { instant }
 
     package func execute(_ work: @escaping Work) {
         agenda.add(work)
     }
 
-    package func wake(at instant: Instant, _ loop: Loop) {
+    package func wake(at instant: MonotonicInstant, _ loop: Loop) {
         wakeUp = (instant, loop)
     }
 
@@ -127,7 +127,7 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
     }
 
     /// When the next thing is due.
-    package var nextInstant: Instant? {
+    package var nextInstant: MonotonicInstant? {
         guard let wakeUp else { return later.first?.instant }
         return later.first.map { min($0.instant, wakeUp.instant) } ?? wakeUp.instant
     }

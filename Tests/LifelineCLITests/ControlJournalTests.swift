@@ -10,7 +10,8 @@ struct ControlJournalTests {
     private func observe(_ kind: LifecycleEvent.Kind, at milliseconds: Int64 = 0) {
         journal.observe(
             LifecycleEvent(
-                connectionID: 1, role: .client, instant: Instant(nanoseconds: milliseconds * 1_000_000), kind: kind))
+                connectionID: 1, role: .client, instant: MonotonicInstant(nanoseconds: milliseconds * 1_000_000),
+                kind: kind))
     }
 
     private func received(_ opcode: Opcode, isFinal: Bool = true, _ payload: [UInt8] = [], at milliseconds: Int64 = 0) {

@@ -11,12 +11,12 @@ struct WireWatchTests {
         (FrameHeader(opcode: opcode, payloadLength: UInt64(payload.count)), payload)
     }
 
-    private func sent(_ opcode: Opcode, by role: Role, _ payload: [UInt8] = []) -> Sighting {
+    private func sent(_ opcode: Opcode, by role: WebSocketRole, _ payload: [UInt8] = []) -> Sighting {
         let (header, preview) = frame(opcode, payload)
         return Sighting(role: role, event: .frameSent(header, preview: preview), time: .now)
     }
 
-    private func received(_ opcode: Opcode, by role: Role, _ payload: [UInt8] = []) -> Sighting {
+    private func received(_ opcode: Opcode, by role: WebSocketRole, _ payload: [UInt8] = []) -> Sighting {
         let (header, preview) = frame(opcode, payload)
         return Sighting(role: role, event: .frameReceived(header, preview: preview), time: .now)
     }

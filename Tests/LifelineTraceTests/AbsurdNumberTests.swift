@@ -132,7 +132,7 @@ import Testing
 
     // MARK: Through the decoder
 
-    private static let opening: [(TraceEvent.Observer, String)] = [
+    private static let opening: [(WebSocketRole, String)] = [
         (.client, "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
         (.server, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"),
     ]
@@ -148,7 +148,7 @@ import Testing
             [0x81, 0x81], [0x82, 0x82], [0x01, 0x80], [0x01, 0x00], [0xC1, 0xC2], [0x41, 0x80], [0x81, 0xF1],
             [0x81, 0x89], [0x81, 0x88], [0x81, 0x83], [0x81, 0x80],
         ]
-        for sender in [TraceEvent.Observer.client, .server] {
+        for sender in [WebSocketRole.client, .server] {
             for first in firsts {
                 let mask: UInt8 = sender == .client ? 0x80 : 0
                 let key: [UInt8] = sender == .client ? [1, 2, 3, 4] : []
@@ -157,7 +157,7 @@ import Testing
                 var decoder = ConversationDecoder(connection: 1, payloadLimit: .max)
                 let board = ConnectionBoard()
                 var events: [TraceEvent] = []
-                func read(_ bytes: [UInt8], _ sender: TraceEvent.Observer) {
+                func read(_ bytes: [UInt8], _ sender: WebSocketRole) {
                     events += bytes.withUnsafeBytes { decoder.read($0, from: sender, at: .max) }
                 }
                 read(Array(Self.opening[0].1.utf8), .client)
@@ -165,7 +165,7 @@ import Testing
                 read(Array((Self.opening[1].1 + agreement + "\r\n").utf8), .server)
                 for piece in [small, small, big, big] { read(piece, sender) }
                 events += decoder.ended(at: .min)
-                for event in events { board.record(event, at: Instant(nanoseconds: event.time)) }
+                for event in events { board.record(event, at: MonotonicInstant(nanoseconds: event.time)) }
                 _ = Self.draw(board.recording())
                 _ = Self.draw(Recording(events: events))
                 #expect(board.changes(since: 0).changed.first?.ended != nil)
@@ -180,7 +180,7 @@ import Testing
         for time in times {
             board.record(
                 TraceEvent(time: 0, connection: 1, observer: .server, kind: .roundTrip(nanoseconds: time)),
-                at: Instant(nanoseconds: time))
+                at: MonotonicInstant(nanoseconds: time))
         }
         _ = Self.draw(board.recording())
         var decoder = ConversationDecoder(connection: 1, payloadLimit: 0)

@@ -18,7 +18,7 @@ import Testing
         for (index, kind) in kinds.enumerated() {
             board.record(
                 TraceEvent(time: -1, connection: connection, observer: .server, kind: kind),
-                at: Instant(nanoseconds: start + Int64(index)))
+                at: MonotonicInstant(nanoseconds: start + Int64(index)))
         }
     }
 

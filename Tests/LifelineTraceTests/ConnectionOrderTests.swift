@@ -1,3 +1,4 @@
+import LifelineCore
 import LifelineTrace
 import Testing
 

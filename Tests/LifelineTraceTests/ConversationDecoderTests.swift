@@ -13,7 +13,7 @@ import Testing
 
     /// A frame with a mask where it is the client's.
     private static func frame(
-        _ first: UInt8, _ payload: [UInt8], from sender: TraceEvent.Observer, length: UInt64? = nil
+        _ first: UInt8, _ payload: [UInt8], from sender: WebSocketRole, length: UInt64? = nil
     ) -> [UInt8] {
         let mask: UInt8 = sender == .client ? 0x80 : 0
         let count = length ?? UInt64(payload.count)
@@ -31,7 +31,7 @@ import Testing
     }
 
     private struct Step {
-        var sender: TraceEvent.Observer
+        var sender: WebSocketRole
         var bytes: [UInt8]
 
         static func client(_ text: String) -> Step { Step(sender: .client, bytes: Array(text.utf8)) }

@@ -1,4 +1,5 @@
 import Foundation
+import LifelineCore
 import LifelineTrace
 import Testing
 

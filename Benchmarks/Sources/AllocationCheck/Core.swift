@@ -46,7 +46,7 @@ final class CoreRun {
     private var random = RandomPool()
     private let memory = MemoryPool()
     private var endpoint: Endpoint
-    private let now = Instant(nanoseconds: 0)
+    private let now = MonotonicInstant(nanoseconds: 0)
     /// A payload, and room for its frame.
     private let output = UnsafeMutableRawPointer.allocate(byteCount: 4_096, alignment: 16)
 
@@ -103,7 +103,7 @@ final class CoreRun {
     }
 
     private func send() {
-        do throws(SendError) {
+        do throws(Endpoint.SendError) {
             let header = try endpoint.dataFrame(.binary, payloadLength: 1_024, random: &random)
             _ = header.write(UnsafeRawBufferPointer(start: output, count: 1_024), to: output + 2_048)
         } catch {

@@ -117,9 +117,9 @@ func read(_ path: String) -> [UInt8] {
 final class Side {
     var endpoint: Endpoint
     var random = RandomPool()
-    let now = Instant(nanoseconds: 1_000_000_000)
+    let now = MonotonicInstant(nanoseconds: 1_000_000_000)
 
-    init(_ role: Role, _ configuration: EndpointConfiguration, memory: MemoryPool) {
+    init(_ role: WebSocketRole, _ configuration: EndpointConfiguration, memory: MemoryPool) {
         let agreement = configuration.compression!.parameters
         switch role {
         case .server:

@@ -20,7 +20,7 @@ private func read(_ input: FuzzInput) {
     guard let recording = try? HAR.read(String(decoding: input.remaining(), as: UTF8.self)) else { return }
     draw(recording, by: choice)
     _ = try? Recording(recording.text)
-    for side in [TraceEvent.Observer.client, .server] {
+    for side in [WebSocketRole.client, .server] {
         guard let replay = try? Replay(recording, connection: nil, side: side) else { continue }
         check(replay.end >= 0 && replay.steps.allSatisfy { $0.time >= 0 }, "a negative time")
     }

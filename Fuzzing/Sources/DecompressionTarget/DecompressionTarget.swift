@@ -7,7 +7,7 @@ import LifelineCore
 
 /// What is done to the connection besides.
 struct Choices {
-    var role: Role
+    var role: WebSocketRole
     var agreement: PerMessageDeflate
     var messageLimit: Int
     var frameLimit: Int
@@ -68,7 +68,7 @@ struct Choices {
 /// How the bytes are passed in.
 struct Manner {
     var isSplit = false
-    var delivery = Delivery.messages
+    var delivery = Endpoint.Delivery.messages
     /// Whether time passes between the pieces, so that an idle connection shrinks.
     var isSlow = false
     /// Whether the delivery changes between the pieces.

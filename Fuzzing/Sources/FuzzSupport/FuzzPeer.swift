@@ -6,7 +6,7 @@ import HTTPTypes
 public final class FuzzPeer {
     /// What has been received: messages as wholes, whichever way they were delivered.
     public struct Result: Hashable {
-        public var messages: [Message] = []
+        public var messages: [WebSocketMessage] = []
         public var pings = 0
         public var requests = 0
         public var violation: ProtocolViolation?
@@ -15,7 +15,7 @@ public final class FuzzPeer {
         public var output: [UInt8] = []
         public var phase: Endpoint.Phase = .opening
 
-        public struct Message: Hashable {
+        public struct WebSocketMessage: Hashable {
             public var kind: MessageKind
             public var payload: [UInt8]
 
@@ -28,7 +28,7 @@ public final class FuzzPeer {
 
     public var endpoint: Endpoint
     public private(set) var result = Result()
-    public private(set) var now = Instant(nanoseconds: 1_000_000_000)
+    public private(set) var now = MonotonicInstant(nanoseconds: 1_000_000_000)
     /// The bytes of the message that comes in chunks, so far.
     private var partial: [UInt8] = []
     private var isInsideMessage = false
@@ -235,7 +235,7 @@ extension FuzzPeer {
 
     /// One side of a connection that is open. What the other side said is the same each time, and is kept.
     public static func open(
-        _ role: Role, _ agreement: PerMessageDeflate, _ configuration: EndpointConfiguration
+        _ role: WebSocketRole, _ agreement: PerMessageDeflate, _ configuration: EndpointConfiguration
     ) -> FuzzPeer {
         let kept: (request: [UInt8], answer: [UInt8])
         if let heads = heads[agreement] {
@@ -270,7 +270,8 @@ extension FuzzPeer {
 
     /// A configuration whose compression takes its memory from a budget. It pings nobody.
     public static func configuration(
-        _ role: Role, _ budget: CompressionBudget, _ configure: (inout EndpointConfiguration) -> Void = { _ in }
+        _ role: WebSocketRole, _ budget: CompressionBudget,
+        _ configure: (inout EndpointConfiguration) -> Void = { _ in }
     ) -> EndpointConfiguration {
         var configuration: EndpointConfiguration = role == .server ? .server : .client
         configuration.heartbeat = .disabled

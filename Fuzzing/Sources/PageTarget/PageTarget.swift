@@ -43,7 +43,7 @@ private let board: ConnectionBoard = {
                 TraceEvent(
                     time: 0, connection: connection, observer: .server,
                     kind: .message(.sent, .init(isText: true, size: number, wireSize: number))),
-                at: Instant(nanoseconds: Int64(number)))
+                at: MonotonicInstant(nanoseconds: Int64(number)))
         }
     }
     return board

@@ -30,7 +30,7 @@ private func relay(_ input: FuzzInput) {
                 events += part.withUnsafeBytes { decoder.read($0, from: piece.sender, at: piece.time) }
             }
         }
-        for sender in [TraceEvent.Observer.client, .server] { events += decoder.finished(sender, at: .max) }
+        for sender in [WebSocketRole.client, .server] { events += decoder.finished(sender, at: .max) }
         events += decoder.ended(at: .max)
         check(events.count <= 2 * size + 16, "\(events.count) events of \(size) bytes")
         keep(events, flags, drawnBy: seed)
@@ -43,7 +43,7 @@ private func relay(_ input: FuzzInput) {
 
 /// Some of what one side sends.
 private struct Piece {
-    var sender: TraceEvent.Observer
+    var sender: WebSocketRole
     var bytes: [UInt8]
     var time: Int64
 }
@@ -69,7 +69,7 @@ private func pieces(_ input: inout FuzzInput, isLong: Bool) -> [Piece] {
     var rest = input.remaining()[...]
     var size = 0
     while let control = rest.popFirst() {
-        let sender: TraceEvent.Observer = control & 1 == 0 ? .client : .server
+        let sender: WebSocketRole = control & 1 == 0 ? .client : .server
         let time = absurdNumbers[Int(control >> 4)]
         var bytes: [UInt8] = []
         switch control >> 1 & 7 {
@@ -115,7 +115,7 @@ private func keep(_ events: [TraceEvent], _ flags: UInt8, drawnBy seed: UInt8) {
     options.maximumEvents = [0, 1, 3, 400][Int(flags >> 6)]
     options.maximumBytes = flags & 128 != 0 ? 20_000 : 64 << 20
     let board = ConnectionBoard(options: options)
-    for event in events.dropLast() { board.record(event, at: Instant(nanoseconds: event.time)) }
+    for event in events.dropLast() { board.record(event, at: MonotonicInstant(nanoseconds: event.time)) }
     let recording = board.recording(of: 1)
     check(recording.events.count <= max(options.maximumEvents, 1) + 1, "\(recording.events.count) events are kept")
     let kept = recording.events.reduce(0) { $0 + $1.approximateSize }
@@ -124,6 +124,6 @@ private func keep(_ events: [TraceEvent], _ flags: UInt8, drawnBy seed: UInt8) {
     draw(recording, by: seed)
     // Drawing takes longer than all else, and is the same for those that follow.
     live(Array(events.prefix(1000)))
-    if let last = events.last { board.record(last, at: Instant(nanoseconds: .min)) }
+    if let last = events.last { board.record(last, at: MonotonicInstant(nanoseconds: .min)) }
     check(board.changes(since: 0).changed.allSatisfy { $0.ended != nil }, "a connection has not ended")
 }

@@ -38,7 +38,7 @@ private func read(_ recording: Recording, _ choice: UInt8) {
         fatalError("what was written is not read: \(error)")
     }
     draw(recording, by: choice)
-    for side in [TraceEvent.Observer.client, .server] {
+    for side in [WebSocketRole.client, .server] {
         guard let replay = try? Replay(recording, connection: nil, side: side) else { continue }
         check(replay.steps.count <= 2 * recording.events.count, "too many steps")
         check(replay.end >= 0 && replay.steps.allSatisfy { $0.time >= 0 }, "a negative time")

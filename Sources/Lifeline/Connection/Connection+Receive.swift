@@ -145,7 +145,7 @@ extension Connection {
     /// Handles an event that is no message.
     ///
     /// - Returns: Whether to parse on.
-    private func handle(_ event: Event) -> Bool {
+    private func handle(_ event: Endpoint.Event) -> Bool {
         loop.spend(WorkBudget.event)
         switch event {
         case .inProgress:

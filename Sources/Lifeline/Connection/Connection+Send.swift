@@ -19,7 +19,7 @@ extension Connection {
     func write(
         _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer,
         _ compress: MessageCompression = .automatic
-    ) throws(SendError) {
+    ) throws(Endpoint.SendError) {
         if position == .only, payload.count <= 125, !isObserved {
             markDirty()
             let count = endpoint.pointee.writeShortMessage(kind, payload, to: output.reserve(payload.count &+ 16))
@@ -39,7 +39,7 @@ extension Connection {
     private func writeCompressed(
         _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer,
         _ compress: MessageCompression
-    ) throws(SendError) -> Bool {
+    ) throws(Endpoint.SendError) -> Bool {
         let compressed = endpoint.pointee.compress(payload, position, compress, at: loop.driver.tickTime)
         guard let compressed else { return false }
         let header = try endpoint.pointee.dataFrame(
@@ -52,7 +52,7 @@ extension Connection {
 
     private func writeAny(
         _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer
-    ) throws(SendError) {
+    ) throws(Endpoint.SendError) {
         let header = try endpoint.pointee.dataFrame(
             kind, position, payloadLength: payload.count, random: &loop.random)
         if isObserved { observeSent(kind, position, payload) }
@@ -70,15 +70,15 @@ extension Connection {
     }
 
     /// Writes a frame that owns its payload.
-    func write(_ frame: OutboundFrame) throws(SendError) {
+    func write(_ frame: OutboundFrame) throws(Endpoint.SendError) {
         if let prepared = frame.prepared { return try write(prepared) }
         guard frame.payload.readableBytes >= separatePayloadSize, endpoint.pointee.role == .server else {
-            return try withBytes(of: frame.payload) { (bytes) throws(SendError) in
+            return try withBytes(of: frame.payload) { (bytes) throws(Endpoint.SendError) in
                 try write(frame.kind, frame.position, bytes, frame.compress)
             }
         }
         if endpoint.pointee.compresses {
-            let isWritten = try withBytes(of: frame.payload) { (bytes) throws(SendError) in
+            let isWritten = try withBytes(of: frame.payload) { (bytes) throws(Endpoint.SendError) in
                 try writeCompressed(frame.kind, frame.position, bytes, frame.compress)
             }
             if isWritten { return }
@@ -92,7 +92,7 @@ extension Connection {
     }
 
     /// Writes a message that goes to many connections.
-    func write(_ message: PreparedMessage) throws(SendError) {
+    func write(_ message: PreparedMessage) throws(Endpoint.SendError) {
         guard let wire = message.compressed(for: endpoint) else {
             return try write(
                 OutboundFrame(kind: message.kind, position: .only, payload: message.payload, compress: .never))
@@ -118,10 +118,10 @@ extension Connection {
 
     /// Calls a function with the bytes of a buffer that outlives the call.
     private func withBytes<Value>(
-        of buffer: ByteBuffer, _ body: (UnsafeRawBufferPointer) throws(SendError) -> Value
-    ) throws(SendError) -> Value {
-        let result = buffer.withUnsafeReadableBytes { bytes -> Result<Value, SendError> in
-            do throws(SendError) {
+        of buffer: ByteBuffer, _ body: (UnsafeRawBufferPointer) throws(Endpoint.SendError) -> Value
+    ) throws(Endpoint.SendError) -> Value {
+        let result = buffer.withUnsafeReadableBytes { bytes -> Result<Value, Endpoint.SendError> in
+            do throws(Endpoint.SendError) {
                 return .success(try body(bytes))
             } catch {
                 return .failure(error)
@@ -219,7 +219,7 @@ extension Connection {
     @inline(__always)
     func enqueue(
         _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ compress: MessageCompression = .automatic
-    ) throws(SendError) -> Bool {
+    ) throws(Endpoint.SendError) -> Bool {
         if mustWaitForFragments {
             try enqueueInOutbox(
                 OutboundFrame(kind: kind, position: .only, payload: ByteBuffer(bytes: payload), compress: compress))
@@ -232,7 +232,7 @@ extension Connection {
     }
 
     /// The same with a message that goes to many.
-    func enqueue(_ message: PreparedMessage) throws(SendError) -> Bool {
+    func enqueue(_ message: PreparedMessage) throws(Endpoint.SendError) -> Bool {
         if mustWaitForFragments {
             try enqueueInOutbox(OutboundFrame(message))
         } else {
@@ -246,7 +246,7 @@ extension Connection {
     /// Writes a message now, and says whether it goes out; `false` where the connection is closing.
     @inline(__always)
     func canEnqueue(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) -> Bool {
-        do throws(SendError) {
+        do throws(Endpoint.SendError) {
             _ = try enqueue(kind, payload)
             return true
         } catch {
@@ -256,7 +256,7 @@ extension Connection {
 
     /// The same with a message that goes to many.
     func canEnqueue(_ message: PreparedMessage) -> Bool {
-        do throws(SendError) {
+        do throws(Endpoint.SendError) {
             _ = try enqueue(message)
             return true
         } catch {
@@ -277,7 +277,7 @@ extension Connection {
     }
 
     /// Keeps a message for the end of the fragmented one that is being sent, and of those that wait for it already.
-    private func enqueueInOutbox(_ frame: OutboundFrame) throws(SendError) {
+    private func enqueueInOutbox(_ frame: OutboundFrame) throws(Endpoint.SendError) {
         guard endpoint.pointee.phase == .open else { throw .notOpen }
         outbox.append(Outbox.Item(frame: frame, waiter: nil))
     }
@@ -309,7 +309,7 @@ extension Connection {
             unwritten -= item.unawaitedSize
             var result: Result<Void, WebSocketError> = .success(())
             if let frame = item.frame {
-                do throws(SendError) {
+                do throws(Endpoint.SendError) {
                     try write(frame)
                 } catch {
                     result = .failure(WebSocketError(error, outcome: outcome))

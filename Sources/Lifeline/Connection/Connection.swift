@@ -32,7 +32,7 @@ package final class Connection {
     /// What has been read from the socket in this turn and not been parsed.
     @exclusivity(unchecked) var input = ReadBuffer(UnsafeMutableRawBufferPointer(start: nil, count: 0))
     /// When this turn's bytes arrived.
-    @exclusivity(unchecked) var now: Instant
+    @exclusivity(unchecked) var now: MonotonicInstant
     /// What input waits for; it is held rather than parsed then.
     @exclusivity(unchecked) var hold: InputHold?
     @inline(__always) var inputIsHeld: Bool { hold != nil }
@@ -84,13 +84,13 @@ package final class Connection {
 
     /// Where the loop keeps this connection's deadline; negative once it does not.
     @exclusivity(unchecked) var deadlinePlace = -1
-    @exclusivity(unchecked) private(set) var deadline: Instant?
+    @exclusivity(unchecked) private(set) var deadline: MonotonicInstant?
     /// When a peer that takes nothing is given up; set while the transport is full.
-    @exclusivity(unchecked) private(set) var stallDeadline: Instant?
+    @exclusivity(unchecked) private(set) var stallDeadline: MonotonicInstant?
     /// What the transport had written when that was set.
     private var writtenBeforeStall = 0
     /// When a transport that should have ended is ended by force.
-    @exclusivity(unchecked) private(set) var finalDeadline: Instant?
+    @exclusivity(unchecked) private(set) var finalDeadline: MonotonicInstant?
     @exclusivity(unchecked) private(set) var isEnded = false
     /// Whether this side has ended its side of TCP.
     private(set) var outputHasEnded = false
@@ -149,9 +149,9 @@ package final class Connection {
     struct PingWaiter {
         var wait: Wait
         var number: UInt64
-        var sentAt: Instant
+        var sentAt: MonotonicInstant
         /// When the wait is given up.
-        var deadline: Instant
+        var deadline: MonotonicInstant
         var continuation: PingContinuation
     }
 
@@ -319,7 +319,7 @@ package final class Connection {
     }
 
     /// The deadline that was set has come.
-    func deadlineIsDue(at now: Instant) {
+    func deadlineIsDue(at now: MonotonicInstant) {
         self.now = now
         deadline = nil
         if let finalDeadline, now >= finalDeadline {

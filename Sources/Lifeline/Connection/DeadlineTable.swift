@@ -34,12 +34,12 @@ struct DeadlineTable {
 
     /// Sets the deadline at a place.
     @inline(__always)
-    mutating func set(_ deadline: Instant?, at place: Int) {
+    mutating func set(_ deadline: MonotonicInstant?, at place: Int) {
         deadlines[place] = deadline?.nanoseconds ?? .max
     }
 
     /// The connections whose deadline has come. Those have none until it is set again.
-    mutating func takeDue(at now: Instant) -> [Connection] {
+    mutating func takeDue(at now: MonotonicInstant) -> [Connection] {
         var due: [Connection] = []
         for place in deadlines.indices where deadlines[place] <= now.nanoseconds {
             deadlines[place] = .max
@@ -49,8 +49,8 @@ struct DeadlineTable {
     }
 
     /// The earliest deadline.
-    var earliest: Instant? {
+    var earliest: MonotonicInstant? {
         guard let least = deadlines.min(), least < .max else { return nil }
-        return Instant(nanoseconds: least)
+        return MonotonicInstant(nanoseconds: least)
     }
 }

@@ -27,7 +27,7 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
     package let memory = MemoryPool()
     @exclusivity(unchecked) private var deadlines = DeadlineTable()
     /// The instant for which the engine was asked to wake us.
-    @exclusivity(unchecked) private var nextWake = Instant(nanoseconds: .max)
+    @exclusivity(unchecked) private var nextWake = MonotonicInstant(nanoseconds: .max)
 
     /// Connections that have ended, until the loop comes round.
     @exclusivity(unchecked) private var removed: [Connection] = []
@@ -317,7 +317,7 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
     package var connections: ContiguousArray<Connection> { deadlines.all }
 
     /// Sets a connection's deadline.
-    func setDeadline(_ deadline: Instant?, of connection: Connection) {
+    func setDeadline(_ deadline: MonotonicInstant?, of connection: Connection) {
         assertOnLoop()
         guard connection.deadlinePlace >= 0 else { return }
         deadlines.set(deadline, at: connection.deadlinePlace)
@@ -327,7 +327,7 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
     /// Called by the engine at the instant it was asked for.
     package func timersAreDue() {
         assertOnLoop()
-        nextWake = Instant(nanoseconds: .max)
+        nextWake = MonotonicInstant(nanoseconds: .max)
         let now = driver.now()
         beginTurn()
         for connection in deadlines.takeDue(at: now) { connection.deadlineIsDue(at: now) }
@@ -335,13 +335,13 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
         if let earliest = deadlines.earliest { wake(at: earliest) }
     }
 
-    private func wake(at deadline: Instant) {
+    private func wake(at deadline: MonotonicInstant) {
         // Deadlines far off are rounded up to a quarter of a second, so that thousands of them share one sweep.
         let now = driver.now().nanoseconds
         let distance = deadline.nanoseconds - now
         let grain: Int64 = distance > 1_000_000_000 ? 250_000_000 : distance > 100_000_000 ? 10_000_000 : 1_000_000
         let (rounded, overflow) = deadline.nanoseconds.addingReportingOverflow(grain - deadline.nanoseconds % grain)
-        let instant = Instant(nanoseconds: overflow ? .max : rounded)
+        let instant = MonotonicInstant(nanoseconds: overflow ? .max : rounded)
         guard instant < nextWake else { return }
         nextWake = instant
         driver.wake(at: instant, self)

@@ -10,10 +10,10 @@ package protocol LoopDriver: AnyObject, Sendable {
     var isOnLoop: Bool { get }
 
     /// The time on the loop's monotonic clock.
-    func now() -> Instant
+    func now() -> MonotonicInstant
 
     /// The time at which what happens now was noticed: for the hot path, where asking the clock would cost too much.
-    var tickTime: Instant { get }
+    var tickTime: MonotonicInstant { get }
 
     /// Runs a function on the loop soon, also from outside of it.
     func execute(_ work: @escaping @Sendable () -> Void)
@@ -22,7 +22,7 @@ package protocol LoopDriver: AnyObject, Sendable {
     func executeNextRound(_ work: @escaping @Sendable () -> Void)
 
     /// Runs `Loop.timersAreDue` at an instant; a later call replaces an earlier one. On the loop only.
-    func wake(at instant: Instant, _ loop: Loop)
+    func wake(at instant: MonotonicInstant, _ loop: Loop)
 
     /// Where tasks run that are nobody's handler; `nil` for Swift's own threads.
     var backgroundExecutor: (any TaskExecutor)? { get }
@@ -34,7 +34,7 @@ package protocol LoopDriver: AnyObject, Sendable {
 }
 
 extension LoopDriver {
-    package var tickTime: Instant { now() }
+    package var tickTime: MonotonicInstant { now() }
 
     package func pushOut() {}
 

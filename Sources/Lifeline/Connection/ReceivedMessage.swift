@@ -59,7 +59,7 @@ public struct ReceivedMessage: ~Copyable {
     }
 
     /// A copy of the message.
-    public var copy: Message {
+    public var copy: WebSocketMessage {
         kind == .text ? .text(text) : .binary(buffer)
     }
 }

@@ -1,4 +1,3 @@
-package import LifelineCore
 package import NIOCore
 
 /// What a connection needs of the byte stream below it: the seam between the protocol and the engines.

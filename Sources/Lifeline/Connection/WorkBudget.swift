@@ -21,7 +21,7 @@ struct WorkBudget {
     /// What is left of the quantum.
     private var left = 0
     private var quanta = 0
-    private var began: Instant?
+    private var began: MonotonicInstant?
 
     /// Whether the connection's turn is over.
     @inline(__always)
@@ -54,7 +54,7 @@ struct WorkBudget {
     /// - Parameter rivals: How many other connections wait for a turn. The longest turn is divided by their number plus one, so
     ///   that many busy connections together do not delay the others.
     @inline(never)
-    mutating func takeQuantum(at now: Instant, rivals: Int) {
+    mutating func takeQuantum(at now: MonotonicInstant, rivals: Int) {
         // What passes the quantum by far counts for as many.
         let taken = 1 - left / WorkBudget.quantum
         guard quanta + taken <= WorkBudget.maximumQuanta else { return end() }

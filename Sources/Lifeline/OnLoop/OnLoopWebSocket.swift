@@ -77,7 +77,7 @@ extension Connection {
     fileprivate func send(
         _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ compress: MessageCompression
     ) -> OnLoopWebSocket.SendResult {
-        do throws(SendError) {
+        do throws(Endpoint.SendError) {
             return try enqueue(kind, payload, compress) ? .sent : .sentButFull
         } catch {
             return .closed
@@ -85,7 +85,7 @@ extension Connection {
     }
 
     fileprivate func send(_ message: PreparedMessage) -> OnLoopWebSocket.SendResult {
-        do throws(SendError) {
+        do throws(Endpoint.SendError) {
             return try enqueue(message) ? .sent : .sentButFull
         } catch {
             return .closed

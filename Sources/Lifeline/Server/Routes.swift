@@ -4,21 +4,21 @@ internal import LifelineCore
 /// What a server has at its paths.
 struct Routes: Sendable {
     private var webSockets: [String: Route] = [:]
-    private var pages: [String: @Sendable (RouteRequest) -> HTTPAnswer] = [:]
+    private var pages: [String: @Sendable (RouteRequest) -> HTTPServerResponse] = [:]
 
     mutating func add(_ path: String, _ route: Route) {
         precondition(path.hasPrefix("/"), "a route's path begins with /")
         precondition(webSockets.updateValue(route, forKey: path) == nil, "\(path) has a route already")
     }
 
-    mutating func add(_ path: String, page: @escaping @Sendable (RouteRequest) -> HTTPAnswer) {
+    mutating func add(_ path: String, page: @escaping @Sendable (RouteRequest) -> HTTPServerResponse) {
         precondition(path.hasPrefix("/"), "a page's path begins with /")
         precondition(pages.updateValue(page, forKey: path) == nil, "\(path) has a page already")
     }
 
     func webSocket(at path: String) -> Route? { webSockets[path] }
 
-    func page(at path: String) -> (@Sendable (RouteRequest) -> HTTPAnswer)? { pages[path] }
+    func page(at path: String) -> (@Sendable (RouteRequest) -> HTTPServerResponse)? { pages[path] }
 }
 
 /// A request that a route decides about.

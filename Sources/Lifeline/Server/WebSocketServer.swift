@@ -70,19 +70,19 @@ public struct WebSocketServer: Service {
     /// - Parameters:
     ///   - path: The path, without a query; it must match as a whole.
     ///   - answer: Makes the answer; called on an event loop, so it must not block.
-    public mutating func page(_ path: String, answer: @escaping @Sendable (HTTPRequest) -> HTTPAnswer) {
+    public mutating func page(_ path: String, answer: @escaping @Sendable (HTTPRequest) -> HTTPServerResponse) {
         routes.add(path) { answer($0.request) }
     }
 
     /// The same, with the address and port of who asks.
     public mutating func page(
-        _ path: String, answer: @escaping @Sendable (HTTPRequest, _ remoteAddress: String) -> HTTPAnswer
+        _ path: String, answer: @escaping @Sendable (HTTPRequest, _ remoteAddress: String) -> HTTPServerResponse
     ) {
         routes.add(path) { answer($0.request, $0.remoteAddress) }
     }
 
     /// The same, with all that is known of the request.
-    package mutating func respond(at path: String, _ answer: @escaping @Sendable (RouteRequest) -> HTTPAnswer) {
+    package mutating func respond(at path: String, _ answer: @escaping @Sendable (RouteRequest) -> HTTPServerResponse) {
         routes.add(path, page: answer)
     }
 

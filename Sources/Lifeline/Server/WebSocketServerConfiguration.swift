@@ -1,4 +1,3 @@
-public import HTTPTypes
 public import LifelineCore
 public import Logging
 

@@ -47,7 +47,7 @@ package struct TLSContext: Sendable {
 
     /// Reads PEM and says which could not be read.
     private static func reading<Value>(
-        _ pem: PEM, _ what: String, _ read: (PEM) throws -> Value
+        _ pem: PEMSource, _ what: String, _ read: (PEMSource) throws -> Value
     ) throws(WebSocketError) -> Value {
         do {
             return try read(pem)
@@ -85,7 +85,7 @@ package struct TLSContext: Sendable {
     }
 }
 
-extension PEM {
+extension PEMSource {
     fileprivate func certificates() throws -> [NIOSSLCertificate] {
         switch source {
         case .file(let path): try NIOSSLCertificate.fromPEMFile(path)

@@ -4,13 +4,13 @@
 /// address among its IP addresses ([RFC 9525](https://www.rfc-editor.org/rfc/rfc9525)). A common name does not count.
 public struct ClientTLS: Hashable, Sendable {
     /// The roots to trust; `nil`, the default, trusts those of the system.
-    public var trustedRoots: PEM?
+    public var trustedRoots: PEMSource?
     /// Whether the server's certificate and name are checked. Default: `true`. Without the check, whoever sits between
     /// can read and change everything; for tests only.
     public var verifiesServer: Bool
 
     /// TLS with the given trust.
-    public init(trustedRoots: PEM? = nil, verifiesServer: Bool = true) {
+    public init(trustedRoots: PEMSource? = nil, verifiesServer: Bool = true) {
         self.trustedRoots = trustedRoots
         self.verifiesServer = verifiesServer
     }

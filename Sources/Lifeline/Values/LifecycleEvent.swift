@@ -85,9 +85,9 @@ public struct LifecycleEvent: Sendable {
     /// A number of the connection's own within the process.
     public let connectionID: UInt64
     /// The side on which it happened.
-    public let role: Role
+    public let role: WebSocketRole
     /// When it happened, on a monotonic clock that all connections of the process share.
-    public let instant: Instant
+    public let instant: MonotonicInstant
     /// What happened.
     public let kind: Kind
 

@@ -27,7 +27,7 @@ public final class PreparedMessage: Sendable {
     /// - Parameters:
     ///   - message: The content.
     ///   - compress: Whether it is compressed, where that is agreed.
-    public init(_ message: Message, compress: MessageCompression = .automatic) {
+    public init(_ message: WebSocketMessage, compress: MessageCompression = .automatic) {
         kind = message.kind
         payload = message.buffer
         self.compress = compress

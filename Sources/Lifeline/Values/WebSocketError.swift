@@ -109,7 +109,7 @@ extension WebSocketError {
         WebSocketError(.invalidUTF8, "the text to send is not UTF-8 (RFC 6455 §5.6); send it as binary")
     }
 
-    init(_ error: SendError, outcome: CloseOutcome?) {
+    init(_ error: Endpoint.SendError, outcome: CloseOutcome?) {
         switch error {
         case .notOpen: self = .closed(outcome)
         case .tooManyPings: self.init(.tooManyPings, "too many Pings wait for their Pongs")

@@ -1,5 +1,5 @@
 extension WebSocket: AsyncSequence {
-    public typealias Element = Message
+    public typealias Element = WebSocketMessage
     public typealias Failure = WebSocketError
 
     /// The messages in their order.
@@ -9,14 +9,14 @@ extension WebSocket: AsyncSequence {
         /// The next message, or `nil` where the peer closed with 1000, 1001, or without a code.
         ///
         /// - Throws: As ``WebSocket/receive(_:)`` does.
-        public mutating func next() async throws(WebSocketError) -> Message? {
+        public mutating func next() async throws(WebSocketError) -> WebSocketMessage? {
             try await socket.receive { $0.copy }
         }
 
         /// The next message, received on the caller's actor.
         public mutating func next(
             isolation actor: isolated (any Actor)?
-        ) async throws(WebSocketError) -> Message? {
+        ) async throws(WebSocketError) -> WebSocketMessage? {
             try await socket.receive { $0.copy }
         }
     }

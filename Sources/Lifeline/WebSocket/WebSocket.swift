@@ -76,7 +76,7 @@ public struct WebSocket: Sendable {
     ///
     /// It waits and throws as ``send(_:compress:)-(String,_)`` does.
     public nonisolated(nonsending) func send(
-        _ message: Message, compress: MessageCompression = .automatic
+        _ message: WebSocketMessage, compress: MessageCompression = .automatic
     ) async throws(WebSocketError) {
         switch message {
         case .text(let text): try await send(text, compress: compress)
@@ -153,8 +153,8 @@ public struct WebSocket: Sendable {
     private func write(
         _ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, _ compress: MessageCompression
     ) -> WebSocketError? {
-        let error = handle.withConnection { connection -> SendError? in
-            do throws(SendError) {
+        let error = handle.withConnection { connection -> Endpoint.SendError? in
+            do throws(Endpoint.SendError) {
                 try connection.write(kind, .only, bytes, compress)
                 return nil
             } catch {
@@ -171,8 +171,8 @@ public struct WebSocket: Sendable {
     }
 
     private func write(_ frame: OutboundFrame) -> WebSocketError? {
-        let error = handle.withConnection { connection -> SendError? in
-            do throws(SendError) {
+        let error = handle.withConnection { connection -> Endpoint.SendError? in
+            do throws(Endpoint.SendError) {
                 try connection.write(frame)
                 return nil
             } catch {

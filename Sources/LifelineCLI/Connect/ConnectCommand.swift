@@ -127,7 +127,7 @@ struct ConnectCommand: AsyncParsableCommand {
                 showsHexadecimal: hex),
             journal: journal)
         let encoding = LineEncoding(isBinary: binary, isHexadecimal: hex, limit: client.maxMessageSize.bytes)
-        let messages: [Message]?
+        let messages: [WebSocketMessage]?
         switch read(message, encoding) {
         case .success(let read): messages = message.isEmpty ? nil : read
         case .failure(let refusal):
@@ -144,8 +144,8 @@ struct ConnectCommand: AsyncParsableCommand {
     }
 
     /// The messages that files hold.
-    private func read(_ files: [String], _ encoding: LineEncoding) -> Result<[Message], LineEncoding.Refusal> {
-        var messages: [Message] = []
+    private func read(_ files: [String], _ encoding: LineEncoding) -> Result<[WebSocketMessage], LineEncoding.Refusal> {
+        var messages: [WebSocketMessage] = []
         for file in files {
             let name = file == "-" ? "standard input" : file
             switch System.readFile(file, limit: encoding.lineLimit) {

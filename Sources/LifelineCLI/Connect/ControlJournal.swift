@@ -24,7 +24,7 @@ final class ControlJournal: LifecycleObserver {
     private struct State {
         var entries: [Entry] = []
         /// Our Pings that have not been answered, with the instants at which they went out.
-        var pings: [(payload: [UInt8], sentAt: Instant)] = []
+        var pings: [(payload: [UInt8], sentAt: MonotonicInstant)] = []
         /// Control frames that are not shown since too many wait.
         var omitted = 0
     }
@@ -58,7 +58,7 @@ final class ControlJournal: LifecycleObserver {
         }
     }
 
-    private func note(_ opcode: Opcode, isSent: Bool, _ payload: [UInt8], _ instant: Instant) {
+    private func note(_ opcode: Opcode, isSent: Bool, _ payload: [UInt8], _ instant: MonotonicInstant) {
         state.withLock { state in
             var roundTrip: Duration?
             if opcode == .ping, isSent, state.pings.count < ControlJournal.maximumPings {

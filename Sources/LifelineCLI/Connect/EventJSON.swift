@@ -15,7 +15,7 @@ enum EventJSON {
     }
 
     /// A message has been received.
-    static func received(_ message: Message) -> String {
+    static func received(_ message: WebSocketMessage) -> String {
         var object = event("message")
         switch message {
         case .text(let text):

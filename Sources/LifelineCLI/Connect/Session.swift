@@ -13,7 +13,7 @@ final class Session: Sendable {
         /// How lines of input become messages.
         var encoding: LineEncoding
         /// What is sent in place of lines of input.
-        var messages: [Message]?
+        var messages: [WebSocketMessage]?
         /// How long to wait for silence after the end of the input; `nil` waits for the peer to close.
         var wait: Duration?
         var closeCode: CloseCode
@@ -161,7 +161,7 @@ final class Session: Sendable {
         }
     }
 
-    private func send(_ message: Message, to socket: WebSocket) async throws {
+    private func send(_ message: WebSocketMessage, to socket: WebSocket) async throws {
         activity.noteSending()
         try await activity.during {
             try await socket.send(message)

@@ -90,7 +90,7 @@ actor Transcript {
     // MARK: Messages
 
     /// A message has been received.
-    nonisolated func received(_ message: Message) async throws(OutputClosed) {
+    nonisolated func received(_ message: WebSocketMessage) async throws(OutputClosed) {
         // In a pipe nothing else is written to the output, so that there is no order to keep, and a change of threads can
         // be saved.
         if options.format == .plain, journal == nil, case .text(let text) = message,
@@ -101,7 +101,7 @@ actor Transcript {
         try await show(message)
     }
 
-    private func show(_ message: Message) throws(OutputClosed) {
+    private func show(_ message: WebSocketMessage) throws(OutputClosed) {
         try showControls(withMessage: true)
         switch options.format {
         case .plain: try writePlain(message)
@@ -112,11 +112,11 @@ actor Transcript {
     }
 
     /// A line of input has been sent.
-    nonisolated func sent(_ message: Message) async throws(OutputClosed) {
+    nonisolated func sent(_ message: WebSocketMessage) async throws(OutputClosed) {
         if options.format == .conversation { try await showSent(message) }
     }
 
-    private func showSent(_ message: Message) throws(OutputClosed) {
+    private func showSent(_ message: WebSocketMessage) throws(OutputClosed) {
         let line = output.paint(">", .green) + " " + describe(message)
         if prompt != nil {
             try prompt?.lineWasTyped(stamp(output) + line, replaces: options.showsTimestamps)
@@ -125,7 +125,7 @@ actor Transcript {
         }
     }
 
-    private func writePlain(_ message: Message) throws(OutputClosed) {
+    private func writePlain(_ message: WebSocketMessage) throws(OutputClosed) {
         switch message {
         case .text(let text): try output.write(text + "\n")
         case .binary(let bytes) where options.showsHexadecimal:
@@ -142,7 +142,7 @@ actor Transcript {
     /// The most bytes of a binary message that are shown, unless `--hex` asks for all.
     private static let maximumShownBytes = 32
 
-    private func describe(_ message: Message) -> String {
+    private func describe(_ message: WebSocketMessage) -> String {
         switch message {
         case .text(let text): return output.visible(text)
         case .binary(let bytes):

@@ -74,7 +74,7 @@ enum DemoStep: CaseIterable {
     var key: String { "\(self)" }
 
     /// Who makes the step.
-    var sender: Role {
+    var sender: WebSocketRole {
         switch self {
         case .tcpConnect, .request, .clientText, .clientBinary, .ping, .clientClose, .clientFIN: .client
         case .response, .serverText, .serverBinary, .pong, .push, .serverClose, .serverFIN: .server

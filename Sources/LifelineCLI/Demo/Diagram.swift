@@ -40,7 +40,7 @@ struct Diagram {
 
     /// The boxes in which the lifelines begin.
     func header() -> [String] {
-        let names = [("Client", Role.client), ("Server", .server)].map { name, role in
+        let names = [("Client", WebSocketRole.client), ("Server", .server)].map { name, role in
             glyphs.boxEdge + terminal.paint(name.centered(in: Diagram.boxWidth - 2), .bold, ink(role)) + glyphs.boxEdge
         }
         let (top, bottom) = (edge(glyphs.boxTop), edge(glyphs.boxBottom))
@@ -128,7 +128,7 @@ struct Diagram {
             ? shaft + String(glyphs.arrowRight) + rest : rest + String(glyphs.arrowLeft) + shaft
     }
 
-    private func ink(_ role: Role) -> Ink { role == .client ? .cyan : .magenta }
+    private func ink(_ role: WebSocketRole) -> Ink { role == .client ? .cyan : .magenta }
 
     /// Puts pieces of text on as few rows as they fit.
     private func rows(_ pieces: [String]) -> [String] {

@@ -29,7 +29,7 @@ struct ListRenderer: StepRenderer {
 
     private var ellipsis: String { terminal.usesUnicode ? "…" : "..." }
 
-    private func arrow(_ role: Role) -> String { terminal.usesUnicode ? "→" : "->" }
+    private func arrow(_ role: WebSocketRole) -> String { terminal.usesUnicode ? "→" : "->" }
 
     private func text(_ duration: Duration) -> String { duration.text(unicode: terminal.usesUnicode) }
 }

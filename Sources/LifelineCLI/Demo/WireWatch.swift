@@ -4,7 +4,7 @@ import LifelineTrace
 
 /// Something that one side saw on the wire.
 struct Sighting: Sendable {
-    let role: Role
+    let role: WebSocketRole
     let event: LifecycleEvent.Kind
     let time: ContinuousClock.Instant
 }
@@ -64,7 +64,7 @@ final class WireWatch: LifecycleObserver {
     }
 
     /// How a side's connection ended.
-    func outcome(of role: Role) -> CloseOutcome? {
+    func outcome(of role: WebSocketRole) -> CloseOutcome? {
         state.withLock { state in
             for sighting in state.sightings where sighting.role == role {
                 if case .ended(let outcome) = sighting.event { return outcome }

@@ -12,7 +12,7 @@ final class ProxyQueue: Sendable {
     enum Entry: Sendable {
         case event(RelayEvent)
         /// Bytes of the connection are missing from here on.
-        case lost(connection: UInt64, Instant)
+        case lost(connection: UInt64, MonotonicInstant)
         /// A moment has passed.
         case tick
     }

@@ -104,7 +104,6 @@ actor ProxyReader {
 
     /// What an event tells.
     private func traced(_ event: RelayEvent, _ decoder: inout ConversationDecoder, _ time: Int64) -> [TraceEvent] {
-        func side(_ side: RelaySide) -> TraceEvent.Observer { side == .client ? .client : .server }
         switch event.kind {
         case .accepted(let peer): return decoder.add(.connected(peer: peer), at: time)
         case .secured(.client, let tls):
@@ -116,9 +115,9 @@ actor ProxyReader {
             log.note(number(event) + errors.paint("not connected", .red) + " to \(server): " + errors.visible(reason))
             return decoder.add(.note("no connection to \(server): \(reason)"), at: time)
         case .bytes(let bytes, from: let sender):
-            return bytes.withUnsafeReadableBytes { decoder.read($0, from: side(sender), at: time) }
-        case .finished(let sender): return decoder.finished(side(sender), at: time)
-        case .failed(let sender, let reason): return decoder.failed(side(sender), reason, at: time)
+            return bytes.withUnsafeReadableBytes { decoder.read($0, from: sender, at: time) }
+        case .finished(let sender): return decoder.finished(sender, at: time)
+        case .failed(let sender, let reason): return decoder.failed(sender, reason, at: time)
         case .paused(let sender):
             return decoder.add(.paused(sender == .client ? .received : .sent, pendingBytes: nil), at: time)
         case .resumed(let sender): return decoder.add(.resumed(sender == .client ? .received : .sent), at: time)
@@ -147,7 +146,7 @@ actor ProxyReader {
 
     private func show(_ events: [TraceEvent], _ conversation: inout ConnectionState) {
         for event in events {
-            let instant = Instant(nanoseconds: event.time)
+            let instant = MonotonicInstant(nanoseconds: event.time)
             recorder?.record(event, at: instant)
             board?.record(event, at: instant)
             let shown = redactor(event.keepingPayloads(upTo: LifecycleEvent.defaultPayloadLimit))
@@ -181,7 +180,7 @@ actor ProxyReader {
 
     private func number(_ event: RelayEvent) -> String { "#\(event.connection) " }
 
-    private func note(_ event: TraceEvent, _ instant: Instant, _ conversation: inout ConnectionState) {
+    private func note(_ event: TraceEvent, _ instant: MonotonicInstant, _ conversation: inout ConnectionState) {
         switch event.kind {
         case .request(_, let head): conversation.place = "\(head.method ?? "") \(head.target ?? "")"
         case .response(_, let head): answered(head, instant, conversation: &conversation)
@@ -196,7 +195,8 @@ actor ProxyReader {
         }
     }
 
-    private func answered(_ head: TraceEvent.HTTPHead, _ instant: Instant, conversation: inout ConnectionState) {
+    private func answered(_ head: TraceEvent.HTTPHead, _ instant: MonotonicInstant, conversation: inout ConnectionState)
+    {
         let status = head.status ?? 0
         let place = "\(errors.visible(conversation.place)) from \(conversation.peer)"
         let text: String
@@ -212,7 +212,7 @@ actor ProxyReader {
         log.note("#\(conversation.connection) " + text)
     }
 
-    private func ended(_ ending: TraceEvent.Ending, _ instant: Instant, _ conversation: ConnectionState) {
+    private func ended(_ ending: TraceEvent.Ending, _ instant: MonotonicInstant, _ conversation: ConnectionState) {
         guard let openedAt = conversation.openedAt else { return }
         var text = "\(CloseCode(rawValue: ending.code))"
         if !ending.reason.isEmpty { text += " " + ending.reason.quoted(unicode: errors.usesUnicode) }

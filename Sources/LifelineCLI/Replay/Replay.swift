@@ -7,7 +7,7 @@ struct Replay: Sendable {
     /// Something that the played side did.
     struct Step: Sendable {
         enum Kind: Sendable {
-            case send(Message)
+            case send(WebSocketMessage)
             /// A frame of a message in fragments.
             case fragment(MessageKind, FragmentPosition, ByteBuffer)
             case ping
@@ -29,11 +29,11 @@ struct Replay: Sendable {
     }
 
     /// The side that is played.
-    let side: TraceEvent.Observer
+    let side: WebSocketRole
     /// What the played side did.
     private(set) var steps: [Step] = []
     /// The messages of the other side.
-    private(set) var answers: [Message] = []
+    private(set) var answers: [WebSocketMessage] = []
     /// How it ended; `nil` where the recording does not say so.
     private(set) var ending: ReplayEnding?
     /// When the last of it all came, in nanoseconds since the connection was open.
@@ -55,7 +55,7 @@ struct Replay: Sendable {
     /// - Parameters:
     ///   - connection: Its number; `nil` for the first that became a WebSocket.
     ///   - side: The side to play.
-    init(_ recording: Recording, connection: UInt64?, side: TraceEvent.Observer) throws(Unplayable) {
+    init(_ recording: Recording, connection: UInt64?, side: WebSocketRole) throws(Unplayable) {
         self.side = side
         let opened = recording.events.first { event in
             if case .response(_, let head) = event.kind {
@@ -194,7 +194,7 @@ struct Replay: Sendable {
 
     private static func message(
         _ message: TraceEvent.Message, _ payload: [UInt8]?
-    ) throws(Unplayable) -> Message {
+    ) throws(Unplayable) -> WebSocketMessage {
         guard (payload ?? []).count == message.size else {
             throw Unplayable(
                 description: "payloads are not recorded to their end; record with --record-payloads whole, and without "

@@ -12,9 +12,9 @@ final class ReplayComparison: Sendable {
         var ending: ReplayEnding?
     }
 
-    private let recorded: [Message]
+    private let recorded: [WebSocketMessage]
     private let recordedEnding: ReplayEnding?
-    private let side: TraceEvent.Observer
+    private let side: WebSocketRole
     private let ignoredMembers: Set<String>
     private let state = Lock(State())
 
@@ -32,7 +32,7 @@ final class ReplayComparison: Sendable {
     var hasAll: Bool { count >= recorded.count }
 
     /// Compares the next message.
-    func add(_ message: Message) {
+    func add(_ message: WebSocketMessage) {
         state.withLock { state in
             let index = state.count
             state.count += 1
@@ -85,7 +85,7 @@ final class ReplayComparison: Sendable {
         }
     }
 
-    private func difference(_ found: Message, _ wanted: Message) -> String? {
+    private func difference(_ found: WebSocketMessage, _ wanted: WebSocketMessage) -> String? {
         guard found != wanted else { return nil }
         if !ignoredMembers.isEmpty, case .text(let found) = found, case .text(let wanted) = wanted,
             let foundValue = JSONValue(found), let wantedValue = JSONValue(wanted),
@@ -101,7 +101,7 @@ final class ReplayComparison: Sendable {
     }
 
     /// A message in a few words.
-    private static func text(_ message: Message) -> String {
+    private static func text(_ message: WebSocketMessage) -> String {
         switch message {
         case .text(let text):
             let (shown, isCut) = text.beginning(80)

@@ -31,7 +31,7 @@ struct ReplayEnding: Sendable {
     /// The end in words.
     ///
     /// - Parameter side: The side that is played.
-    func text(played side: TraceEvent.Observer) -> String {
+    func text(played side: WebSocketRole) -> String {
         let (played, other) = ("the \(side.rawValue)", "the \(side.peer.rawValue)")
         let code = received.map { "\($0.code.map { "\($0)" } ?? "no code")" } ?? ""
         let reason = received.map { $0.reason.isEmpty ? "" : " " + $0.reason.quoted() } ?? ""

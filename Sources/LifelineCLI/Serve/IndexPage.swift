@@ -13,10 +13,10 @@ struct IndexPage: Sendable {
     let places: [Place]
 
     /// The answer to a request.
-    func answer(_ request: HTTPRequest) -> HTTPAnswer {
+    func answer(_ request: HTTPRequest) -> HTTPServerResponse {
         let accepted = request.headerFields[.accept] ?? ""
         let isBrowser = accepted.lowercased().contains("text/html")
-        var answer: HTTPAnswer =
+        var answer: HTTPServerResponse =
             isBrowser
             ? .text(html, contentType: "text/html; charset=utf-8")
             // By the name under which the client knows the server; as plain text it can do no harm.

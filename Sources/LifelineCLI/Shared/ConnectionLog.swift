@@ -12,7 +12,7 @@ final class ConnectionLog: LifecycleObserver {
         var path: String?
         /// Why a page's request to open a WebSocket is refused, where its origin is the reason.
         var originFault: String?
-        var openedAt: Instant?
+        var openedAt: MonotonicInstant?
         var wasAnswered = false
         var received = Traffic()
         var sent = Traffic()
@@ -131,7 +131,7 @@ final class ConnectionLog: LifecycleObserver {
         }
     }
 
-    private func answered(_ response: HTTPResponse, _ instant: Instant, _ entry: Entry) -> String {
+    private func answered(_ response: HTTPResponse, _ instant: MonotonicInstant, _ entry: Entry) -> String {
         entry.wasAnswered = true
         let place = "\(terminal.visible(entry.path ?? "")) from \(entry.peer)"
         switch response.status.kind {
@@ -161,7 +161,7 @@ final class ConnectionLog: LifecycleObserver {
         return "the page's Origin \(name.debugDescription) \(what)\(hint)"
     }
 
-    private func ended(_ outcome: CloseOutcome, _ instant: Instant, _ entry: Entry) -> String? {
+    private func ended(_ outcome: CloseOutcome, _ instant: MonotonicInstant, _ entry: Entry) -> String? {
         guard let openedAt = entry.openedAt else {
             // An ordinary request's connection ends without a word.
             guard !entry.wasAnswered, let failure = redaction.texts(of: outcome).failure else { return nil }

@@ -20,7 +20,7 @@ struct LineEncoding: Sendable {
     var lineLimit: Int { isBinary && isHexadecimal ? limit * 3 : limit }
 
     /// The line's message, or why it has none.
-    func message(_ line: InputLine) -> Result<Message, Refusal> {
+    func message(_ line: InputLine) -> Result<WebSocketMessage, Refusal> {
         switch line {
         case .tooLong(let number):
             return refuse(number, "has more than \(lineLimit) bytes; --max-message-size sets the limit")
@@ -49,8 +49,8 @@ struct LineEncoding: Sendable {
     }
 
     /// The message that is the whole of a file, line ends and all, or why it has none.
-    func message(_ file: String, _ bytes: [UInt8]) -> Result<Message, Refusal> {
-        func refuse(_ why: String) -> Result<Message, Refusal> {
+    func message(_ file: String, _ bytes: [UInt8]) -> Result<WebSocketMessage, Refusal> {
+        func refuse(_ why: String) -> Result<WebSocketMessage, Refusal> {
             .failure(Refusal(description: "\(file) was not sent: it \(why)"))
         }
         guard isBinary else {
@@ -66,7 +66,7 @@ struct LineEncoding: Sendable {
         return .success(.binary(bytes))
     }
 
-    private func refuse(_ number: Int, _ why: String) -> Result<Message, Refusal> {
+    private func refuse(_ number: Int, _ why: String) -> Result<WebSocketMessage, Refusal> {
         .failure(Refusal(description: "line \(number) was not sent: it \(why)"))
     }
 }

@@ -3,7 +3,7 @@ import LifelineTrace
 
 /// A line of a script: what the client does next.
 enum ScriptStep: Equatable, Sendable {
-    case send(Message)
+    case send(WebSocketMessage)
     case ping
     case receive(Int)
     case wait(Duration)

@@ -129,7 +129,7 @@ final class TraceDrawing: LifecycleObserver {
             columns: output.columns, usesColor: output.usesColor, usesUnicode: output.usesUnicode)
         var diagram = LiveDiagram(observer: .client, renderer: renderer)
         var redactor = EventRedactor(redaction)
-        var beginning: Instant?
+        var beginning: MonotonicInstant?
         // What waits for more to be said about it does not wait for long.
         let ticking = Task { [event] in
             while !Task.isCancelled {

@@ -44,11 +44,11 @@ extension FixedWidthInteger {
     }
 }
 
-extension Instant {
+extension MonotonicInstant {
     /// The nanoseconds from `earlier` to this instant, limited to what 64 bits hold.
     @inlinable
     @inline(__always)
-    package func nanoseconds(since earlier: Instant) -> Int64 {
+    package func nanoseconds(since earlier: MonotonicInstant) -> Int64 {
         nanoseconds.subtractingSaturating(earlier.nanoseconds)
     }
 }

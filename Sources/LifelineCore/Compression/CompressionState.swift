@@ -37,14 +37,15 @@ final class CompressionState {
     @exclusivity(unchecked) var endsWithFinalBlock = false
 
     /// When it is looked whether the connection is idle; set while there is something to give back then.
-    @exclusivity(unchecked) private(set) var idleDeadline: Instant?
-    @exclusivity(unchecked) private var lastUse = Instant(nanoseconds: 0)
+    @exclusivity(unchecked) private(set) var idleDeadline: MonotonicInstant?
+    @exclusivity(unchecked) private var lastUse = MonotonicInstant(nanoseconds: 0)
 
     @exclusivity(unchecked) var statistics = CompressionStatistics()
     /// Whether everything has been given back for good.
     @exclusivity(unchecked) private var isReleased = false
 
-    init(_ agreement: PerMessageDeflate, _ settings: CompressionConfiguration, role: Role, memory: MemoryPool?) {
+    init(_ agreement: PerMessageDeflate, _ settings: CompressionConfiguration, role: WebSocketRole, memory: MemoryPool?)
+    {
         self.agreement = agreement
         self.settings = settings
         self.memory = memory ?? MemoryPool()
@@ -104,7 +105,7 @@ final class CompressionState {
     }
 
     /// The compressor, with the window of the messages before where that is kept; `nil` where the budget has no room.
-    func takeCompressor(at now: Instant) -> DeflateStream? {
+    func takeCompressor(at now: MonotonicInstant) -> DeflateStream? {
         noteUse(at: now)
         if let compressor { return compressor }
         guard let made = takeSpareCompressor() else { return nil }
@@ -145,7 +146,7 @@ final class CompressionState {
     // MARK: Receiving
 
     /// The decompressor, with the window of the messages before where that is kept; `nil` where the system has no memory.
-    func takeDecompressor(at now: Instant) -> InflateStream? {
+    func takeDecompressor(at now: MonotonicInstant) -> InflateStream? {
         noteUse(at: now)
         if let decompressor { return decompressor }
         guard !isReleased, let made = memory.takeDecompressor(receiveWindowBits, settings.budget) else { return nil }
@@ -174,14 +175,14 @@ final class CompressionState {
 
     // MARK: Idleness
 
-    private func noteUse(at now: Instant) {
+    private func noteUse(at now: MonotonicInstant) {
         lastUse = now
         guard idleDeadline == nil, !isReleased, keepsSendWindow || keepsReceiveWindow else { return }
         idleDeadline = now.advanced(by: settings.idleTimeout)
     }
 
     /// Keeps only the windows, where the connection has been idle for long enough.
-    func advance(to now: Instant) {
+    func advance(to now: MonotonicInstant) {
         guard let deadline = idleDeadline, now >= deadline else { return }
         let next = lastUse.advanced(by: settings.idleTimeout)
         guard next <= now, !isSendingCompressed, !isReceiving else {

@@ -28,7 +28,7 @@ package final class MessageInflater {
     ///   - sender: The side.
     ///   - limit: The most bytes that a message may give.
     /// - Returns: `nil` where the system has no memory.
-    package init?(_ agreement: PerMessageDeflate, sender: Role, limit: Int) {
+    package init?(_ agreement: PerMessageDeflate, sender: WebSocketRole, limit: Int) {
         // The largest window reads what was written with any.
         guard let stream = InflateStream(15, budget: MessageInflater.budget) else { return nil }
         self.stream = stream

@@ -5,7 +5,7 @@ extension Endpoint {
     /// Messages that arrive in between are received like those before, one that has begun among them (§5.5.1): the peer may
     /// send until it has the Close frame. Where the handshake has begun already, by whichever side, nothing happens; a
     /// connection that is not open yet is given up.
-    public mutating func close(_ frame: CloseFrame, at now: Instant) {
+    public mutating func close(_ frame: CloseFrame, at now: MonotonicInstant) {
         switch phase {
         case .opening:
             abort("closed before the opening handshake was finished")
@@ -19,7 +19,7 @@ extension Endpoint {
     }
 
     /// Completes the closing handshake with the peer's Close frame (§5.5.1, §7.1.4).
-    mutating func receiveClose(_ received: CloseFrame, at now: Instant) {
+    mutating func receiveClose(_ received: CloseFrame, at now: MonotonicInstant) {
         let initiator: CloseOutcome.Initiator
         if let closeSent {
             // An answer repeats the code. Another code, or one that came before ours was written, crossed it.
@@ -38,7 +38,7 @@ extension Endpoint {
     }
 
     /// Fails the connection (§7.1.7): says why in a Close frame, and reads no further.
-    mutating func fail(_ violation: ProtocolViolation, at now: Instant) -> Event {
+    mutating func fail(_ violation: ProtocolViolation, at now: MonotonicInstant) -> Endpoint.Event {
         let frame = CloseFrame(violation.closeCode, violation.description)
         if closeSent == nil { sendClose(frame) }
         outcome = CloseOutcome(
@@ -51,7 +51,7 @@ extension Endpoint {
 
     /// Ends the connection because the peer did not answer a Ping. Sends Close 1011, so that a peer that is still reachable learns
     /// the reason.
-    mutating func giveUpSilentPeer(at now: Instant) {
+    mutating func giveUpSilentPeer(at now: MonotonicInstant) {
         let time = configuration.heartbeat.timeout
         sendClose(CloseFrame(.internalError, "a Ping was not answered for \(time)"))
         abandon(.heartbeatTimedOut(after: time), by: .local)
@@ -60,7 +60,7 @@ extension Endpoint {
     }
 
     /// Ends the WebSocket, and gives TCP ``EndpointConfiguration/closeTimeout`` to end.
-    private mutating func beginEnding(at now: Instant) {
+    private mutating func beginEnding(at now: MonotonicInstant) {
         phase = .ending
         endDeadline = now.advanced(by: configuration.closeTimeout)
     }

@@ -34,7 +34,8 @@ extension Endpoint {
     /// - Returns: The frame's payload, which must be sent then, with `isCompressed` for its header; or `nil` where it is to be
     ///   sent as it is.
     public mutating func compress(
-        _ payload: UnsafeRawBufferPointer, _ position: FragmentPosition, _ choice: MessageCompression, at now: Instant
+        _ payload: UnsafeRawBufferPointer, _ position: FragmentPosition, _ choice: MessageCompression,
+        at now: MonotonicInstant
     ) -> CompressedPayload? {
         let isFirst = position == .only || position == .first
         guard let state = compression, phase == .open, isFirst != isSendingFragments else { return nil }
@@ -92,8 +93,8 @@ extension Endpoint {
     /// - Parameter allotment: What may still be done in this call. Once it is spent, what is left of the frame stays in the input.
     /// - Returns: An event, or `nil` where the frame, or the message, has to go on.
     mutating func receiveCompressed(
-        _ input: inout ReadBuffer, _ allotment: inout Allotment, at now: Instant
-    ) throws(ProtocolViolation) -> Event? {
+        _ input: inout ReadBuffer, _ allotment: inout Allotment, at now: MonotonicInstant
+    ) throws(ProtocolViolation) -> Endpoint.Event? {
         let state = compression.unsafelyUnwrapped
         guard let decompressor = state.takeDecompressor(at: now) else { throw .noMemoryToDecompress }
         let kind = reader.messageKind.unsafelyUnwrapped

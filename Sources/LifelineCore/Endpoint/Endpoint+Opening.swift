@@ -10,7 +10,7 @@ extension Endpoint {
     private static var refusalTimeout: Duration { .seconds(1) }
 
     /// Reads on in the opening handshake.
-    mutating func receiveHandshake(_ input: inout ReadBuffer, at now: Instant) -> Event {
+    mutating func receiveHandshake(_ input: inout ReadBuffer, at now: MonotonicInstant) -> Endpoint.Event {
         // Held outside the endpoint, so that the endpoint may be changed meanwhile.
         let handshake = handshake.unsafelyUnwrapped
         while true {
@@ -40,7 +40,7 @@ extension Endpoint {
 
     /// Skips empty lines before a request (RFC 9112 §2.2): a line break too many behind the body of the one before, for
     /// instance.
-    private mutating func skipEmptyLines(_ handshake: OpeningHandshake, _ input: inout ReadBuffer) -> Event? {
+    private mutating func skipEmptyLines(_ handshake: OpeningHandshake, _ input: inout ReadBuffer) -> Endpoint.Event? {
         guard handshake.head.isEmpty else { return nil }
         while !input.isEmpty {
             let byte = input.start.load(as: UInt8.self)
@@ -63,7 +63,7 @@ extension Endpoint {
     }
 
     /// A server: ends the connection without an answer. Who speaks another protocol (TLS, say) would not understand one.
-    private mutating func refuseToAnswer(_ reason: String, _ input: inout ReadBuffer) -> Event {
+    private mutating func refuseToAnswer(_ reason: String, _ input: inout ReadBuffer) -> Endpoint.Event {
         input.skip(input.count)
         abandon(.aborted(reason), by: .local)
         transportRequest = .close
@@ -73,8 +73,8 @@ extension Endpoint {
 
     /// Takes what has come of a head, and acts upon it once it is complete.
     private mutating func receiveHead(
-        _ handshake: OpeningHandshake, _ input: inout ReadBuffer, at now: Instant
-    ) -> Event? {
+        _ handshake: OpeningHandshake, _ input: inout ReadBuffer, at now: MonotonicInstant
+    ) -> Endpoint.Event? {
         let unread = input.unread
         let limit = max(configuration.maximumHeadSize, 0)
         // No more than the limit is looked at, however much has come.
@@ -113,14 +113,14 @@ extension Endpoint {
         }
     }
 
-    private mutating func headTooLarge(_ limit: Int, at now: Instant) -> Event {
+    private mutating func headTooLarge(_ limit: Int, at now: MonotonicInstant) -> Endpoint.Event {
         let message = "the HTTP head is longer than \(limit) bytes (maximumHeadSize)"
         guard role == .server else { return handshakeFailed(HandshakeFailure(.malformedResponse, message)) }
         return reject(
             HandshakeRefusal(.headTooLarge, status: .requestHeaderFieldsTooLarge, message: message), at: now)
     }
 
-    private mutating func malformed(_ malformed: HTTPHeadParser.Malformed, at now: Instant) -> Event {
+    private mutating func malformed(_ malformed: HTTPHeadParser.Malformed, at now: MonotonicInstant) -> Endpoint.Event {
         role == .server
             ? reject(HandshakeRefusal(malformed), at: now)
             : handshakeFailed(HandshakeFailure(.malformedResponse, "the server's answer: \(malformed)"))
@@ -129,8 +129,8 @@ extension Endpoint {
     // MARK: Servers
 
     private mutating func receiveRequest(
-        _ handshake: OpeningHandshake, _ head: UnsafeRawBufferPointer, at now: Instant
-    ) -> Event {
+        _ handshake: OpeningHandshake, _ head: UnsafeRawBufferPointer, at now: MonotonicInstant
+    ) -> Endpoint.Event {
         // An HTTP/2 client begins with a request that no HTTP/1 client sends (RFC 9113 §3.4).
         if head.starts(with: "PRI * HTTP/2.0\r\n".utf8) {
             abandon(.aborted("an HTTP/2 client at an HTTP/1.1 port"), by: .local)
@@ -166,7 +166,8 @@ extension Endpoint {
     ///   - random: Where the time of the first Ping comes from.
     /// - Precondition: A ``request`` waits for its answer.
     public mutating func accept(
-        _ response: HTTPResponse, compression: PerMessageDeflate? = nil, at now: Instant, random: inout RandomPool
+        _ response: HTTPResponse, compression: PerMessageDeflate? = nil, at now: MonotonicInstant,
+        random: inout RandomPool
     ) {
         guard phase == .opening else { return }
         let handshake = answeredHandshake()
@@ -182,7 +183,7 @@ extension Endpoint {
     /// nothing happens.
     ///
     /// - Precondition: A ``request`` waits for its answer.
-    public mutating func respond(_ response: HTTPResponse, body: [UInt8], at now: Instant) {
+    public mutating func respond(_ response: HTTPResponse, body: [UInt8], at now: MonotonicInstant) {
         guard phase == .opening else { return }
         guard let request else { preconditionFailure("no request waits for its answer") }
         let handshake = answeredHandshake()
@@ -197,7 +198,7 @@ extension Endpoint {
     }
 
     /// A server: refuses the handshake with its status, its fields and its message as the body (§4.2.2).
-    public mutating func refuse(_ refusal: HandshakeRefusal, at now: Instant) {
+    public mutating func refuse(_ refusal: HandshakeRefusal, at now: MonotonicInstant) {
         respond(refusal.response, body: refusal.body, at: now)
     }
 
@@ -205,14 +206,14 @@ extension Endpoint {
     public var refusal: HandshakeRefusal? { handshake?.refusal }
 
     /// Answers a request that cannot be read, and ends the connection: where the next one begins is unknown.
-    private mutating func reject(_ refusal: HandshakeRefusal, at now: Instant) -> Event {
+    private mutating func reject(_ refusal: HandshakeRefusal, at now: MonotonicInstant) -> Endpoint.Event {
         handshake?.output += Endpoint.encode(refusal.response, body: refusal.body, withBody: true, keepsAlive: false)
         handshake?.refusal = refusal
         endAfterOutput(.aborted("refused: \(refusal)"), at: now)
         return .closed
     }
 
-    private mutating func endAfterOutput(_ failure: ConnectionFailure, at now: Instant) {
+    private mutating func endAfterOutput(_ failure: ConnectionFailure, at now: MonotonicInstant) {
         abandon(failure, by: .local)
         phase = .ending
         endDeadline = now.advanced(by: configuration.closeTimeout)
@@ -238,8 +239,8 @@ extension Endpoint {
     // MARK: Clients
 
     private mutating func receiveResponse(
-        _ handshake: OpeningHandshake, _ head: UnsafeRawBufferPointer, at now: Instant
-    ) -> Event? {
+        _ handshake: OpeningHandshake, _ head: UnsafeRawBufferPointer, at now: MonotonicInstant
+    ) -> Endpoint.Event? {
         guard case .readingResponse(let request) = handshake.step else { return nil }
         let parsed: HTTPHeadParser.ResponseHead
         do {
@@ -275,7 +276,7 @@ extension Endpoint {
         }
     }
 
-    /// A client: the server's answer and what it agreed to, from ``Event/opened`` to the next `receive`.
+    /// A client: the server's answer and what it agreed to, from ``Endpoint/Event/opened`` to the next `receive`.
     public var opening: (agreement: HandshakeAgreement, response: HTTPResponse)? {
         guard case .agreed(let agreement, let response)? = handshake?.step else { return nil }
         return (agreement, response)
@@ -287,7 +288,7 @@ extension Endpoint {
             HandshakeFailure(failure.reason, failure.message, response: failure.response, body: body.bytes))
     }
 
-    private mutating func handshakeFailed(_ failure: HandshakeFailure) -> Event {
+    private mutating func handshakeFailed(_ failure: HandshakeFailure) -> Endpoint.Event {
         handshakeFailure = failure
         abandon(.aborted("\(failure)"), by: .local)
         transportRequest = .close
@@ -297,7 +298,7 @@ extension Endpoint {
 
     // MARK: Both
 
-    private mutating func open(at now: Instant, random: inout RandomPool) {
+    private mutating func open(at now: MonotonicInstant, random: inout RandomPool) {
         phase = .open
         let isDeaf = heartbeat.isDeaf
         heartbeat = Heartbeat(configuration.heartbeat, at: now, random: &random)

@@ -2,7 +2,7 @@
 extension Endpoint {
     /// Reads frames up to the next event.
     @inline(__always)
-    mutating func receiveFrames(_ input: inout ReadBuffer, at now: Instant) -> Event {
+    mutating func receiveFrames(_ input: inout ReadBuffer, at now: MonotonicInstant) -> Endpoint.Event {
         var allotment = Allotment()
         do throws(ProtocolViolation) {
             while true {
@@ -41,7 +41,7 @@ extension Endpoint {
     ///
     /// - Returns: An event, or `nil` where the frame, or the message, has to go on.
     @inline(__always)
-    private mutating func receiveData(_ input: inout ReadBuffer) throws(ProtocolViolation) -> Event? {
+    private mutating func receiveData(_ input: inout ReadBuffer) throws(ProtocolViolation) -> Endpoint.Event? {
         let kind = reader.messageKind.unsafelyUnwrapped
         let payload =
             kind == .text ? try reader.readText(&input, &validator) : reader.readPayload(&input)
@@ -65,7 +65,7 @@ extension Endpoint {
     /// The part of a message that has just come, or nothing where it is empty and says nothing.
     private mutating func chunk(
         _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, endsMessage: Bool
-    ) -> Event? {
+    ) -> Endpoint.Event? {
         var payload = payload
         if !assembly.isEmpty {
             // The message was being put together when the driver asked for chunks.
@@ -83,8 +83,8 @@ extension Endpoint {
 
     /// Takes a control frame once its payload is complete.
     private mutating func receiveControl(
-        _ input: inout ReadBuffer, at now: Instant
-    ) throws(ProtocolViolation) -> Event? {
+        _ input: inout ReadBuffer, at now: MonotonicInstant
+    ) throws(ProtocolViolation) -> Endpoint.Event? {
         var payload = reader.readPayload(&input)
         if reader.isInsideFrame || coldState?.controlPayload.isEmpty == false {
             if let base = payload.baseAddress { extra.controlPayload.append(base, count: payload.count) }

@@ -13,7 +13,7 @@ extension Endpoint {
     public mutating func dataFrame(
         _ kind: MessageKind, _ position: FragmentPosition = .only, payloadLength: Int, isCompressed: Bool = false,
         random: inout RandomPool
-    ) throws(SendError) -> EncodedFrameHeader {
+    ) throws(Endpoint.SendError) -> EncodedFrameHeader {
         guard phase == .open else { throw .notOpen }
         let isFirst = position == .only || position == .first
         guard isFirst != isSendingFragments else { throw isFirst ? .insideMessage : .noMessage }
@@ -43,9 +43,9 @@ extension Endpoint {
 
     /// Sends a Ping (§5.5.2); it waits to be drained.
     ///
-    /// - Returns: The Ping's number, which the ``Event/pong(_:number:roundTrip:)`` that answers it bears. Where an earlier
+    /// - Returns: The Ping's number, which the ``Endpoint/Event/pong(_:number:roundTrip:)`` that answers it bears. Where an earlier
     ///   Ping has not been written yet, this one takes its place and answers for both.
-    public mutating func ping(at now: Instant) -> Result<UInt64, SendError> {
+    public mutating func ping(at now: MonotonicInstant) -> Result<UInt64, Endpoint.SendError> {
         guard phase == .open else { return .failure(.notOpen) }
         guard let number = heartbeat.ping(at: now) else { return .failure(.tooManyPings) }
         extra.control.ping = number

@@ -6,7 +6,7 @@
 /// are split.
 ///
 /// Whoever drives it
-/// - passes what arrives to ``receive(_:at:)`` until that answers ``Event/needsInput``; ``Event/inProgress`` is where it may
+/// - passes what arrives to ``receive(_:at:)`` until that answers ``Endpoint/Event/needsInput``; ``Endpoint/Event/inProgress`` is where it may
 ///   do something else in between,
 /// - writes what ``drainOutput(random:_:)`` hands out whenever ``hasOutput`` is set,
 /// - calls ``advance(to:)`` at the ``deadline``,
@@ -27,7 +27,7 @@ public struct Endpoint: ~Copyable {
     }
 
     /// The side that this endpoint plays.
-    public let role: Role
+    public let role: WebSocketRole
     /// Where the connection stands.
     public internal(set) var phase: Phase = .opening
     /// How the connection ended; `nil` until it is decided.
@@ -46,11 +46,11 @@ public struct Endpoint: ~Copyable {
         set { extra.handshakeFailure = newValue }
     }
     /// What the transport is to do once all output is written. The driver clears it when it has been done.
-    public var transportRequest: TransportRequest?
+    public var transportRequest: Endpoint.TransportRequest?
     /// How messages are handed out. A change in the middle of a message takes hold at once in favour of chunks (what has
     /// been put together comes as the first), and with the next message in favour of whole ones.
-    public var delivery: Delivery = .messages
-    /// Whether each frame's header is reported as an ``Event/frame(_:)`` of its own.
+    public var delivery: Endpoint.Delivery = .messages
+    /// Whether each frame's header is reported as an ``Endpoint/Event/frame(_:)`` of its own.
     public var reportsFrames = false
 
     /// The time of the last round trip that a Pong measured.
@@ -82,7 +82,7 @@ public struct Endpoint: ~Copyable {
     public internal(set) var isSendingFragments = false
 
     /// When the closing handshake, or the end of TCP after it, is given up.
-    var endDeadline: Instant?
+    var endDeadline: MonotonicInstant?
     /// The Close frame that this side has asked to send.
     var closeSent: CloseFrame? { coldState?.closeSent }
 
@@ -94,15 +94,15 @@ public struct Endpoint: ~Copyable {
     ///   - random: Where the first Ping's time and the Pings' numbers come from.
     ///   - memory: Where large messages are put together; without one, memory comes from the system each time.
     public init(
-        server configuration: EndpointConfiguration, at now: Instant, random: inout RandomPool,
+        server configuration: EndpointConfiguration, at now: MonotonicInstant, random: inout RandomPool,
         memory: MemoryPool? = nil
     ) {
         self.init(server: SharedEndpointConfiguration(configuration), at: now, random: &random, memory: memory)
     }
 
-    /// The same, with limits and times that other connections use too.
-    public init(
-        server shared: SharedEndpointConfiguration, at now: Instant, random: inout RandomPool,
+    /// A server's side of a connection, with limits and times that other connections share.
+    package init(
+        server shared: SharedEndpointConfiguration, at now: MonotonicInstant, random: inout RandomPool,
         memory: MemoryPool? = nil
     ) {
         let configuration = shared.value
@@ -124,7 +124,7 @@ public struct Endpoint: ~Copyable {
     ///   - random: Where the first Ping's time and the Pings' numbers come from.
     ///   - memory: Where large messages are put together; without one, memory comes from the system each time.
     public init(
-        client request: ClientHandshake, configuration: EndpointConfiguration, at now: Instant,
+        client request: ClientHandshake, configuration: EndpointConfiguration, at now: MonotonicInstant,
         random: inout RandomPool, memory: MemoryPool? = nil
     ) {
         role = .client
@@ -140,13 +140,13 @@ public struct Endpoint: ~Copyable {
 
     /// Reads on in the caller's bytes up to the next event.
     ///
-    /// All of the bytes are read before ``Event/needsInput`` is returned, so the caller may use their memory for something
-    /// else then; only under ``Event/awaitsAnswer`` and ``Event/inProgress`` are bytes left over.
+    /// All of the bytes are read before ``Endpoint/Event/needsInput`` is returned, so the caller may use their memory for something
+    /// else then; only under ``Endpoint/Event/awaitsAnswer`` and ``Endpoint/Event/inProgress`` are bytes left over.
     ///
     /// One call unmasks, checks and copies what of a payload is in the input, and goes no further than to the next event. What
     /// may cost more than the bytes tell is bounded: a call decompresses 64 KiB at most, of 64 KiB on the wire, and reads 256
-    /// frames that give no event. It returns ``Event/inProgress`` then.
-    public mutating func receive(_ input: inout ReadBuffer, at now: Instant) -> Event {
+    /// frames that give no event. It returns ``Endpoint/Event/inProgress`` then.
+    public mutating func receive(_ input: inout ReadBuffer, at now: MonotonicInstant) -> Endpoint.Event {
         if isBetweenMessages {
             if let (kind, payload, isValid) = reader.readWholeMessage(&input) {
                 heartbeat.heard(at: now)
@@ -168,7 +168,7 @@ public struct Endpoint: ~Copyable {
 
     /// Reads on where anything may come.
     @inline(never)
-    private mutating func receiveClosely(_ input: inout ReadBuffer, at now: Instant) -> Event {
+    private mutating func receiveClosely(_ input: inout ReadBuffer, at now: MonotonicInstant) -> Endpoint.Event {
         releaseDelivered()
         if !input.isEmpty { heartbeat.heard(at: now) }
         switch phase {
@@ -184,7 +184,7 @@ public struct Endpoint: ~Copyable {
     }
 
     /// Notes that the peer has ended its side of TCP: no more bytes will come.
-    public mutating func receiveEnd(at now: Instant) {
+    public mutating func receiveEnd(at now: MonotonicInstant) {
         switch phase {
         case .opening:
             if !endWithRefusal() { abandon(.endOfStream(insideFrame: false), by: .peer) }
@@ -201,7 +201,7 @@ public struct Endpoint: ~Copyable {
     }
 
     /// Notes that the transport has failed, by a reset from the peer for instance; nothing can be sent any more.
-    public mutating func transportFailed(_ description: String, at now: Instant) {
+    public mutating func transportFailed(_ description: String, at now: MonotonicInstant) {
         guard phase != .closed else { return }
         if phase != .ending { abandon(.transport(description), by: .peer) }
         endNow()
@@ -215,7 +215,7 @@ public struct Endpoint: ~Copyable {
     }
 
     /// The next instant at which ``advance(to:)`` has something to do, or `nil` where there is none.
-    public var deadline: Instant? {
+    public var deadline: MonotonicInstant? {
         switch phase {
         case .opening: handshake?.deadline
         case .open: openDeadline
@@ -225,13 +225,13 @@ public struct Endpoint: ~Copyable {
     }
 
     @inline(__always)
-    private var openDeadline: Instant? {
+    private var openDeadline: MonotonicInstant? {
         guard let idle = compression?.idleDeadline else { return heartbeat.deadline }
         return min(heartbeat.deadline ?? idle, idle)
     }
 
     /// Does what is due at `now`: sends a Ping, or ends what has taken too long.
-    public mutating func advance(to now: Instant) {
+    public mutating func advance(to now: MonotonicInstant) {
         guard let deadline, now >= deadline else { return }
         switch phase {
         case .opening:
@@ -256,7 +256,7 @@ public struct Endpoint: ~Copyable {
     }
 
     /// Notes that the driver has stopped reading, or reads on. While it does not read, silence proves nothing.
-    public mutating func setInputPaused(_ paused: Bool, at now: Instant) {
+    public mutating func setInputPaused(_ paused: Bool, at now: MonotonicInstant) {
         heartbeat.setDeaf(paused, at: now)
     }
 
@@ -267,7 +267,7 @@ public struct Endpoint: ~Copyable {
     public var pongTimeout: Duration { configuration.heartbeat.timeout }
 
     /// Notes that the peer has taken bytes off the wire, which proves that it lives as well as bytes from it do.
-    public mutating func noteOutputProgress(at now: Instant) {
+    public mutating func noteOutputProgress(at now: MonotonicInstant) {
         heartbeat.heard(at: now)
     }
 

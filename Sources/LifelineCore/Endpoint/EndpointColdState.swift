@@ -16,14 +16,3 @@ final class EndpointColdState {
         control.isEmpty && controlPayload.isEmpty && closeSent == nil && outcome == nil && handshakeFailure == nil
     }
 }
-
-/// Limits and times that many connections share, in one place of memory.
-public final class SharedEndpointConfiguration: Sendable {
-    /// The limits and times.
-    public let value: EndpointConfiguration
-
-    /// Shares a configuration.
-    public init(_ value: EndpointConfiguration) {
-        self.value = value
-    }
-}

@@ -35,12 +35,12 @@ public struct PerMessageDeflate: Hashable, Sendable {
     }
 
     /// Whether the side begins each message with an empty window.
-    func noContextTakeover(_ role: Role) -> Bool {
+    func noContextTakeover(_ role: WebSocketRole) -> Bool {
         role == .server ? serverNoContextTakeover : clientNoContextTakeover
     }
 
     /// The side's window.
-    func maxWindowBits(_ role: Role) -> Int {
+    func maxWindowBits(_ role: WebSocketRole) -> Int {
         role == .server ? serverMaxWindowBits : clientMaxWindowBits
     }
 }

@@ -71,7 +71,7 @@ struct FrameReader {
     private var fragments = 0
 
     /// A reader of what the peer of `role` sends.
-    init(role: Role, limits: Limits) {
+    init(role: WebSocketRole, limits: Limits) {
         expectsMask = role == .server
         self.limits = limits
     }

@@ -18,7 +18,7 @@ final class OpeningHandshake {
     }
 
     var step: Step
-    var deadline: Instant
+    var deadline: MonotonicInstant
     /// The bytes of a head that has begun to arrive.
     var head = ByteStore()
     var scanner = HTTPHeadScanner()
@@ -34,7 +34,7 @@ final class OpeningHandshake {
     /// Why a server refused a request that it could not read.
     var refusal: HandshakeRefusal?
 
-    init(_ step: Step, deadline: Instant) {
+    init(_ step: Step, deadline: MonotonicInstant) {
         self.step = step
         self.deadline = deadline
     }

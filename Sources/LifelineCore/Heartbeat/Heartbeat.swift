@@ -7,7 +7,7 @@ struct Heartbeat {
     /// A Ping that has been sent, and not answered.
     struct Outstanding {
         var number: UInt64
-        var sentAt: Instant
+        var sentAt: MonotonicInstant
     }
 
     /// What is due.
@@ -24,18 +24,18 @@ struct Heartbeat {
     private let timeout: Int64
 
     /// When the next Ping is due; `nil` where none will be.
-    private var nextPing: Instant?
+    private var nextPing: MonotonicInstant?
     /// When the peer is given up, unless a byte arrives; set while a Ping is unanswered.
-    private var silenceDeadline: Instant?
+    private var silenceDeadline: MonotonicInstant?
     /// When the last byte arrived.
-    private var lastHeard: Instant
+    private var lastHeard: MonotonicInstant
     /// Whether reading has been stopped, so that nothing can be heard.
     private(set) var isDeaf = false
     private var lastNumber: UInt64
     private var outstanding: [Outstanding] = []
 
     /// A heartbeat that begins at `now`, with the first Ping in the second half of the interval.
-    init(_ configuration: HeartbeatConfiguration, at now: Instant, random: inout RandomPool) {
+    init(_ configuration: HeartbeatConfiguration, at now: MonotonicInstant, random: inout RandomPool) {
         interval = configuration.interval?.wholeNanoseconds ?? 0
         timeout = configuration.timeout.wholeNanoseconds
         lastHeard = now
@@ -49,7 +49,7 @@ struct Heartbeat {
     }
 
     /// The next instant at which ``advance(to:)`` has something to do.
-    var deadline: Instant? {
+    var deadline: MonotonicInstant? {
         guard let silenceDeadline, !isDeaf else { return nextPing }
         guard let nextPing else { return silenceDeadline }
         return min(silenceDeadline, nextPing)
@@ -57,19 +57,19 @@ struct Heartbeat {
 
     /// Notes that bytes arrived.
     @inline(__always)
-    mutating func heard(at now: Instant) {
+    mutating func heard(at now: MonotonicInstant) {
         lastHeard = now
     }
 
     /// Notes that reading was stopped, or goes on. From the moment it goes on, the peer has the whole timeout again.
-    mutating func setDeaf(_ deaf: Bool, at now: Instant) {
+    mutating func setDeaf(_ deaf: Bool, at now: MonotonicInstant) {
         guard deaf != isDeaf else { return }
         isDeaf = deaf
         if !deaf, silenceDeadline != nil { silenceDeadline = now.advanced(nanoseconds: timeout) }
     }
 
     /// What is due at `now`.
-    mutating func advance(to now: Instant) -> Due {
+    mutating func advance(to now: MonotonicInstant) -> Due {
         if !isDeaf, let deadline = silenceDeadline, now >= deadline {
             // Bytes since then put the verdict off; they cost nothing when they arrive, but are looked at here.
             let extended = lastHeard.advanced(nanoseconds: timeout)
@@ -84,7 +84,7 @@ struct Heartbeat {
     }
 
     /// Numbers a Ping that is sent at `now`; `nil` where too many are unanswered.
-    mutating func ping(at now: Instant) -> UInt64? {
+    mutating func ping(at now: MonotonicInstant) -> UInt64? {
         guard outstanding.count < Heartbeat.maximumOutstanding else { return nil }
         lastNumber &+= 1
         outstanding.append(Outstanding(number: lastNumber, sentAt: now))
@@ -96,7 +96,9 @@ struct Heartbeat {
     /// Matches a Pong with the Ping it answers.
     ///
     /// - Returns: The answered Ping's number and the round trip's time, or `nil` for an unsolicited Pong.
-    mutating func pong(_ payload: UnsafeRawBufferPointer, at now: Instant) -> (number: UInt64, roundTrip: Duration)? {
+    mutating func pong(
+        _ payload: UnsafeRawBufferPointer, at now: MonotonicInstant
+    ) -> (number: UInt64, roundTrip: Duration)? {
         guard payload.count == 8 else { return nil }
         let number = UInt64(bigEndian: payload.loadUnaligned(as: UInt64.self))
         guard let index = outstanding.firstIndex(where: { $0.number == number }) else { return nil }

@@ -1,4 +1,4 @@
-import Lifeline
+public import Lifeline
 
 /// A diagram that is drawn while it happens: each event gives the lines that are certain by then.
 ///
@@ -17,7 +17,7 @@ public struct LiveDiagram: Sendable {
     ///   - renderer: How it is drawn.
     ///   - options: What is drawn. Nothing is collapsed.
     public init(
-        observer: TraceEvent.Observer, renderer: TerminalRenderer,
+        observer: WebSocketRole, renderer: TerminalRenderer,
         options: SequenceDiagram.Options = SequenceDiagram.Options()
     ) {
         builder = DiagramBuilder(options: options, observer: observer)

@@ -1,3 +1,5 @@
+import Lifeline
+
 /// Draws as Mermaid's `sequenceDiagram`, which GitHub, GitLab and many editors show as a picture.
 public struct MermaidRenderer: Sendable {
     private static let noteColumns = 44

@@ -1,3 +1,5 @@
+import Lifeline
+
 /// Draws as SVG: one file that needs nothing else, readable on light and on dark.
 public struct SVGRenderer: Sendable {
     /// The picture's width in pixels, from 480 to 100 000. Default: 840.

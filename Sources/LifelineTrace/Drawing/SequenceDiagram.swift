@@ -1,16 +1,9 @@
-import Lifeline
+public import Lifeline
 
 /// A connection's life as a picture: two lifelines, arrows between them, and what is to be said at either.
 ///
 /// It is what all renderers draw, and knows of no output.
 public struct SequenceDiagram: Hashable, Sendable {
-    /// One of the two lifelines.
-    public enum Side: String, Hashable, Sendable {
-        case client, server
-
-        var peer: Side { self == .client ? .server : .client }
-    }
-
     /// What an arrow is; renderers colour by it.
     public enum Style: String, Hashable, Sendable {
         /// TCP's own.
@@ -44,7 +37,7 @@ public struct SequenceDiagram: Hashable, Sendable {
         /// When, in nanoseconds since the connection's first event.
         public var time: Int64
         /// Where it comes from.
-        public var from: Side
+        public var from: WebSocketRole
         /// What it is.
         public var style: Style
         /// What it is in a word or two: `text`, `Ping`, `GET /chat`.
@@ -62,7 +55,7 @@ public struct SequenceDiagram: Hashable, Sendable {
         /// When, in nanoseconds since the connection's first event.
         public var time: Int64
         /// At which lifeline; `nil` for both.
-        public var side: Side?
+        public var side: WebSocketRole?
         /// What.
         public var text: String
         /// Whether it is about something that should not be.
@@ -88,7 +81,7 @@ public struct SequenceDiagram: Hashable, Sendable {
     /// What it is, in a line: the target and the host.
     public var title: String
     /// Who saw it.
-    public var observer: Side
+    public var observer: WebSocketRole
     /// The rows.
     public var rows: [Row]
 
@@ -136,7 +129,7 @@ public struct SequenceDiagram: Hashable, Sendable {
 /// Puts a connection's rows together, event by event.
 struct DiagramBuilder {
     let options: SequenceDiagram.Options
-    let observer: TraceEvent.Observer
+    let observer: WebSocketRole
     /// The rows that are kept.
     private(set) var rows: [SequenceDiagram.Row] = []
     /// The number of rows before them that were taken away; what follows says no more about those.
@@ -152,7 +145,7 @@ struct DiagramBuilder {
     private var lastData: [TraceEvent.Direction: Int] = [:]
     private var lastPong: Int?
 
-    init(options: SequenceDiagram.Options, observer: TraceEvent.Observer) {
+    init(options: SequenceDiagram.Options, observer: WebSocketRole) {
         self.options = options
         self.observer = observer
     }
@@ -167,9 +160,8 @@ struct DiagramBuilder {
         let beginning = beginning ?? event.time
         self.beginning = beginning
         let time = event.time.subtractingSaturating(beginning)
-        let here: SequenceDiagram.Side = observer == .client ? .client : .server
-        func from(_ direction: TraceEvent.Direction) -> SequenceDiagram.Side {
-            direction == .sent ? here : here.peer
+        func from(_ direction: TraceEvent.Direction) -> WebSocketRole {
+            direction == .sent ? observer : observer.peer
         }
         switch event.kind {
         case .connecting(let host, let port):
@@ -211,14 +203,14 @@ struct DiagramBuilder {
             guard let index = lastPong.take() else { break }
             change(index) { $0.details.append("round trip " + Duration.nanoseconds(nanoseconds).text()) }
         case .paused(.received, _):
-            note(time, here, "reads no more for now: the application is behind", isWarning: true)
+            note(time, observer, "reads no more for now: the application is behind", isWarning: true)
         case .paused(.sent, let pending):
             note(
-                time, here,
+                time, observer,
                 "waits: the peer takes no more" + (pending.map { "; \($0.counted("byte")) to write" } ?? ""),
                 isWarning: true)
-        case .resumed(.received): note(time, here, "reads on")
-        case .resumed(.sent): note(time, here, "the peer takes more again")
+        case .resumed(.received): note(time, observer, "reads on")
+        case .resumed(.sent): note(time, observer, "the peer takes more again")
         case .compressed(let saved):
             let parts = [
                 ("received", saved.receivedBytes, saved.receivedWireBytes),
@@ -238,7 +230,7 @@ struct DiagramBuilder {
     // MARK: Frames
 
     private mutating func add(
-        _ frame: TraceEvent.Frame, _ direction: TraceEvent.Direction, _ side: SequenceDiagram.Side, _ time: Int64
+        _ frame: TraceEvent.Frame, _ direction: TraceEvent.Direction, _ side: WebSocketRole, _ time: Int64
     ) {
         switch frame.meaning {
         case .ping, .pong:
@@ -272,7 +264,7 @@ struct DiagramBuilder {
     }
 
     private mutating func data(
-        _ frame: TraceEvent.Frame, _ direction: TraceEvent.Direction, _ side: SequenceDiagram.Side, _ time: Int64,
+        _ frame: TraceEvent.Frame, _ direction: TraceEvent.Direction, _ side: WebSocketRole, _ time: Int64,
         _ style: SequenceDiagram.Style, _ label: String
     ) {
         var details: [String] = []
@@ -284,7 +276,7 @@ struct DiagramBuilder {
     }
 
     private mutating func add(
-        _ message: TraceEvent.Message, _ direction: TraceEvent.Direction, _ side: SequenceDiagram.Side, _ time: Int64
+        _ message: TraceEvent.Message, _ direction: TraceEvent.Direction, _ side: WebSocketRole, _ time: Int64
     ) {
         let style: SequenceDiagram.Style = message.isText ? .text : .binary
         // Recordings of others have messages alone.
@@ -373,7 +365,7 @@ struct DiagramBuilder {
     }
 
     private mutating func arrow(
-        _ time: Int64, _ from: SequenceDiagram.Side, _ style: SequenceDiagram.Style, _ label: String,
+        _ time: Int64, _ from: WebSocketRole, _ style: SequenceDiagram.Style, _ label: String,
         _ content: String, _ details: [String] = []
     ) {
         if style != .transport { number += 1 }
@@ -385,7 +377,7 @@ struct DiagramBuilder {
     }
 
     private mutating func note(
-        _ time: Int64, _ side: SequenceDiagram.Side?, _ text: String, isWarning: Bool = false
+        _ time: Int64, _ side: WebSocketRole?, _ text: String, isWarning: Bool = false
     ) {
         rows.append(.note(SequenceDiagram.Note(time: time, side: side, text: text.visible(), isWarning: isWarning)))
     }

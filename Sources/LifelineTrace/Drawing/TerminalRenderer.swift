@@ -1,3 +1,5 @@
+import Lifeline
+
 /// Draws in characters: for terminals, with colours, and for files and mails, without.
 public struct TerminalRenderer: Sendable {
     /// The columns to fill, at least ``minimumColumns``. Default: 80.

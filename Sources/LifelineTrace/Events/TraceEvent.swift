@@ -8,27 +8,16 @@ public struct TraceEvent: Hashable, Sendable {
     /// The connection's number within the recording.
     public var connection: UInt64
     /// Who saw it.
-    public var observer: Observer
+    public var observer: WebSocketRole
     /// What happened.
     public var kind: Kind
 
     /// An event.
-    public init(time: Int64, connection: UInt64, observer: Observer, kind: Kind) {
+    public init(time: Int64, connection: UInt64, observer: WebSocketRole, kind: Kind) {
         self.time = time
         self.connection = connection
         self.observer = observer
         self.kind = kind
-    }
-
-    /// Who sees a connection's events.
-    public enum Observer: String, Hashable, Sendable, Codable, CaseIterable {
-        /// The client.
-        case client
-        /// The server.
-        case server
-
-        /// The other side.
-        public var peer: Observer { self == .client ? .server : .client }
     }
 
     /// Which way something goes, as its observer sees it.
@@ -245,8 +234,7 @@ extension TraceEvent {
     ///   - event: The event.
     ///   - beginning: The instant at which the recording began.
     ///   - keepsPayloads: Whether payloads are kept, as far as they were told.
-    public init(_ event: LifecycleEvent, since beginning: Instant, keepsPayloads: Bool) {
-        let observer: Observer = event.role == .client ? .client : .server
+    public init(_ event: LifecycleEvent, since beginning: MonotonicInstant, keepsPayloads: Bool) {
         func kept(_ bytes: [UInt8]) -> [UInt8]? { keepsPayloads ? bytes : nil }
         func frame(_ header: FrameHeader, _ bytes: [UInt8], isMasked: Bool) -> Frame {
             // Close codes, and what Pings say, are the protocol's and not the application's.
@@ -270,9 +258,9 @@ extension TraceEvent {
             case .requestReceived(let request): .request(.received, HTTPHead(request))
             case .responseSent(let response): .response(.sent, HTTPHead(response))
             case .responseReceived(let response): .response(.received, HTTPHead(response))
-            case .frameSent(let header, let bytes): .frame(.sent, frame(header, bytes, isMasked: observer == .client))
+            case .frameSent(let header, let bytes): .frame(.sent, frame(header, bytes, isMasked: event.role == .client))
             case .frameReceived(let header, let bytes):
-                .frame(.received, frame(header, bytes, isMasked: observer == .server))
+                .frame(.received, frame(header, bytes, isMasked: event.role == .server))
             case .messageSent(let summary): .message(.sent, message(summary))
             case .messageReceived(let summary): .message(.received, message(summary))
             case .roundTrip(let time): .roundTrip(nanoseconds: time.wholeNanoseconds)
@@ -297,7 +285,7 @@ extension TraceEvent {
             }
         self.init(
             time: event.instant.nanoseconds(since: beginning), connection: event.connectionID,
-            observer: observer, kind: kind)
+            observer: event.role, kind: kind)
     }
 }
 

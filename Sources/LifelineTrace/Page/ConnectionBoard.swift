@@ -142,7 +142,7 @@ public final class ConnectionBoard: LifecycleObserver {
         /// Those that have ended, the first one first.
         var ended: [UInt64] = []
         var version: UInt64 = 0
-        var beginning: Instant?
+        var beginning: MonotonicInstant?
         /// The board's time when something happened last.
         var now: Int64 = 0
         /// The paths of the page's own files, and the open connections on which nothing else has been asked for.
@@ -175,7 +175,7 @@ public final class ConnectionBoard: LifecycleObserver {
     /// - Parameters:
     ///   - event: The event; its time is not looked at.
     ///   - instant: When it happened.
-    public func record(_ event: TraceEvent, at instant: Instant) {
+    public func record(_ event: TraceEvent, at instant: MonotonicInstant) {
         let event = event.keepingPayloads(upTo: options.payloadLimit > 0 ? options.payloadLimit : nil)
         state.withLock { state in
             var event = state.redactor(event)

@@ -179,7 +179,7 @@ public struct ConnectionPage: Sendable {
     // MARK: Export
 
     /// A connection as SVG, HAR or JSON Lines, for the visitor to keep.
-    private func export(_ request: HTTPRequest) -> HTTPAnswer {
+    private func export(_ request: HTTPRequest) -> HTTPServerResponse {
         let query = ConnectionPage.query(request)
         guard let id = query["connection"].flatMap({ UInt64($0) }) else {
             return .text("connection=NUMBER is needed\n", status: .badRequest)
@@ -195,7 +195,7 @@ public struct ConnectionPage: Sendable {
         case "jsonl": (text, type) = (recording.text, "application/jsonl")
         default: return .text("format=svg, har or jsonl is needed\n", status: .badRequest)
         }
-        var answer = HTTPAnswer.text(text, contentType: type + "; charset=utf-8")
+        var answer = HTTPServerResponse.text(text, contentType: type + "; charset=utf-8")
         answer.headerFields[.contentDisposition] =
             "attachment; filename=\"connection-\(id).\(query["format"] ?? "")\""
         PageFile.secure(&answer)
@@ -220,23 +220,23 @@ struct PageFile: Sendable {
     ]
 
     /// The file, as the page at a path needs it.
-    func answer(at path: String) -> HTTPAnswer {
+    func answer(at path: String) -> HTTPServerResponse {
         // The page itself says where the others are.
         let body =
             name.isEmpty ? Array(String(decoding: bytes, as: UTF8.self).replacing("{base}", with: path).utf8) : bytes
-        var answer = HTTPAnswer(headerFields: [.contentType: type + "; charset=utf-8"], body: body)
+        var answer = HTTPServerResponse(headerFields: [.contentType: type + "; charset=utf-8"], body: body)
         PageFile.secure(&answer)
         return answer
     }
 
-    static func forbidden(_ reason: String) -> HTTPAnswer {
-        var answer = HTTPAnswer.text(reason + "\n", status: .forbidden)
+    static func forbidden(_ reason: String) -> HTTPServerResponse {
+        var answer = HTTPServerResponse.text(reason + "\n", status: .forbidden)
         secure(&answer)
         return answer
     }
 
     /// Nothing from elsewhere is loaded, and nobody else shows it.
-    static func secure(_ answer: inout HTTPAnswer) {
+    static func secure(_ answer: inout HTTPServerResponse) {
         answer.headerFields[.contentSecurityPolicy] =
             "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
             + "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"

@@ -9,7 +9,7 @@ enum ConnectionOrder {
     /// What is known of a connection.
     private struct Span {
         let number: UInt64
-        let observer: TraceEvent.Observer
+        let observer: WebSocketRole
         let began: Int64
         var ended: Int64?
         /// Where a client connects, or, as a server sees it, from where, without the port.

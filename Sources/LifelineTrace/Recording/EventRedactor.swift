@@ -4,7 +4,7 @@ import Lifeline
 package struct EventRedactor {
     private struct Direction: Hashable {
         let connection: UInt64
-        let observer: TraceEvent.Observer
+        let observer: WebSocketRole
         let direction: TraceEvent.Direction
     }
 

@@ -1,3 +1,5 @@
+import Lifeline
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
@@ -8,7 +10,7 @@ import Foundation
 struct RecordedLine: Codable, Hashable {
     var t: Int64
     var c: UInt64
-    var by: TraceEvent.Observer
+    var by: WebSocketRole
     var event: String
 
     var addresses: [String]?

@@ -78,7 +78,7 @@ public final class Recorder: LifecycleObserver {
     /// - Parameters:
     ///   - event: The event; its time is not looked at.
     ///   - instant: When it happened.
-    public func record(_ event: TraceEvent, at instant: Instant) {
+    public func record(_ event: TraceEvent, at instant: MonotonicInstant) {
         queue.add(.made(event), instant)
     }
 
@@ -100,9 +100,9 @@ private final class RecordingQueue: Sendable {
     }
 
     private struct State {
-        var waiting: [(entry: Entry, instant: Instant)] = []
+        var waiting: [(entry: Entry, instant: MonotonicInstant)] = []
         var omitted = 0
-        var beginning: Instant?
+        var beginning: MonotonicInstant?
         var isEnded = false
         /// What is wrong with the file; nothing is written any more then.
         var failure: String?
@@ -122,7 +122,7 @@ private final class RecordingQueue: Sendable {
 
     var failure: String? { state.withLock { $0.failure } }
 
-    func add(_ entry: Entry, _ instant: Instant) {
+    func add(_ entry: Entry, _ instant: MonotonicInstant) {
         let isFirst = state.withLock { state in
             state.beginning = state.beginning ?? instant
             guard !state.isEnded, state.failure == nil else { return false }
@@ -155,7 +155,7 @@ private final class RecordingQueue: Sendable {
                 state.waiting = []
                 state.omitted = 0
             }
-            return (state.waiting, state.omitted, state.beginning ?? Instant(nanoseconds: 0))
+            return (state.waiting, state.omitted, state.beginning ?? MonotonicInstant(nanoseconds: 0))
         }
         var last: TraceEvent?
         for (entry, instant) in events {
@@ -170,7 +170,7 @@ private final class RecordingQueue: Sendable {
         }
     }
 
-    private func traced(_ entry: Entry, _ instant: Instant, since beginning: Instant) -> TraceEvent {
+    private func traced(_ entry: Entry, _ instant: MonotonicInstant, since beginning: MonotonicInstant) -> TraceEvent {
         let limit = options.payloads == .none ? nil : options.payloadLimit
         switch entry {
         case .observed(let event):

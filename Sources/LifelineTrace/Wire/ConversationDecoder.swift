@@ -1,4 +1,4 @@
-import Lifeline
+package import Lifeline
 
 /// Reads along with a connection between a client and a server, and tells what passes: the opening handshake, and then the
 /// frames in both directions.
@@ -6,7 +6,7 @@ import Lifeline
 /// It takes no part. Whatever the bytes are, it neither fails nor asks for anything; what it does not understand it says once,
 /// in a note, and reads no more of that direction. What it keeps is bounded.
 ///
-/// Its events are the server's view (``TraceEvent/Observer/server``), as seen from where it stands: what the client sends is
+/// Its events are the server's view (`WebSocketRole.server`), as seen from where it stands: what the client sends is
 /// received, and what the server sends is sent. A frame is told of once all of it has passed.
 package struct ConversationDecoder {
     /// What the bytes of a side are.
@@ -20,7 +20,7 @@ package struct ConversationDecoder {
     }
 
     private struct Side {
-        let name: TraceEvent.Observer
+        let name: WebSocketRole
         var phase = Phase.head
         var head = HeadReader()
         /// What came before it was known what it is.
@@ -39,8 +39,8 @@ package struct ConversationDecoder {
     /// The methods of requests that have not been answered.
     private var methods: [String] = []
     private var isOpen = false
-    private var firstToClose: TraceEvent.Observer?
-    private var firstToFinish: TraceEvent.Observer?
+    private var firstToClose: WebSocketRole?
+    private var firstToFinish: WebSocketRole?
     private var failure: String?
     private var time: Int64 = 0
     private var events: [TraceEvent] = []
@@ -73,7 +73,7 @@ package struct ConversationDecoder {
     ///   - time: When, in nanoseconds.
     /// - Returns: What they tell.
     package mutating func read(
-        _ bytes: UnsafeRawBufferPointer, from sender: TraceEvent.Observer, at time: Int64
+        _ bytes: UnsafeRawBufferPointer, from sender: WebSocketRole, at time: Int64
     ) -> [TraceEvent] {
         self.time = time
         read(bytes, sender)
@@ -81,7 +81,7 @@ package struct ConversationDecoder {
     }
 
     /// A side sends no more.
-    package mutating func finished(_ sender: TraceEvent.Observer, at time: Int64) -> [TraceEvent] {
+    package mutating func finished(_ sender: WebSocketRole, at time: Int64) -> [TraceEvent] {
         self.time = time
         guard !self[sender].hasFinished else { return [] }
         self[sender].hasFinished = true
@@ -91,7 +91,7 @@ package struct ConversationDecoder {
     }
 
     /// A side's connection has failed.
-    package mutating func failed(_ sender: TraceEvent.Observer, _ reason: String, at time: Int64) -> [TraceEvent] {
+    package mutating func failed(_ sender: WebSocketRole, _ reason: String, at time: Int64) -> [TraceEvent] {
         self.time = time
         firstToFinish = firstToFinish ?? sender
         failure = failure ?? "\(sender.rawValue): \(reason)"
@@ -150,14 +150,14 @@ package struct ConversationDecoder {
             failure: isClean ? nil : failure ?? "the Close frame was not answered")
     }
 
-    private subscript(side: TraceEvent.Observer) -> Side {
+    private subscript(side: WebSocketRole) -> Side {
         get { side == .client ? client : server }
         _modify {
             if side == .client { yield &client } else { yield &server }
         }
     }
 
-    private func direction(_ sender: TraceEvent.Observer) -> TraceEvent.Direction {
+    private func direction(_ sender: WebSocketRole) -> TraceEvent.Direction {
         sender == .client ? .received : .sent
     }
 
@@ -172,7 +172,7 @@ package struct ConversationDecoder {
 
     // MARK: Bytes
 
-    private mutating func read(_ bytes: UnsafeRawBufferPointer, _ sender: TraceEvent.Observer) {
+    private mutating func read(_ bytes: UnsafeRawBufferPointer, _ sender: WebSocketRole) {
         var rest = bytes
         while !rest.isEmpty {
             switch self[sender].phase {
@@ -207,13 +207,13 @@ package struct ConversationDecoder {
     }
 
     /// Reads no more of a side.
-    private mutating func leave(_ sender: TraceEvent.Observer, _ reason: String) {
+    private mutating func leave(_ sender: WebSocketRole, _ reason: String) {
         self[sender].phase = .unread
         self[sender].head = HeadReader()
         tell(.note("what the \(sender.rawValue) sends is relayed, and not read: \(reason)"))
     }
 
-    private mutating func readFrames(_ bytes: UnsafeRawBufferPointer, _ sender: TraceEvent.Observer) {
+    private mutating func readFrames(_ bytes: UnsafeRawBufferPointer, _ sender: WebSocketRole) {
         // Taken out, so that what it keeps is not copied.
         guard var frames = self[sender].frames.take() else { return }
         var kinds: [TraceEvent.Kind] = []
@@ -237,7 +237,7 @@ package struct ConversationDecoder {
     }
 
     /// A Pong has passed, to who may have sent its Ping.
-    private mutating func answered(_ pong: TraceEvent.Frame, _ asker: TraceEvent.Observer) {
+    private mutating func answered(_ pong: TraceEvent.Frame, _ asker: WebSocketRole) {
         let pings = self[asker].pings
         guard let index = pings.lastIndex(where: { $0.payload == pong.payload ?? [] }) else { return }
         tell(.roundTrip(nanoseconds: time.subtractingSaturating(pings[index].time)))
@@ -307,7 +307,7 @@ package struct ConversationDecoder {
         if isUnknown {
             tell(.note("an extension that is not understood: \(values.joined(separator: ", "))"))
         }
-        for side in [TraceEvent.Observer.client, .server] {
+        for side in [WebSocketRole.client, .server] {
             self[side].frames = FrameFollower(
                 sender: side, payloadLimit: payloadLimit, agreement: agreement, hasUnknownExtension: isUnknown)
             self[side].phase = .frames

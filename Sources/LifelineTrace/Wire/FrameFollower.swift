@@ -6,7 +6,7 @@ struct FrameFollower {
     /// The most bytes of a message that are decompressed, or kept.
     static let messageLimit = 16 << 20
 
-    private let sender: TraceEvent.Observer
+    private let sender: WebSocketRole
     private let direction: TraceEvent.Direction
     private let payloadLimit: Int
     /// Decompresses; `nil` where nothing was agreed on, or it has failed.
@@ -37,7 +37,7 @@ struct FrameFollower {
     ///   - agreement: What was agreed on about compression.
     ///   - hasUnknownExtension: Whether another extension was agreed on.
     init(
-        sender: TraceEvent.Observer, payloadLimit: Int, agreement: PerMessageDeflate?, hasUnknownExtension: Bool
+        sender: WebSocketRole, payloadLimit: Int, agreement: PerMessageDeflate?, hasUnknownExtension: Bool
     ) {
         self.sender = sender
         direction = sender == .client ? .received : .sent

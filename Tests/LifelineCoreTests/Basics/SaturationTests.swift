@@ -16,7 +16,7 @@ import Testing
         sum.addSaturating(right)
         #expect(sum == left.addingSaturating(right))
         #expect(
-            Instant(nanoseconds: left).duration(since: Instant(nanoseconds: right))
+            MonotonicInstant(nanoseconds: left).duration(since: MonotonicInstant(nanoseconds: right))
                 == .nanoseconds(limited(wideLeft - wideRight)))
     }
 

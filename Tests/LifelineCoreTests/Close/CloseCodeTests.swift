@@ -39,7 +39,7 @@ struct CloseCodeTests {
         "§7.4.2 a Close frame with a code that must not be sent fails the connection; it is not echoed",
         arguments: [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] as [UInt16])
     func refused(_ code: UInt16) {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.receive(.close(code, "reason"))
             #expect(harness.events == [.closed])
@@ -53,7 +53,7 @@ struct CloseCodeTests {
         "§7.4.1, §7.4.2 a Close frame with any other code is echoed",
         arguments: Array(UInt16(1000)...1003) + Array(1007...1014) + [3000, 3999, 4000, 4999])
     func echoed(_ code: UInt16) {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.receive(.close(code, "reason"))
             #expect(harness.takeFrames().map(\.closeCode) == [code])

@@ -6,7 +6,7 @@ import Testing
 struct CloseFrameTests {
     @Test("§5.5.1 a frame without a payload is echoed without one, and reported as 1005")
     func empty() {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.receive(.emptyClose)
             #expect(harness.events == [.closed])
@@ -20,7 +20,7 @@ struct CloseFrameTests {
     @Test("§5.5.1 a payload of one byte fails the connection")
     func oneByte() {
         for byte in [UInt8(0), 3, 0xE8] {
-            for role in [Role.client, .server] {
+            for role in [WebSocketRole.client, .server] {
                 let harness = EndpointHarness.open(role)
                 harness.receive(WireFrame(opcode: 8, payload: [byte]))
                 harness.expectFailed(with: 1002)

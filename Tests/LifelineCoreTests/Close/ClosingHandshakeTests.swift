@@ -6,7 +6,7 @@ import Testing
 struct ClosingHandshakeTests {
     @Test("§7.1.2, §7.1.3 begun here: a Close frame goes out, and no more data is accepted for sending")
     func begunHere() {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.close(.goingAway, "restart")
             #expect(harness.phase == .closing)
@@ -20,7 +20,7 @@ struct ClosingHandshakeTests {
 
     @Test("§7.1.4 begun here and answered: clean, with what was sent and what came")
     func begunHereAndAnswered() throws {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.close(.goingAway, "restart")
             harness.receive(.close(1001))
@@ -36,7 +36,7 @@ struct ClosingHandshakeTests {
 
     @Test("§5.5.1, §7.1.4 begun by the peer: its code is echoed, and the end is clean")
     func begunByPeer() throws {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.receive(.close(4001, "done here"))
             #expect(harness.events == [.closed])
@@ -81,7 +81,7 @@ struct ClosingHandshakeTests {
 
     @Test("§7.1.1 a client whose server does not end TCP ends it itself after a time; the outcome stays clean")
     func serverNeverEnds() {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.receive(.close(1000))
             harness.advance(by: .seconds(10) - .nanoseconds(1))
@@ -94,7 +94,7 @@ struct ClosingHandshakeTests {
 
     @Test("§7.1 a Close frame that is never answered: the outcome says so, at the deadline and not before")
     func neverAnswered() throws {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.close(.normalClosure, "bye")
             harness.receive(.text("data puts nothing off"))
@@ -111,7 +111,7 @@ struct ClosingHandshakeTests {
 
     @Test("§5.5.1 messages that come between the two Close frames are received, one that had begun before among them")
     func dataWhileClosing() {
-        for delivery in [Delivery.messages, .chunks] {
+        for delivery in [Endpoint.Delivery.messages, .chunks] {
             let server = EndpointHarness.open(.server, delivery: delivery)
             server.receive(.text("begun", isFinal: false))
             server.close(.normalClosure)
@@ -201,7 +201,7 @@ struct ClosingHandshakeTests {
 
     @Test("§5.5.1, §7.1.1 what comes after the peer's Close frame is ignored")
     func dataAfterClose() {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             let frames: [WireFrame] = [
                 .close(1000), .text("late"), .ping("late"), .close(1011), WireFrame(opcode: 3, payload: []),
@@ -244,7 +244,7 @@ struct ClosingHandshakeTests {
 
     @Test("§7.1.7 after a violation TCP is ended without waiting for a Close frame, in no more than the close deadline")
     func afterViolation() {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.receive(WireFrame(opcode: 0x3, payload: []))
             let outcome = harness.outcome

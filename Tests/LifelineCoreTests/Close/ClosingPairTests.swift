@@ -13,7 +13,7 @@ struct ClosingPairTests {
     }
 
     private func expectClosed(_ pair: EndpointPair, sourceLocation: SourceLocation = #_sourceLocation) {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             #expect(pair[role].phase == .closed, sourceLocation: sourceLocation)
             #expect(pair[role].outcome?.isClean == true, sourceLocation: sourceLocation)
             #expect(pair[role].takeEvents().filter { $0 == .closed }.count == 1, sourceLocation: sourceLocation)
@@ -22,7 +22,7 @@ struct ClosingPairTests {
 
     @Test("§7.1.2 begun by either side: each knows who began, and both codes and reasons", arguments: [true, false])
     func begunByOneSide(_ isByClient: Bool) {
-        let initiator = isByClient ? Role.client : .server
+        let initiator = isByClient ? WebSocketRole.client : .server
         for seed in UInt64(1)...20 {
             let pair = openPair(seed: seed)
             pair[initiator].close(CloseCode(rawValue: 4321), "enough")
@@ -125,9 +125,9 @@ struct ClosingPairTests {
         for seed in UInt64(1)...10 {
             let pair = openPair(seed: seed)
             var generator = SplitMix64(seed: seed)
-            var sent: [Role: [RecordedEvent]] = [.client: [], .server: []]
+            var sent: [WebSocketRole: [RecordedEvent]] = [.client: [], .server: []]
             for _ in 0..<30 {
-                let role = generator.below(2) == 0 ? Role.client : .server
+                let role = generator.below(2) == 0 ? WebSocketRole.client : .server
                 let payload = generator.bytes([0, 1, 125, 126, 600][generator.below(5)])
                 if generator.below(3) == 0 {
                     let cut = generator.below(payload.count + 1)
@@ -139,7 +139,7 @@ struct ClosingPairTests {
                 sent[role, default: []].append(.binary(payload))
                 pair.settle()
             }
-            for role in [Role.client, .server] {
+            for role in [WebSocketRole.client, .server] {
                 let received = pair[role].events.filter { if case .message = $0 { true } else { false } }
                 #expect(received == sent[role.peer])
             }

@@ -15,7 +15,7 @@ struct EndOfStreamTests {
         /// The offsets between which no frame and no message is cut in two.
         var boundaries: Set<Int>
 
-        init(to role: Role) {
+        init(to role: WebSocketRole) {
             bytes = role == .server ? HandshakeText.request.bytes : EndpointHarness.answerToFirstSeed
             opened = bytes.count
             boundaries = [opened]
@@ -30,7 +30,7 @@ struct EndOfStreamTests {
         }
     }
 
-    private func endpoint(_ role: Role) -> EndpointHarness {
+    private func endpoint(_ role: WebSocketRole) -> EndpointHarness {
         role == .server ? EndpointHarness(server: .server) : .client()
     }
 
@@ -52,7 +52,7 @@ struct EndOfStreamTests {
 
     @Test("§7.1.5 the end of the stream at every offset gives one outcome, which says whether a frame was cut")
     func endAtEveryOffset() throws {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let stream = Stream(to: role)
             for offset in 0...stream.bytes.count {
                 let harness = endpoint(role)
@@ -76,7 +76,7 @@ struct EndOfStreamTests {
 
     @Test("§7.1.5 a transport that fails at every offset gives one outcome")
     func failureAtEveryOffset() throws {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let stream = Stream(to: role)
             for offset in 0...stream.bytes.count {
                 let harness = endpoint(role)
@@ -98,7 +98,7 @@ struct EndOfStreamTests {
 
     @Test("§7.1.5 a connection that is given up here at every offset gives one outcome")
     func abortAtEveryOffset() throws {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let stream = Stream(to: role)
             for offset in 0...stream.bytes.count {
                 let harness = endpoint(role)

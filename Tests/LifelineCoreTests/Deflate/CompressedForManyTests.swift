@@ -34,7 +34,7 @@ struct CompressedForManyTests {
     func everyAgreement(_ agreement: PerMessageDeflate) throws {
         try withBudget { budget in
             let memory = MemoryPool()
-            for role in [Role.client, .server] {
+            for role in [WebSocketRole.client, .server] {
                 let maker = CompressingPair(agreement, budget: budget, memory: memory)
                 let pair = CompressingPair(agreement, budget: budget, memory: memory)
                 #expect(maker[role].endpoint.compressorKind == pair[role].endpoint.compressorKind)

@@ -7,7 +7,7 @@ struct CompressedFrameTests {
     private static let hello: [UInt8] = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00]
 
     private func endpoint(
-        _ role: Role, _ budget: CompressionBudget, delivery: Delivery = .messages
+        _ role: WebSocketRole, _ budget: CompressionBudget, delivery: Endpoint.Delivery = .messages
     ) -> EndpointHarness {
         .compressing(role, configuration: .compressing(role, budget), delivery: delivery)
     }
@@ -28,8 +28,8 @@ struct CompressedFrameTests {
             }
             // A continuation of nothing.
             cases.append([frame(0, reserved: 4)])
-            for role in [Role.client, .server] {
-                for delivery in [Delivery.messages, .chunks] {
+            for role in [WebSocketRole.client, .server] {
+                for delivery in [Endpoint.Delivery.messages, .chunks] {
                     for frames in cases {
                         let harness = endpoint(role, budget, delivery: delivery)
                         harness.receive(frames.bytes(from: role.peer))
@@ -60,7 +60,7 @@ struct CompressedFrameTests {
 
     @Test("§6 RSV1 without an agreement: 1002, and the reason names the bit")
     func noAgreement() {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.receive(frame(1, reserved: 4))
             #expect(harness.violation?.description.contains("RSV1") == true)
@@ -99,9 +99,9 @@ struct CompressedFrameTests {
                     ]
                 }
             }
-            for role in [Role.client, .server] {
+            for role in [WebSocketRole.client, .server] {
                 let bytes = frames.bytes(from: role.peer)
-                for delivery in [Delivery.messages, .chunks] {
+                for delivery in [Endpoint.Delivery.messages, .chunks] {
                     let whole = endpoint(role, budget, delivery: delivery)
                     whole.receive(bytes)
                     #expect(whole.events.withChunksJoined == texts.map { .message(.text, $0) })
@@ -118,8 +118,8 @@ struct CompressedFrameTests {
         withBudget { budget in
             let text = Array("Ping in the middle of a compressed message, in the middle, in the middle".utf8)
             let wire = OracleCompressor.message(text)
-            for role in [Role.client, .server] {
-                for delivery in [Delivery.messages, .chunks] {
+            for role in [WebSocketRole.client, .server] {
+                for delivery in [Endpoint.Delivery.messages, .chunks] {
                     let harness = endpoint(role, budget, delivery: delivery)
                     var frames: [WireFrame] = [.compressed(.text, [], isFinal: false), .ping("0")]
                     for (index, byte) in wire.enumerated() {
@@ -182,7 +182,7 @@ struct CompressedFrameTests {
     @Test("§6.1 what is sent: RSV1 on the first frame of a compressed message and on no other frame")
     func sentBits() throws {
         try withBudget { budget in
-            for role in [Role.client, .server] {
+            for role in [WebSocketRole.client, .server] {
                 let harness = endpoint(role, budget)
                 try harness.send(.text, Array("one".utf8), .first, compress: .always)
                 try harness.ping()

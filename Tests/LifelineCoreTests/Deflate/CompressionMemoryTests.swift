@@ -32,7 +32,7 @@ struct CompressionMemoryTests {
             var sizes: Set<Int> = []
             for _ in 0..<50 {
                 let pair = CompressingPair(Self.noTakeover, budget: budget, memory: memory)
-                for role in [Role.client, .server] { try pair.exchange(from: role, .text, json) }
+                for role in [WebSocketRole.client, .server] { try pair.exchange(from: role, .text, json) }
                 pairs.append(pair)
                 sizes.insert(budget.size)
                 #expect(pair.server.deadline == nil && pair.client.deadline == nil)
@@ -40,7 +40,7 @@ struct CompressionMemoryTests {
             // One compressor and one decompressor for all of them.
             #expect(sizes.count == 1)
             for pair in pairs {
-                for role in [Role.client, .server] { try pair.exchange(from: role, .text, json) }
+                for role in [WebSocketRole.client, .server] { try pair.exchange(from: role, .text, json) }
             }
             #expect(sizes == [budget.size])
         }
@@ -67,7 +67,7 @@ struct CompressionMemoryTests {
             let memory = MemoryPool()
             for agreement in PerMessageDeflate.all + PerMessageDeflate.all {
                 let pairs = (0..<6).map { _ in CompressingPair(agreement, budget: budget, memory: memory) }
-                for role in [Role.client, .server] {
+                for role in [WebSocketRole.client, .server] {
                     for pair in pairs { try pair.exchange(from: role, .text, json) }
                 }
             }
@@ -129,11 +129,11 @@ struct CompressionMemoryTests {
             for (sample, size) in [
                 (DeflateSample.json, 100), (.text, 1000), (.json, 40_000), (.zeros, 100), (.random, 1000), (.json, 300),
             ] {
-                for role in [Role.client, .server] {
+                for role in [WebSocketRole.client, .server] {
                     try pair.exchange(from: role, sample.isText ? .text : .binary, sample.bytes(size))
                 }
                 pair.advance(by: timeout)
-                for role in [Role.client, .server] { #expect(pair[role].deadline == nil) }
+                for role in [WebSocketRole.client, .server] { #expect(pair[role].deadline == nil) }
                 // Only one direction, so that the windows are not restored together.
                 try pair.exchange(from: .server, .text, json)
                 pair.advance(by: timeout)
@@ -182,9 +182,9 @@ struct CompressionMemoryTests {
             _ = pair.server.takeOutput()
             _ = pair.server.takeEvents()
             pair.advance(by: .milliseconds(1))
-            for role in [Role.client, .server] { #expect(pair[role].deadline == nil, "\(role)") }
+            for role in [WebSocketRole.client, .server] { #expect(pair[role].deadline == nil, "\(role)") }
             try pair.exchange(from: .client, .text, json)
-            for role in [Role.client, .server] { #expect(pair[role].deadline != nil, "\(role)") }
+            for role in [WebSocketRole.client, .server] { #expect(pair[role].deadline != nil, "\(role)") }
         }
     }
 
@@ -207,7 +207,7 @@ struct CompressionMemoryTests {
                 }
                 #expect(pair.client.takeEvents() == [.message(.text, json + json + json + json)])
                 pair.advance(by: .seconds(20))
-                for role in [Role.client, .server] { #expect(pair[role].deadline == nil) }
+                for role in [WebSocketRole.client, .server] { #expect(pair[role].deadline == nil) }
                 try pair.exchange(from: .server, .text, json)
             }
         }
@@ -312,7 +312,7 @@ struct CompressionMemoryTests {
             for isInside in [false, true] {
                 try withBudget { budget in
                     let pair = CompressingPair(budget: budget)
-                    for role in [Role.client, .server] {
+                    for role in [WebSocketRole.client, .server] {
                         try pair.exchange(from: role, .text, json)
                         if isInside { try pair.send(from: role, .text, json, .first) }
                     }

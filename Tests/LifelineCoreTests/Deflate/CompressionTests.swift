@@ -13,13 +13,13 @@ struct CompressionTests {
         arguments: PerMessageDeflate.all)
     func roundTrips(_ agreement: PerMessageDeflate) throws {
         try withBudget { budget in
-            for delivery in [Delivery.messages, .chunks] {
+            for delivery in [Endpoint.Delivery.messages, .chunks] {
                 let pair = CompressingPair(agreement, budget: budget, delivery: delivery)
                 var large = agreement.serverMaxWindowBits
                 for sample in DeflateSample.allCases {
                     large += 1
                     for size in Self.sizes + (delivery == .messages ? [Self.largeSizes[large % 3]] : []) {
-                        for role in [Role.client, .server] {
+                        for role in [WebSocketRole.client, .server] {
                             try pair.exchange(from: role, sample.isText ? .text : .binary, sample.bytes(size))
                         }
                     }
@@ -38,7 +38,7 @@ struct CompressionTests {
         ]
         try withBudget { budget in
             for agreement in agreements {
-                for delivery in [Delivery.messages, .chunks] {
+                for delivery in [Endpoint.Delivery.messages, .chunks] {
                     let pair = CompressingPair(agreement, budget: budget, delivery: delivery, memory: MemoryPool())
                     for sample in [DeflateSample.json, .zeros] {
                         // From the server, whose messages need no masking, which takes its time without optimisation.
@@ -79,7 +79,7 @@ struct CompressionTests {
         private let decompressor: OracleDecompressor
         private let takesOver: Bool
 
-        init(_ agreement: PerMessageDeflate, from role: Role) {
+        init(_ agreement: PerMessageDeflate, from role: WebSocketRole) {
             decompressor = OracleDecompressor(windowBits: agreement.maxWindowBits(role))
             takesOver = !agreement.noContextTakeover(role)
         }
@@ -96,7 +96,7 @@ struct CompressionTests {
         // Content that repeats itself at every distance there is.
         let noise = DeflateSample.random.bytes(40_000)
         try withBudget { budget in
-            for (role, startsAnew) in [(Role.client, false), (.server, false), (.client, true)] {
+            for (role, startsAnew) in [(WebSocketRole.client, false), (.server, false), (.client, true)] {
                 let agreement =
                     role == .client
                     ? PerMessageDeflate(clientNoContextTakeover: startsAnew, clientMaxWindowBits: bits)
@@ -128,7 +128,7 @@ struct CompressionTests {
     func contextTakeover() throws {
         let json = DeflateSample.json.bytes(500)
         try withBudget { budget in
-            for role in [Role.client, .server] {
+            for role in [WebSocketRole.client, .server] {
                 for takesOver in [true, false] {
                     let agreement = PerMessageDeflate(
                         serverNoContextTakeover: role == .server && !takesOver,
@@ -163,7 +163,7 @@ struct CompressionTests {
                     serverNoContextTakeover: true, clientNoContextTakeover: true, serverMaxWindowBits: 9,
                     clientMaxWindowBits: 8),
             ] {
-                for role in [Role.client, .server] {
+                for role in [WebSocketRole.client, .server] {
                     let pair = CompressingPair(agreement, budget: budget, delivery: .chunks)
                     // Anew and with something before, again and again.
                     for plan in plans + plans {
@@ -238,7 +238,7 @@ struct CompressionChoiceTests {
         try withBudget { (budget) throws in
             for least in [0, 1, 128, 1000, 1001] {
                 let pair = CompressingPair(budget: budget) { $0.minimumSize = least }
-                for role in [Role.client, .server] {
+                for role in [WebSocketRole.client, .server] {
                     // Zeros become shorter whatever their number.
                     for count in [least - 1, least, least + 1] where count >= 20 {
                         let zeros = DeflateSample.zeros.bytes(count)
@@ -253,8 +253,8 @@ struct CompressionChoiceTests {
         }
     }
 
-    @Test("§6.1 automatic up to the greatest size", arguments: [Role.client, .server])
-    func greatestSize(role: Role) throws {
+    @Test("§6.1 automatic up to the greatest size", arguments: [WebSocketRole.client, .server])
+    func greatestSize(role: WebSocketRole) throws {
         #expect(
             CompressionConfiguration.server.maximumSize == 256 << 10 && CompressionConfiguration().maximumSize == nil)
         try withBudget { (budget) throws in
@@ -272,7 +272,7 @@ struct CompressionChoiceTests {
     func longer() throws {
         try withBudget { (budget) throws in
             let pair = CompressingPair(budget: budget) { $0.minimumSize = 0 }
-            for role in [Role.client, .server] {
+            for role in [WebSocketRole.client, .server] {
                 for content in [[], [0x61], Array("abcdefg".utf8), DeflateSample.random.bytes(900)] {
                     #expect(try !pair.send(from: role, .binary, content, compress: .automatic))
                     #expect(try pair.send(from: role, .binary, content, compress: .always))
@@ -325,7 +325,7 @@ struct CompressionChoiceTests {
 
     @Test("§5 without an agreement nothing is compressed, whatever is asked")
     func noAgreement() throws {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             #expect(try !harness.send(.text, json, compress: .always))
             #expect(harness.takeFrames().map(\.reserved) == [0])
@@ -337,14 +337,16 @@ struct CompressionChoiceTests {
     func outOfTurn() throws {
         try withBudget { budget in
             let pair = CompressingPair(budget: budget)
-            #expect(throws: SendError.noMessage) { try pair.client.send(.text, json, .middle, compress: .always) }
+            #expect(throws: Endpoint.SendError.noMessage) {
+                try pair.client.send(.text, json, .middle, compress: .always)
+            }
             try pair.send(from: .client, .text, json, .first)
-            #expect(throws: SendError.insideMessage) { try pair.client.send(.text, json, compress: .always) }
+            #expect(throws: Endpoint.SendError.insideMessage) { try pair.client.send(.text, json, compress: .always) }
             try pair.send(from: .client, .text, json, .last)
             #expect(pair.server.takeEvents() == [.message(.text, json + json)])
             try pair.exchange(from: .client, .text, json)
             pair.client.close(.normalClosure)
-            #expect(throws: SendError.notOpen) { try pair.client.send(.text, json, compress: .always) }
+            #expect(throws: Endpoint.SendError.notOpen) { try pair.client.send(.text, json, compress: .always) }
         }
     }
 

@@ -107,7 +107,7 @@ extension DeflateBits {
 struct DecompressionTests {
     /// A server that agrees on everything.
     private func server(
-        _ budget: CompressionBudget, delivery: Delivery = .messages, limit: Int = 1 << 20
+        _ budget: CompressionBudget, delivery: Endpoint.Delivery = .messages, limit: Int = 1 << 20
     ) -> EndpointHarness {
         .compressing(
             .server, configuration: .compressing(.server, budget).limited(message: limit), delivery: delivery)
@@ -133,7 +133,7 @@ struct DecompressionTests {
         let compressor = OracleCompressor()
         let wireBefore = compressor.message(before)
         withBudget { budget in
-            for delivery in [Delivery.messages, .chunks] {
+            for delivery in [Endpoint.Delivery.messages, .chunks] {
                 for frames in framings(message.wire) {
                     let bytes = ([WireFrame.compressed(.text, wireBefore)] + frames + frames).bytes(from: .client)
                     let expected: [RecordedEvent] = [before, message.content, message.content].map {
@@ -172,10 +172,10 @@ struct DecompressionTests {
         let texts = [DeflateSample.text.bytes(300), DeflateSample.json.bytes(90), [], DeflateSample.text.bytes(200)]
         var frames = texts.map { WireFrame.compressed(.text, compressor.message($0)) }
         frames.insert(.ping("between"), at: 2)
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let bytes = frames.bytes(from: role.peer)
             withBudget { budget in
-                for delivery in [Delivery.messages, .chunks] {
+                for delivery in [Endpoint.Delivery.messages, .chunks] {
                     for split in 0...bytes.count {
                         let harness = EndpointHarness.compressing(
                             role, configuration: .compressing(role, budget), delivery: delivery)
@@ -193,7 +193,7 @@ struct DecompressionTests {
         var generator = SplitMix64(seed: 7692)
         withBudget { budget in
             for round in 0..<TestScale.rounds(debug: 60, release: 5000) {
-                let role = generator.below(2) == 0 ? Role.client : .server
+                let role = generator.below(2) == 0 ? WebSocketRole.client : .server
                 let compressor = OracleCompressor(level: generator.below(10))
                 var frames: [WireFrame] = []
                 var expected: [RecordedEvent] = []
@@ -289,7 +289,7 @@ struct DecompressionTests {
             [.continuation(Array(wire[half...]), isFinal: false), .continuation([], isFinal: true)],
         ]
         withBudget { budget in
-            for (first, then) in [(Delivery.messages, Delivery.chunks), (.chunks, .messages)] {
+            for (first, then) in [(Endpoint.Delivery.messages, Endpoint.Delivery.chunks), (.chunks, .messages)] {
                 for tail in tails {
                     for isBytewise in [false, true] {
                         for beginning in [half, wire.count] {
@@ -322,7 +322,7 @@ struct DecompressionTests {
                 for padding in [0, 1, 63, 70_000] {
                     let content = Array(repeating: 0x61, count: padding) + bytes + Array("aaaa".utf8)
                     let wire = OracleCompressor.message(content)
-                    for delivery in [Delivery.messages, .chunks] where padding < 100 || delivery == .chunks {
+                    for delivery in [Endpoint.Delivery.messages, .chunks] where padding < 100 || delivery == .chunks {
                         // The end of the message is not sent.
                         let server = server(budget, delivery: delivery)
                         server.receive(.compressed(.text, wire, isFinal: false))
@@ -373,7 +373,7 @@ struct DecompressionTests {
                     let wire = OracleCompressor.message(content, level: level)
                     // Without any byte it is an empty message, and so is the first byte of a stored block.
                     for count in (wire[0] == 0 ? 2 : 1)..<wire.count {
-                        for delivery in [Delivery.messages, .chunks] {
+                        for delivery in [Endpoint.Delivery.messages, .chunks] {
                             let server = server(budget, delivery: delivery)
                             server.receive(.compressed(.binary, Array(wire.prefix(count))))
                             if server.violation?.closeCode != .invalidFramePayloadData {
@@ -472,7 +472,7 @@ struct DecompressionTests {
         first.stored(Array("abc".utf8))
         first.endMessage()
         withBudget { budget in
-            for role in [Role.client, .server] {
+            for role in [WebSocketRole.client, .server] {
                 for takesOver in [true, false] {
                     let agreement = PerMessageDeflate(
                         serverNoContextTakeover: role == .client && !takesOver,

@@ -9,7 +9,7 @@ struct DeflateExampleTests {
 
     @Test("§7.2.3.1: a message compressed using one compressed DEFLATE block")
     func oneBlock() throws {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.compressing(role)
             harness.receive(WireFrame(opcode: 1, reserved: 4, payload: compressedHello))
             #expect(harness.events == [.message(.text, hello)])
@@ -73,7 +73,7 @@ struct DeflateExampleTests {
 
     @Test("§7.2.3.6: an empty message")
     func emptyMessage() throws {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.compressing(role)
             harness.receive(WireFrame(opcode: 1, reserved: 4, payload: [0x00]))
             #expect(harness.events == [.message(.text, [])])

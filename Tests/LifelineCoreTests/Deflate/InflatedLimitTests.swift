@@ -7,7 +7,7 @@ import Testing
 struct InflatedLimitTests {
     private func server(
         _ budget: CompressionBudget, message: Int, frame: Int? = nil, fragments: Int? = nil,
-        delivery: Delivery = .messages
+        delivery: Endpoint.Delivery = .messages
     ) -> EndpointHarness {
         .compressing(
             .server,
@@ -49,7 +49,8 @@ struct InflatedLimitTests {
         withBudget { budget in
             // Noise is as long on the wire, and masking it takes its time without optimisation.
             for sample in limit < 2000 ? [DeflateSample.zeros, .random] : [.zeros] {
-                for (excess, delivery) in [0, 1, 2, 5000].flatMap({ [($0, Delivery.messages), ($0, .chunks)] }) {
+                for (excess, delivery) in [0, 1, 2, 5000].flatMap({ [($0, Endpoint.Delivery.messages), ($0, .chunks)] })
+                {
                     let content = sample.bytes(limit + excess)
                     for frames in framings(OracleCompressor.message(content, level: 9)) {
                         let server = server(budget, message: limit, frame: .max, delivery: delivery)
@@ -76,7 +77,7 @@ struct InflatedLimitTests {
     @Test("§8 byte by byte, the limit is met at the same byte")
     func messageLimitByteByByte() {
         withBudget { budget in
-            for delivery in [Delivery.messages, .chunks] {
+            for delivery in [Endpoint.Delivery.messages, .chunks] {
                 for excess in [0, 1, 2] {
                     let content = DeflateSample.json.bytes(1000 + excess)
                     let bytes = WireFrame.compressed(.text, OracleCompressor.message(content)).bytes(from: .client)
@@ -116,7 +117,7 @@ struct InflatedLimitTests {
     @Test("§8 a frame of just the limit passes; one byte more is 1009, in whichever frame it is")
     func frameLimit() {
         withBudget { budget in
-            for delivery in [Delivery.messages, .chunks] {
+            for delivery in [Endpoint.Delivery.messages, .chunks] {
                 for sizes in [[100], [100, 100, 100], [0, 100, 1], [101], [100, 101], [1, 0, 101], [150, 150]] {
                     // Each fragment ends where its content does, as one that is flushed does.
                     let compressor = OracleCompressor()
@@ -169,7 +170,7 @@ struct InflatedLimitTests {
         withBudget { budget in
             for limit in [1000, 1 << 20] {
                 for size in [wire.count, 1000, 7] {
-                    for delivery in [Delivery.messages, .chunks] {
+                    for delivery in [Endpoint.Delivery.messages, .chunks] {
                         let server = server(budget, message: limit, delivery: delivery)
                         var start = 0
                         while start < wire.count, server.phase == .open {
@@ -272,7 +273,7 @@ struct InflatedLimitTests {
         for _ in 0..<100 { bits.stored([]) }
         withBudget { budget in
             for isOneFrame in [true, false] {
-                for delivery in [Delivery.messages, .chunks] {
+                for delivery in [Endpoint.Delivery.messages, .chunks] {
                     let server = server(budget, message: 10_000, fragments: 1000, delivery: delivery)
                     var received = 0
                     if isOneFrame {
@@ -340,7 +341,7 @@ struct InflatedLimitTests {
     @Test("§8 limits that are none: no arithmetic overflows")
     func noLimits() {
         withBudget { budget in
-            for delivery in [Delivery.messages, .chunks] {
+            for delivery in [Endpoint.Delivery.messages, .chunks] {
                 let server = server(budget, message: .max, frame: .max, fragments: .max, delivery: delivery)
                 let content = DeflateSample.zeros.bytes(300_000)
                 for frames in framings(OracleCompressor.message(content)) {

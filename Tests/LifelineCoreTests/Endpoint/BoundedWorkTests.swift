@@ -7,7 +7,7 @@ import Testing
 struct BoundedWorkTests {
     private static let most = 64 << 10
 
-    private func client(_ budget: CompressionBudget, delivery: Delivery = .messages) -> EndpointHarness {
+    private func client(_ budget: CompressionBudget, delivery: Endpoint.Delivery = .messages) -> EndpointHarness {
         .compressing(.client, configuration: .compressing(.client, budget), delivery: delivery)
     }
 
@@ -114,7 +114,7 @@ struct BoundedWorkTests {
     @Test("RFC 7692 §7.2.3.4 final blocks that give nothing, thousands of two bytes: 256 in a call")
     func finalBlocks() {
         withBudget { budget in
-            for delivery in [Delivery.messages, .chunks] {
+            for delivery in [Endpoint.Delivery.messages, .chunks] {
                 var bits = DeflateBits()
                 bits.fixedBlock([], isFinal: true)
                 let wire = Array(repeating: bits.bytes, count: 5000).flatMap { $0 }
@@ -129,8 +129,8 @@ struct BoundedWorkTests {
 
     @Test(
         "RFC 7692 §7.2.2 blocks that give nothing: 64 KiB of the wire in a call",
-        arguments: [Delivery.messages, .chunks])
-    func emptyBlocks(_ delivery: Delivery) {
+        arguments: [Endpoint.Delivery.messages, .chunks])
+    func emptyBlocks(_ delivery: Endpoint.Delivery) {
         withBudget { budget in
             var bits = DeflateBits()
             for _ in 0..<60_000 { bits.stored([]) }

@@ -13,7 +13,7 @@ struct DirectWindowTests {
     }
 
     static func open(
-        _ role: Role = .server, messageSize: Int = 1 << 20, delivery: Delivery = .messages
+        _ role: WebSocketRole = .server, messageSize: Int = 1 << 20, delivery: Endpoint.Delivery = .messages
     )
         -> EndpointHarness
     {
@@ -24,7 +24,7 @@ struct DirectWindowTests {
     }
 
     /// An endpoint that has read a binary frame's header and the first bytes of its payload.
-    static func begun(_ role: Role = .server, first: Int, of count: Int) -> EndpointHarness {
+    static func begun(_ role: WebSocketRole = .server, first: Int, of count: Int) -> EndpointHarness {
         let harness = open(role)
         let frame = WireFrame.binary(payload(count))
         let header = frame.header.count + (role == .server ? 4 : 0)
@@ -34,8 +34,8 @@ struct DirectWindowTests {
 
     // MARK: What is received
 
-    @Test("Messages are the same, however they come in pieces", arguments: [Role.server, .client])
-    func pieces(role: Role) {
+    @Test("Messages are the same, however they come in pieces", arguments: [WebSocketRole.server, .client])
+    func pieces(role: WebSocketRole) {
         let size = 2 * Self.least + 17
         let message = Self.payload(size)
         let bytes = [WireFrame.binary(message), .text("next"), .binary(message), .ping("?")].bytes(from: role.peer)

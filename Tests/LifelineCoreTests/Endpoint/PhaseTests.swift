@@ -7,7 +7,7 @@ import Testing
 @Suite("The phases of a connection")
 struct PhaseTests {
     /// A harness in each phase, for each role.
-    private func harness(_ role: Role, in phase: Endpoint.Phase) -> EndpointHarness {
+    private func harness(_ role: WebSocketRole, in phase: Endpoint.Phase) -> EndpointHarness {
         guard phase != .opening else { return role == .server ? EndpointHarness(server: .server) : .client() }
         let harness = EndpointHarness.open(role)
         switch phase {
@@ -25,45 +25,45 @@ struct PhaseTests {
 
     @Test("Each phase is reached as §4 and §7 say", arguments: phases)
     func reached(_ phase: Endpoint.Phase) {
-        for role in [Role.client, .server] { #expect(harness(role, in: phase).phase == phase) }
+        for role in [WebSocketRole.client, .server] { #expect(harness(role, in: phase).phase == phase) }
     }
 
     @Test("Data and Pings are sent while the connection is open, and never else", arguments: phases)
     func sending(_ phase: Endpoint.Phase) throws {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = harness(role, in: phase)
             if phase == .open {
                 try harness.send(.text, [])
                 try harness.ping()
             } else {
-                #expect(throws: SendError.notOpen) { try harness.send(.text, []) }
-                #expect(throws: SendError.notOpen) { try harness.ping() }
+                #expect(throws: Endpoint.SendError.notOpen) { try harness.send(.text, []) }
+                #expect(throws: Endpoint.SendError.notOpen) { try harness.ping() }
             }
         }
     }
 
     @Test("A deadline is set in each phase but the last", arguments: phases)
     func deadlines(_ phase: Endpoint.Phase) {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = harness(role, in: phase)
             #expect((harness.deadline == nil) == (phase == .closed))
             // Before the deadline nothing is due.
             guard let deadline = harness.deadline else { continue }
-            harness.endpoint.advance(to: Instant(nanoseconds: deadline.nanoseconds - 1))
+            harness.endpoint.advance(to: MonotonicInstant(nanoseconds: deadline.nanoseconds - 1))
             #expect(harness.phase == phase && !harness.hasOutput && harness.deadline == deadline)
         }
     }
 
     @Test("An outcome stands from the end of the WebSocket on, and not before", arguments: phases)
     func outcomes(_ phase: Endpoint.Phase) {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             #expect((harness(role, in: phase).outcome != nil) == (phase == .ending || phase == .closed))
         }
     }
 
     @Test("Aborting ends each phase at once; what was decided stays decided", arguments: phases)
     func abort(_ phase: Endpoint.Phase) {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = harness(role, in: phase)
             let outcome = harness.outcome
             let request = harness.transportRequest
@@ -76,7 +76,7 @@ struct PhaseTests {
 
     @Test("Pausing the input is allowed in each phase", arguments: phases)
     func pausing(_ phase: Endpoint.Phase) {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = harness(role, in: phase)
             let deadline = harness.deadline
             harness.endpoint.setInputPaused(true, at: harness.now)
@@ -119,7 +119,7 @@ struct PhaseTests {
 
     @Test("The roles are each other's peers")
     func roles() {
-        #expect(Role.client.peer == .server && Role.server.peer == .client)
+        #expect(WebSocketRole.client.peer == .server && WebSocketRole.server.peer == .client)
         #expect(MessageKind.text.opcode == .text && MessageKind.binary.opcode == .binary)
     }
 }

@@ -105,7 +105,7 @@ struct ReleaseTests {
             // A compressor, a decompressor and a block taken, and the block given back.
             let first = asked
             #expect(first >= 4)
-            for role in [Role.client, .server] { pair[role].endpoint.releaseResources(keepsPayload: false) }
+            for role in [WebSocketRole.client, .server] { pair[role].endpoint.releaseResources(keepsPayload: false) }
             #expect(asked >= first + 2)
             memory.confinement = nil
         }

@@ -7,14 +7,14 @@ import Testing
 @Suite("Bytes may be split anywhere")
 struct SplitTests {
     /// An endpoint at its first byte.
-    private func endpoint(_ role: Role) -> EndpointHarness {
+    private func endpoint(_ role: WebSocketRole) -> EndpointHarness {
         let harness = role == .server ? EndpointHarness(server: .server) : .client()
         _ = harness.takeOutput()
         return harness
     }
 
     /// All that the peer sends, handshake and all.
-    private func input(_ role: Role, _ transcript: Transcript) -> [UInt8] {
+    private func input(_ role: WebSocketRole, _ transcript: Transcript) -> [UInt8] {
         (role == .server ? HandshakeText.request.bytes : EndpointHarness.answerToFirstSeed)
             + transcript.frames.bytes(from: role.peer)
     }
@@ -35,7 +35,7 @@ struct SplitTests {
 
     @Test("The transcripts give what they must in one piece", arguments: Transcript.all)
     func onePiece(_ transcript: Transcript) {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = endpoint(role)
             harness.receive(input(role, transcript))
             #expect(Array(harness.events.dropFirst()) == transcript.events)
@@ -45,7 +45,7 @@ struct SplitTests {
 
     @Test("Split in two at every offset, handshake included", arguments: Transcript.all)
     func everyOffset(_ transcript: Transcript) {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let bytes = input(role, transcript)
             for split in 0...bytes.count {
                 let harness = endpoint(role)
@@ -57,7 +57,7 @@ struct SplitTests {
 
     @Test("One byte at a time", arguments: Transcript.all)
     func byteByByte(_ transcript: Transcript) {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = endpoint(role)
             harness.receiveByteByByte(input(role, transcript))
             check(harness, transcript, "\(role) byte by byte")
@@ -67,7 +67,7 @@ struct SplitTests {
     @Test("In random pieces", arguments: Transcript.all)
     func randomPieces(_ transcript: Transcript) {
         var generator = SplitMix64(seed: 1918)
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let bytes = input(role, transcript)
             for round in 0..<TestScale.rounds(debug: 20, release: 2000) {
                 let harness = endpoint(role)
@@ -82,7 +82,7 @@ struct SplitTests {
     func chunks() {
         var generator = SplitMix64(seed: 1919)
         let expected = Transcript.rich.events
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let bytes = Transcript.rich.frames.bytes(from: role.peer)
             var splits = (0...bytes.count).map { [$0] } + [Array(1..<bytes.count)]
             splits += (0..<100).map { _ in (0..<10).map { _ in generator.below(bytes.count + 1) }.sorted() }

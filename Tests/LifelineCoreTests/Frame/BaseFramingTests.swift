@@ -8,7 +8,7 @@ struct BaseFramingTests {
         "§5.2 lengths around each boundary of the encoding", arguments: [0, 1, 124, 125, 126, 127, 128, 65_535, 65_536])
     func lengths(_ length: Int) {
         let payload = (0..<length).map { UInt8(truncatingIfNeeded: $0) }
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.receive(.binary(payload))
             #expect(harness.events == [.binary(payload)])
@@ -18,7 +18,7 @@ struct BaseFramingTests {
     @Test("§5.2 a length that is not encoded in the fewest bytes is refused", arguments: [0, 1, 125, 126, 65_535])
     func notMinimal(_ length: Int) {
         for size in [2, 8] where !(size == 2 && length > 125) {
-            for role in [Role.client, .server] {
+            for role in [WebSocketRole.client, .server] {
                 var frame = WireFrame.binary(Array(repeating: 0, count: length))
                 frame.lengthFieldSize = size
                 let harness = EndpointHarness.open(role)
@@ -57,7 +57,7 @@ struct BaseFramingTests {
     @Test("§5.2 reserved bits fail the connection, each of them and on every kind of frame", arguments: UInt8(1)...7)
     func reservedBits(_ bits: UInt8) {
         for frame in [WireFrame.text("text"), .binary([1]), .ping("ping"), .pong(), .close(1000)] {
-            for role in [Role.client, .server] {
+            for role in [WebSocketRole.client, .server] {
                 var frame = frame
                 frame.reserved = bits
                 let harness = EndpointHarness.open(role)
@@ -88,7 +88,7 @@ struct BaseFramingTests {
 
     @Test("§5.2 reserved opcodes fail the connection", arguments: Array(UInt8(0x3)...0x7) + Array(0xB...0xF))
     func reservedOpcodes(_ opcode: UInt8) {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             for isFinal in [true, false] {
                 let harness = EndpointHarness.open(role)
                 harness.receive(WireFrame(opcode: opcode, isFinal: isFinal, payload: [1, 2]))
@@ -140,7 +140,7 @@ struct BaseFramingTests {
 
     @Test("§5.2 headers are reported before their payloads to those who look on")
     func reportedFrames() {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.endpoint.reportsFrames = true
             let frames: [WireFrame] = [

@@ -8,7 +8,7 @@ struct ControlFrameTests {
 
     @Test("§5.5 a fragmented control frame fails the connection", arguments: opcodes)
     func fragmented(_ opcode: UInt8) {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.receive(WireFrame(opcode: opcode, isFinal: false, payload: [3, 0xE8]))
             #expect(harness.events == [.closed])
@@ -19,7 +19,7 @@ struct ControlFrameTests {
     @Test("§5.5 a control frame of more than 125 bytes fails the connection, by its header alone", arguments: opcodes)
     func tooLong(_ opcode: UInt8) {
         for length in [126, 127, 65_535, 65_536, 1 << 40] {
-            for role in [Role.client, .server] {
+            for role in [WebSocketRole.client, .server] {
                 let harness = EndpointHarness.open(role)
                 let frame = WireFrame(opcode: opcode, payload: [], declaredLength: UInt64(length))
                 harness.receive(Array(frame.bytes(from: role.peer).prefix(2)))
@@ -45,7 +45,7 @@ struct ControlFrameTests {
 struct PingAndPongTests {
     @Test("§5.5.2 a Ping is answered with a Pong")
     func answered() {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.receive(.ping("are you there?"))
             #expect(harness.takeEvents() == [.ping("are you there?")])
@@ -85,7 +85,7 @@ struct PingAndPongTests {
 
     @Test("§5.5.3 an unsolicited Pong is accepted, and answered with nothing")
     func unsolicited() {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.receive(.pong("hello"), .pong())
             #expect(harness.events == [.unsolicitedPong("hello"), .unsolicitedPong("")])

@@ -7,7 +7,7 @@ struct FragmentationTests {
     @Test("§5.4 a message in two, three and many fragments", arguments: [2, 3, 10, 500])
     func fragments(_ count: Int) {
         let payload = (0..<count * 3).map { UInt8(truncatingIfNeeded: $0) }
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             for index in 0..<count {
                 let part = Array(payload[(index * 3)..<(index * 3 + 3)])
@@ -58,7 +58,7 @@ struct FragmentationTests {
     @Test("§5.4 a continuation without a message to continue fails the connection")
     func continuationWithoutMessage() {
         for isFinal in [true, false] {
-            for role in [Role.client, .server] {
+            for role in [WebSocketRole.client, .server] {
                 let harness = EndpointHarness.open(role)
                 harness.receive(.continuation("lost", isFinal: isFinal))
                 #expect(harness.events == [.closed])
@@ -81,7 +81,7 @@ struct FragmentationTests {
     @Test("§5.4 a new message inside a message fails the connection")
     func messageInsideMessage() {
         for inner in [WireFrame.text("inner"), .binary([1]), .text("inner", isFinal: false), .text("")] {
-            for role in [Role.client, .server] {
+            for role in [WebSocketRole.client, .server] {
                 let harness = EndpointHarness.open(role)
                 harness.receive(.text("outer", isFinal: false), inner)
                 #expect(harness.events == [.closed])

@@ -43,7 +43,7 @@ struct FrameHeaderTests {
         arguments: [0, 125, 126, 65_535, 65_536])
     func sentFrames(_ length: Int) throws {
         let payload = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 7) }
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let sender = EndpointHarness.open(role)
             try sender.send(.binary, payload)
             let bytes = sender.takeOutput()

@@ -122,7 +122,7 @@ struct HTTPLimitTests {
 
     @Test("RFC 6455 §4.1 a handshake that is not finished in time is given up, at the deadline and not before")
     func deadline() {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = role == .server ? EndpointHarness(server: .server) : .client()
             #expect(harness.deadline == harness.now.advanced(by: .seconds(10)))
             // A byte every second puts nothing off.

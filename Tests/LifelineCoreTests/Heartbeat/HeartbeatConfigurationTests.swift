@@ -30,13 +30,15 @@ struct HeartbeatConfigurationTests {
 
     @Test("Instants order, measure and never overflow")
     func instants() {
-        let start = Instant(nanoseconds: -5)
-        #expect(start < Instant(nanoseconds: -4))
-        #expect(start.advanced(by: .nanoseconds(10)) == Instant(nanoseconds: 5))
+        let start = MonotonicInstant(nanoseconds: -5)
+        #expect(start < MonotonicInstant(nanoseconds: -4))
+        #expect(start.advanced(by: .nanoseconds(10)) == MonotonicInstant(nanoseconds: 5))
         #expect(start.advanced(by: .seconds(-1)).nanoseconds == -1_000_000_005)
-        #expect(Instant(nanoseconds: 7).duration(since: start) == .nanoseconds(12))
-        #expect(Instant(nanoseconds: .max - 1).advanced(by: .seconds(1)) == Instant(nanoseconds: .max))
-        #expect(Instant(nanoseconds: 5).advanced(by: .seconds(Int64.max)) == Instant(nanoseconds: .max))
+        #expect(MonotonicInstant(nanoseconds: 7).duration(since: start) == .nanoseconds(12))
+        #expect(
+            MonotonicInstant(nanoseconds: .max - 1).advanced(by: .seconds(1)) == MonotonicInstant(nanoseconds: .max))
+        #expect(
+            MonotonicInstant(nanoseconds: 5).advanced(by: .seconds(Int64.max)) == MonotonicInstant(nanoseconds: .max))
     }
 
     @Test("Durations in whole nanoseconds")

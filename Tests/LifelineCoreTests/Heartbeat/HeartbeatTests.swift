@@ -118,7 +118,7 @@ struct HeartbeatTests {
     func byteBeforePing() throws {
         let server = Self.server()
         let ping = try #require(server.deadline)
-        server.advance(to: Instant(nanoseconds: ping.nanoseconds - 1))
+        server.advance(to: MonotonicInstant(nanoseconds: ping.nanoseconds - 1))
         server.receive(.text("just before"))
         _ = try Self.advanceToPing(server)
         server.advance(by: .seconds(5))

@@ -10,7 +10,7 @@ struct RoundTripTests {
 
     @Test("§5.5.3 a Pong tells which Ping it answers, and how long that took")
     func roundTrip() throws {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             let number = try harness.ping()
             #expect(harness.takeFrames().map(\.payload) == [PingNumber.payload(number)])
@@ -123,7 +123,7 @@ struct RoundTripTests {
     func quietPair() {
         let pair = EndpointPair(latency: .milliseconds(300))
         pair.run(for: .seconds(4 * 3600))
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             pair[role].expectOpen()
             let roundTripTime = pair[role].endpoint.roundTripTime
             #expect(roundTripTime == .milliseconds(600))
@@ -153,7 +153,7 @@ struct RoundTripTests {
             pair.run(for: .seconds(50))
             pair.silenced = [.server, .client]
             pair.run(for: .seconds(35) + .milliseconds(200))
-            for role in [Role.client, .server] {
+            for role in [WebSocketRole.client, .server] {
                 #expect(pair[role].outcome?.failure == .heartbeatTimedOut(after: .seconds(10)))
             }
         }

@@ -158,7 +158,7 @@ struct HostileCompressedFrames: Sendable, CustomTestStringConvertible {
 
 @Suite("Hostile input: compression")
 struct HostileCompressionTests {
-    private func server(_ budget: CompressionBudget, _ delivery: Delivery) -> EndpointHarness {
+    private func server(_ budget: CompressionBudget, _ delivery: Endpoint.Delivery) -> EndpointHarness {
         .compressing(
             .server,
             configuration: .compressing(.server, budget).limited(message: HostileCompressedFrames.limit),
@@ -189,7 +189,7 @@ struct HostileCompressionTests {
         arguments: HostileCompressedFrames.bombs)
     func bombs(_ frames: HostileCompressedFrames) {
         withBudget { budget in
-            for delivery in [Delivery.messages, .chunks] {
+            for delivery in [Endpoint.Delivery.messages, .chunks] {
                 let server = server(budget, delivery)
                 server.receive(frames.bytes)
                 check(server, frames)
@@ -200,7 +200,7 @@ struct HostileCompressionTests {
     @Test("Streams: the right message, or 1007 or 1002", arguments: HostileCompressedFrames.streams)
     func streams(_ frames: HostileCompressedFrames) {
         withBudget { budget in
-            for delivery in [Delivery.messages, .chunks] {
+            for delivery in [Endpoint.Delivery.messages, .chunks] {
                 let whole = server(budget, delivery)
                 whole.receive(frames.bytes)
                 check(whole, frames)

@@ -44,7 +44,7 @@ struct HostileFlowTests {
 
     @Test("A peer that is silent after a Ping is closed at the deadline, with an outcome that says so")
     func silent() {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.advance(by: .seconds(35))
             #expect(harness.outcome?.failure == .heartbeatTimedOut(after: .seconds(10)))

@@ -74,7 +74,7 @@ struct HostileFrames: Sendable, CustomTestStringConvertible {
 struct HostileFrameTests {
     @Test("A server survives, and says what was wrong", arguments: HostileFrames.all)
     func survives(_ frames: HostileFrames) {
-        for delivery in [Delivery.messages, .chunks] {
+        for delivery in [Endpoint.Delivery.messages, .chunks] {
             let server = EndpointHarness.open(.server, delivery: delivery)
             server.receive(frames.bytes)
             server.expectFailed(with: frames.code)
@@ -123,7 +123,7 @@ struct HostileFrameTests {
     func randomBytes() {
         var generator = SplitMix64(seed: 1886)
         for round in 0..<TestScale.rounds(debug: 1000, release: 200_000) {
-            let role = generator.below(2) == 0 ? Role.client : .server
+            let role = generator.below(2) == 0 ? WebSocketRole.client : .server
             let harness = EndpointHarness.open(role, delivery: generator.below(2) == 0 ? .messages : .chunks)
             let bytes = generator.bytes(1 + generator.below(200))
             harness.receive(bytes, splitAt: [generator.below(bytes.count + 1)])
@@ -135,7 +135,7 @@ struct HostileFrameTests {
     func mutatedFrames() {
         var generator = SplitMix64(seed: 1887)
         for round in 0..<TestScale.rounds(debug: 500, release: 100_000) {
-            let role = generator.below(2) == 0 ? Role.client : .server
+            let role = generator.below(2) == 0 ? WebSocketRole.client : .server
             var bytes = Transcript.rich.frames.bytes(from: role.peer)
             for _ in 0...generator.below(3) {
                 bytes[generator.below(bytes.count)] ^= UInt8(1 << generator.below(8))

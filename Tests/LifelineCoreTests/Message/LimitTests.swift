@@ -135,7 +135,7 @@ struct LimitTests {
         "§10.4 4 MiB in fragments of 64 bytes pass with the defaults and a limit of 16 MiB, as Autobahn's 9.3.1 sends them"
     )
     func autobahnFragments() {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             var configuration = role == .server ? EndpointConfiguration.server : .client
             configuration.maximumMessageSize = 16 << 20
             configuration.maximumFrameSize = 16 << 20
@@ -206,8 +206,8 @@ struct LimitTests {
 
     @Test("§10.4 times that are negative, or all that there is, trap nowhere, and stay at the ends of time")
     func oddTimes() {
-        let last = Instant(nanoseconds: .max)
-        let first = Instant(nanoseconds: .min)
+        let last = MonotonicInstant(nanoseconds: .max)
+        let first = MonotonicInstant(nanoseconds: .min)
         #expect(last.advanced(by: .seconds(1)) == last && first.advanced(by: .seconds(-1)) == first)
         #expect(last.duration(since: first) == .nanoseconds(Int64.max))
         #expect(first.duration(since: last) == .nanoseconds(Int64.min))

@@ -52,7 +52,7 @@ struct LinearWorkTests {
     ) {
         let bytes = frames.bytes(from: .server)
         for piece in pieces {
-            for (delivery, hasPool) in [(Delivery.messages, true), (.chunks, true), (.messages, false)] {
+            for (delivery, hasPool) in [(Endpoint.Delivery.messages, true), (.chunks, true), (.messages, false)] {
                 var reader = MeteredReader(configuration(budget), delivery: delivery, hasPool: hasPool)
                 reader.receive(bytes, piece: piece, sourceLocation: sourceLocation)
                 reader.check(

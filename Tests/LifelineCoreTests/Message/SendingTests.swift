@@ -7,17 +7,17 @@ struct SendingTests {
     @Test("§6.1 data is sent only while the connection is open")
     func onlyWhileOpen() throws {
         let opening = EndpointHarness(server: .server)
-        #expect(throws: SendError.notOpen) { try opening.send(.text, []) }
+        #expect(throws: Endpoint.SendError.notOpen) { try opening.send(.text, []) }
 
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             try harness.send(.text, [0x61])
             harness.close(.normalClosure)
-            #expect(throws: SendError.notOpen) { try harness.send(.text, []) }
+            #expect(throws: Endpoint.SendError.notOpen) { try harness.send(.text, []) }
             harness.receive(.close(1000))
-            #expect(throws: SendError.notOpen) { try harness.send(.text, []) }
+            #expect(throws: Endpoint.SendError.notOpen) { try harness.send(.text, []) }
             harness.receiveEnd()
-            #expect(throws: SendError.notOpen) { try harness.send(.text, []) }
+            #expect(throws: Endpoint.SendError.notOpen) { try harness.send(.text, []) }
         }
     }
 
@@ -25,8 +25,8 @@ struct SendingTests {
     func notAfterReceivedClose() {
         let server = EndpointHarness.open(.server)
         server.receive(.close(1000))
-        #expect(throws: SendError.notOpen) { try server.send(.binary, [1]) }
-        #expect(throws: SendError.notOpen) { try server.ping() }
+        #expect(throws: Endpoint.SendError.notOpen) { try server.send(.binary, [1]) }
+        #expect(throws: Endpoint.SendError.notOpen) { try server.ping() }
     }
 
     @Test("§5.4 the opcode and FIN of each position")
@@ -50,7 +50,7 @@ struct SendingTests {
     func insideMessage(_ position: FragmentPosition) throws {
         let server = EndpointHarness.open(.server)
         try server.send(.text, [], .first)
-        #expect(throws: SendError.insideMessage) { try server.send(.text, [], position) }
+        #expect(throws: Endpoint.SendError.insideMessage) { try server.send(.text, [], position) }
         // The refused call has changed nothing.
         try server.send(.text, [], .last)
         try server.send(.text, [], .only)
@@ -60,12 +60,12 @@ struct SendingTests {
     @Test("§5.4 nothing is continued where nothing was begun", arguments: [FragmentPosition.middle, .last])
     func noMessage(_ position: FragmentPosition) throws {
         let server = EndpointHarness.open(.server)
-        #expect(throws: SendError.noMessage) { try server.send(.text, [], position) }
+        #expect(throws: Endpoint.SendError.noMessage) { try server.send(.text, [], position) }
         try server.send(.text, [], .only)
-        #expect(throws: SendError.noMessage) { try server.send(.text, [], position) }
+        #expect(throws: Endpoint.SendError.noMessage) { try server.send(.text, [], position) }
         try server.send(.text, [], .first)
         try server.send(.text, [], .last)
-        #expect(throws: SendError.noMessage) { try server.send(.text, [], position) }
+        #expect(throws: Endpoint.SendError.noMessage) { try server.send(.text, [], position) }
         #expect(server.takeFrames().count == 3)
     }
 
@@ -84,7 +84,7 @@ struct SendingTests {
         let server = EndpointHarness.open(.server)
         try server.send(.text, [0x61], .first)
         server.close(.goingAway)
-        #expect(throws: SendError.notOpen) { try server.send(.text, [], .last) }
+        #expect(throws: Endpoint.SendError.notOpen) { try server.send(.text, [], .last) }
         #expect(server.takeFrames().map(\.opcode) == [1, 8])
     }
 
@@ -104,7 +104,7 @@ struct SendingTests {
     func tooManyPings() throws {
         let server = EndpointHarness.open(.server)
         for _ in 0..<Heartbeat.maximumOutstanding { try server.ping() }
-        #expect(throws: SendError.tooManyPings) { try server.ping() }
+        #expect(throws: Endpoint.SendError.tooManyPings) { try server.ping() }
         // The answer to the last answers all of them.
         let last = server.takeFrames().last?.payload ?? []
         server.receive(WireFrame(opcode: 0xA, payload: last))
@@ -113,7 +113,7 @@ struct SendingTests {
 
     @Test("§6.1 nothing waits to be written on a quiet connection")
     func noOutput() {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             #expect(!harness.hasOutput)
             harness.receive(.text("in"), .pong("out"))

@@ -17,7 +17,7 @@ struct UTF8MessageTests {
 
     @Test("§8.1 a message in one frame fails the connection with 1007", arguments: UTF8Samples.invalid.map(\.bytes))
     func invalidMessage(_ bytes: [UInt8]) {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let harness = EndpointHarness.open(role)
             harness.receive(.text(Array("text before ".utf8) + bytes + Array(" and behind".utf8)))
             #expect(harness.events == [.closed])

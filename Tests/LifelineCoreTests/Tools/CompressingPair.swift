@@ -11,7 +11,8 @@ final class CompressingPair {
     ///   - budget: What both take their memory from.
     ///   - configure: Changes the configuration of both.
     init(
-        _ agreement: PerMessageDeflate = PerMessageDeflate(), budget: CompressionBudget, delivery: Delivery = .messages,
+        _ agreement: PerMessageDeflate = PerMessageDeflate(), budget: CompressionBudget,
+        delivery: Endpoint.Delivery = .messages,
         memory: MemoryPool? = nil, _ configure: (inout CompressionConfiguration) -> Void = { _ in }
     ) {
         client = .compressing(
@@ -22,14 +23,14 @@ final class CompressingPair {
             memory: memory)
     }
 
-    subscript(role: Role) -> EndpointHarness { role == .client ? client : server }
+    subscript(role: WebSocketRole) -> EndpointHarness { role == .client ? client : server }
 
     /// Sends a message, or a frame of one, and has the peer receive it.
     ///
     /// - Returns: Whether it was sent compressed.
     @discardableResult
     func send(
-        from role: Role, _ kind: MessageKind, _ payload: [UInt8], _ position: FragmentPosition = .only,
+        from role: WebSocketRole, _ kind: MessageKind, _ payload: [UInt8], _ position: FragmentPosition = .only,
         compress: MessageCompression = .always
     ) throws -> Bool {
         let isCompressed = try self[role].send(kind, payload, position, compress: compress)
@@ -39,7 +40,7 @@ final class CompressingPair {
 
     /// Sends a message, and checks that the peer gets it.
     func exchange(
-        from role: Role, _ kind: MessageKind, _ payload: [UInt8], compress: MessageCompression = .always,
+        from role: WebSocketRole, _ kind: MessageKind, _ payload: [UInt8], compress: MessageCompression = .always,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         try send(from: role, kind, payload, compress: compress)
@@ -76,7 +77,8 @@ extension RecordedEvent {
 extension EndpointConfiguration {
     /// A configuration whose compression takes its memory from a budget. It pings nobody.
     static func compressing(
-        _ role: Role, _ budget: CompressionBudget, _ configure: (inout CompressionConfiguration) -> Void = { _ in }
+        _ role: WebSocketRole, _ budget: CompressionBudget,
+        _ configure: (inout CompressionConfiguration) -> Void = { _ in }
     ) -> EndpointConfiguration {
         var compression = CompressionConfiguration()
         compression.budget = budget

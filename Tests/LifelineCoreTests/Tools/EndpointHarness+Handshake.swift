@@ -6,7 +6,8 @@ import Testing
 extension EndpointHarness {
     /// An endpoint past its opening handshake, whose events and output have been forgotten.
     static func open(
-        _ role: Role, configuration: EndpointConfiguration? = nil, delivery: Delivery = .messages, seed: UInt64 = 1
+        _ role: WebSocketRole, configuration: EndpointConfiguration? = nil, delivery: Endpoint.Delivery = .messages,
+        seed: UInt64 = 1
     ) -> EndpointHarness {
         let harness: EndpointHarness
         switch role {
@@ -26,8 +27,9 @@ extension EndpointHarness {
 
     /// An endpoint past an opening handshake in which permessage-deflate was agreed on with the given parameters.
     static func compressing(
-        _ role: Role, _ agreement: PerMessageDeflate = PerMessageDeflate(), configuration: EndpointConfiguration? = nil,
-        delivery: Delivery = .messages, memory: MemoryPool? = nil
+        _ role: WebSocketRole, _ agreement: PerMessageDeflate = PerMessageDeflate(),
+        configuration: EndpointConfiguration? = nil,
+        delivery: Endpoint.Delivery = .messages, memory: MemoryPool? = nil
     ) -> EndpointHarness {
         let harness: EndpointHarness
         switch role {
@@ -111,7 +113,7 @@ extension EndpointHarness {
     /// Sends a data frame as a driver does: header and payload apart.
     func send(
         _ kind: MessageKind, _ payload: [UInt8], _ position: FragmentPosition = .only
-    ) throws(SendError) {
+    ) throws(Endpoint.SendError) {
         let header = try endpoint.dataFrame(kind, position, payloadLength: payload.count, random: &random)
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: payload.count + 16, alignment: 1)
         defer { memory.deallocate() }
@@ -126,7 +128,7 @@ extension EndpointHarness {
     @discardableResult
     func send(
         _ kind: MessageKind, _ payload: [UInt8], _ position: FragmentPosition = .only, compress: MessageCompression
-    ) throws(SendError) -> Bool {
+    ) throws(Endpoint.SendError) -> Bool {
         let compressed = payload.withUnsafeBytes { plain in
             endpoint.compress(plain, position, compress, at: now)?.withUnsafeBytes { Array($0) }
         }

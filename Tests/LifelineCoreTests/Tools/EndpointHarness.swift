@@ -17,7 +17,7 @@ final class EndpointHarness {
 
     var endpoint: Endpoint
     var random: RandomPool
-    var now = Instant.start
+    var now = MonotonicInstant.start
     var answering = Answering.byTheRules
     /// Whether the transport takes no output, as when the peer does not read.
     var isStalled = false
@@ -53,11 +53,11 @@ final class EndpointHarness {
     }
 
     // What of the endpoint is asked for most; expectations cannot look into what cannot be copied.
-    var role: Role { endpoint.role }
+    var role: WebSocketRole { endpoint.role }
     var phase: Endpoint.Phase { endpoint.phase }
     var outcome: CloseOutcome? { endpoint.outcome }
-    var transportRequest: TransportRequest? { endpoint.transportRequest }
-    var deadline: Instant? { endpoint.deadline }
+    var transportRequest: Endpoint.TransportRequest? { endpoint.transportRequest }
+    var deadline: MonotonicInstant? { endpoint.deadline }
     var hasOutput: Bool { endpoint.hasOutput }
     var request: HTTPRequest? { endpoint.request?.request }
     var refusal: HandshakeRefusal? { endpoint.refusal }
@@ -122,7 +122,7 @@ final class EndpointHarness {
     ///
     /// Each other time that the endpoint lets others have their turn, what is left of the input moves, as it does with a driver
     /// that keeps it.
-    private func receiveEvent(_ input: inout ReadBuffer) -> Event {
+    private func receiveEvent(_ input: inout ReadBuffer) -> Endpoint.Event {
         while true {
             let before = (input.count, endpoint.compression?.messageSize ?? 0)
             let event = endpoint.receive(&input, at: now)
@@ -232,7 +232,7 @@ final class EndpointHarness {
     }
 
     /// Lets time pass up to an instant, and does what is due on the way exactly when it is due.
-    func advance(to instant: Instant) {
+    func advance(to instant: MonotonicInstant) {
         var steps = 0
         while let deadline = endpoint.deadline, deadline <= instant {
             now = max(now, deadline)
@@ -248,9 +248,9 @@ final class EndpointHarness {
     }
 }
 
-extension Instant {
+extension MonotonicInstant {
     /// When tests begin: neither zero nor round, so that nothing can rely on either.
-    static let start = Instant(nanoseconds: 86_399_123_456_789)
+    static let start = MonotonicInstant(nanoseconds: 86_399_123_456_789)
 }
 
 extension RecordedEvent {

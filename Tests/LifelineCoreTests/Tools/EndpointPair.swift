@@ -8,14 +8,14 @@ final class EndpointPair {
     /// How long everything is on its way.
     var latency: Duration
     /// The sides whose output is lost on the way, as behind a cable that was cut.
-    var silenced: Set<Role> = []
+    var silenced: Set<WebSocketRole> = []
     /// Splits what is sent into random pieces.
     private var pieces: SplitMix64?
 
-    private(set) var now = Instant.start
+    private(set) var now = MonotonicInstant.start
     private var inFlight: [Parcel] = []
     /// The sides that have ended their output.
-    private var ended: Set<Role> = []
+    private var ended: Set<WebSocketRole> = []
 
     private struct Parcel {
         enum Content {
@@ -24,8 +24,8 @@ final class EndpointPair {
             case reset
         }
 
-        var arrival: Instant
-        var receiver: Role
+        var arrival: MonotonicInstant
+        var receiver: WebSocketRole
         var content: Content
     }
 
@@ -39,7 +39,7 @@ final class EndpointPair {
         pieces = splitsRandomly ? SplitMix64(seed: seed) : nil
     }
 
-    subscript(role: Role) -> EndpointHarness { role == .client ? client : server }
+    subscript(role: WebSocketRole) -> EndpointHarness { role == .client ? client : server }
 
     /// Lets time pass.
     func run(for duration: Duration) {
@@ -60,11 +60,11 @@ final class EndpointPair {
         }
     }
 
-    private var nextInstant: Instant? {
+    private var nextInstant: MonotonicInstant? {
         (inFlight.map(\.arrival) + [client.deadline, server.deadline].compactMap { $0 }).min()
     }
 
-    private func step(to instant: Instant) {
+    private func step(to instant: MonotonicInstant) {
         now = instant
         for side in [client, server] { side.advance(to: instant) }
         let arrived = inFlight.filter { $0.arrival <= instant }
@@ -91,7 +91,7 @@ final class EndpointPair {
 
     /// Puts on its way what both sides have written.
     private func ship() {
-        for role in [Role.client, .server] {
+        for role in [WebSocketRole.client, .server] {
             let bytes = self[role].takeOutput()
             if !bytes.isEmpty { post(.bytes(bytes), from: role) }
             guard let request = self[role].transportRequest else { continue }
@@ -105,7 +105,7 @@ final class EndpointPair {
         }
     }
 
-    private func post(_ content: Parcel.Content, from sender: Role) {
+    private func post(_ content: Parcel.Content, from sender: WebSocketRole) {
         guard !silenced.contains(sender) else { return }
         inFlight.append(Parcel(arrival: now.advanced(by: latency), receiver: sender.peer, content: content))
     }

@@ -14,7 +14,7 @@ struct MeteredReader: ~Copyable {
 
     /// An endpoint that has agreed on compression; a client, since masking takes its time without optimisation.
     init(
-        _ configuration: EndpointConfiguration, role: Role = .client, delivery: Delivery = .messages,
+        _ configuration: EndpointConfiguration, role: WebSocketRole = .client, delivery: Endpoint.Delivery = .messages,
         hasPool: Bool = true
     ) {
         let memory = MemoryPool()

@@ -1,7 +1,7 @@
 import HTTPTypes
 import LifelineCore
 
-/// An ``Event`` that outlives the call that returned it: payloads are copied, so that events can be compared.
+/// An ``Endpoint/Event`` that outlives the call that returned it: payloads are copied, so that events can be compared.
 enum RecordedEvent: Hashable, Sendable {
     case request(HTTPRequest)
     case opened(HandshakeAgreement)

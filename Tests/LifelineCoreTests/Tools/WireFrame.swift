@@ -43,7 +43,7 @@ struct WireFrame: Hashable, Sendable {
     }
 
     /// The frame's bytes as this side must send them: masked exactly from a client (§5.1).
-    func bytes(from role: Role) -> [UInt8] {
+    func bytes(from role: WebSocketRole) -> [UInt8] {
         role == .client ? masked(with: maskingKey ?? WireFrame.exampleKey).bytes : bytes
     }
 }
@@ -93,7 +93,7 @@ extension WireFrame {
 
 extension [WireFrame] {
     /// The frames' bytes as this side must send them.
-    func bytes(from role: Role) -> [UInt8] { flatMap { $0.bytes(from: role) } }
+    func bytes(from role: WebSocketRole) -> [UInt8] { flatMap { $0.bytes(from: role) } }
 }
 
 extension WireFrame {

@@ -11,7 +11,7 @@ import Testing
 
     /// A server whose handler receives one message each time it is let.
     final class Slow: Sendable {
-        let received = Collected<Message>()
+        let received = Collected<WebSocketMessage>()
         let mayReceive = Collected<Int>()
 
         func allow(_ count: Int, _ simulation: Simulation) {
@@ -107,7 +107,7 @@ import Testing
             $0.route(handler: echo)
         }
         simulation.link.socketBuffer = 8000
-        let message = Message.binary(SplitMix64(seed: 1).prefix(500_000))
+        let message = WebSocketMessage.binary(SplitMix64(seed: 1).prefix(500_000))
         #expect(try SimulatedEchoTests.exchange([message, message], simulation, "/") == [message, message])
         simulation.expectNothingLeft()
     }

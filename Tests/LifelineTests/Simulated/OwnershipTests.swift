@@ -97,7 +97,7 @@ import Testing
         }
         #expect(chunk == "three")
         let rest = simulation.start(place) {
-            var rest: [Message] = []
+            var rest: [WebSocketMessage] = []
             do {
                 for try await message in socket { rest.append(message) }
             } catch let error as WebSocketError {

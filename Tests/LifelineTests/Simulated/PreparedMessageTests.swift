@@ -24,9 +24,9 @@ import Testing
         let simulation: Simulation
         let budget: CompressionBudget
         let servers = Collected<WebSocket>()
-        let receivedByServers = Collected<Message>()
+        let receivedByServers = Collected<WebSocketMessage>()
         private(set) var clients: [WebSocket] = []
-        private(set) var receivedByClients: [Running<[Message]>] = []
+        private(set) var receivedByClients: [Running<[WebSocketMessage]>] = []
 
         init(budget: CompressionBudget = CompressionBudget(limit: 1 << 30)) throws {
             self.budget = budget
@@ -59,7 +59,7 @@ import Testing
         /// Ends all connections.
         ///
         /// - Returns: What each client has received.
-        func close() throws -> [[Message]] {
+        func close() throws -> [[WebSocketMessage]] {
             let clients = clients
             _ = try simulation.value { for client in clients { try await client.close() } }
             return try receivedByClients.map { try $0.value }
@@ -73,7 +73,7 @@ import Testing
         let bytes = PreparedMessage(ByteBuffer(string: String(Self.text.reversed())))
         let always = PreparedMessage("short", compress: .always)
         let never = PreparedMessage(Self.text, compress: .never)
-        var sent: [Message] = []
+        var sent: [WebSocketMessage] = []
         for round in 0..<30 {
             let ordinary = "ordinary \(round): " + Self.text.dropFirst(round * 10).prefix(300)
             let prepared = [update, bytes, always, never, update][round % 5]
@@ -88,7 +88,7 @@ import Testing
             if round.isMultiple(of: 3) {
                 _ = try simulation.value { for socket in servers + clients { try await socket.send(prepared) } }
             }
-            let message = Message(prepared.kind, prepared.payload)
+            let message = WebSocketMessage(prepared.kind, prepared.payload)
             sent +=
                 [message] + (round.isMultiple(of: 2) ? [.text(ordinary)] : [])
                 + (round.isMultiple(of: 3) ? [message] : [])
@@ -121,7 +121,7 @@ import Testing
                     configuration.endpoint.compression?.parameters = offer ?? PerMessageDeflate()
                     if offer == nil { configuration.endpoint.compression = nil }
                 }
-                var messages: [Message] = []
+                var messages: [WebSocketMessage] = []
                 for round in 0..<4 {
                     if let message = try await socket.receiveCopy() { messages.append(message) }
                     try await socket.send("\(round)")

@@ -34,7 +34,7 @@ import Testing
     @Test(arguments: Simulation.Place.allCases, [false, true])
     func aCancellationThatMeetsAMessageLosesNothing(place: Simulation.Place, cancelsFirst: Bool) throws {
         let (simulation, socket, server) = try Self.client()
-        var received: [Message] = []
+        var received: [WebSocketMessage] = []
         for round in 0..<10 {
             let receiving = simulation.start(place) { try await socket.receiveCopy() }
             simulation.run()
@@ -97,7 +97,7 @@ import Testing
     @Test func aHandlersChildTaskCanBeCancelledAlone() throws {
         let simulation = Simulation { routes in
             routes.route { socket in
-                let wasCancelled = await withThrowingTaskGroup(of: Message?.self) { group in
+                let wasCancelled = await withThrowingTaskGroup(of: WebSocketMessage?.self) { group in
                     group.addTask { try await socket.receiveCopy() }
                     await Task.yield()
                     group.cancelAll()
@@ -145,7 +145,7 @@ import Testing
         server.send(WireFrame.emptyClose.unmasked)
         simulation.run()
         let messages = try simulation.value(place) {
-            var messages: [Message] = []
+            var messages: [WebSocketMessage] = []
             for try await message in socket {
                 messages.append(message)
                 if messages.count == 2 { break }
@@ -177,7 +177,7 @@ import Testing
 
     @Test func messagesThatArriveBeforeTheHandlerReceivesAreKept() throws {
         let mayReceive = Gate()
-        let received = Collected<Message>()
+        let received = Collected<WebSocketMessage>()
         let simulation = Simulation { routes in
             routes.route { socket in
                 try await mayReceive.wait()
@@ -247,7 +247,7 @@ import Testing
         for (name, end) in ends {
             for isWaiting in [false, true] {
                 let (simulation, socket, server) = try Self.client()
-                let received = Collected<Message>()
+                let received = Collected<WebSocketMessage>()
                 let iterating = simulation.start(place) {
                     if !isWaiting { await simulation.sleep(for: .seconds(1)) }
                     for try await message in socket { received.append(message) }
@@ -287,9 +287,9 @@ private actor Room {
         for try await message in socket { try await socket.send(message) }
     }
 
-    func exchange(_ messages: [Message], _ socket: WebSocket) async throws -> [Message] {
+    func exchange(_ messages: [WebSocketMessage], _ socket: WebSocket) async throws -> [WebSocketMessage] {
         for message in messages { try await socket.send(message) }
-        var answers: [Message] = []
+        var answers: [WebSocketMessage] = []
         while answers.count < messages.count, let answer = try await socket.receive({ $0.copy }) {
             answers.append(answer)
         }

@@ -7,7 +7,7 @@ import Testing
 @Suite("Echo over the simulated network")
 struct SimulatedEchoTests {
     static let handlers = ["/task", "/place", "/loop"]
-    static let messages: [Message] = [
+    static let messages: [WebSocketMessage] = [
         .text(""), .text("hello"), .text("grüß dich 👋"), .binary([]), .binary([0, 255]),
         .binary(Array(repeating: 7, count: 125)), .text(String(repeating: "ä", count: 63)),
         .binary(Array(repeating: 9, count: 300)), .binary(Array(repeating: 8, count: 70_000)), .text("last"),
@@ -23,12 +23,12 @@ struct SimulatedEchoTests {
 
     /// Sends messages at once, and receives as many.
     static func exchange(
-        _ messages: [Message], _ simulation: Simulation, _ path: String, _ place: Simulation.Place = .onLoop
-    ) throws -> [Message] {
+        _ messages: [WebSocketMessage], _ simulation: Simulation, _ path: String, _ place: Simulation.Place = .onLoop
+    ) throws -> [WebSocketMessage] {
         try simulation.value(place) {
             let socket = try await simulation.connect(path)
             for message in messages { try await socket.send(message) }
-            var answers: [Message] = []
+            var answers: [WebSocketMessage] = []
             while answers.count < messages.count, let answer = try await socket.receiveCopy() { answers.append(answer) }
             #expect(try await socket.close().isClean)
             return answers
@@ -54,7 +54,7 @@ struct SimulatedEchoTests {
 
     @Test(arguments: handlers, Simulation.Place.allCases)
     func aMebibyteComesBack(path: String, place: Simulation.Place) throws {
-        let message = Message.binary(SplitMix64(seed: 3).prefix(1 << 20))
+        let message = WebSocketMessage.binary(SplitMix64(seed: 3).prefix(1 << 20))
         for size in [4096, 65_535, 1 << 20] {
             let simulation = Self.simulation()
             simulation.link = SimulatedLink(

@@ -55,7 +55,7 @@ import Testing
     func theTurnsOfManyAreShorter(rivals: Int, milliseconds: Double) {
         var budget = WorkBudget()
         budget.begin()
-        var now = Instant(nanoseconds: 1_000_000_000)
+        var now = MonotonicInstant(nanoseconds: 1_000_000_000)
         let start = now
         while !budget.isSpent {
             now = now.advanced(by: .microseconds(20))

@@ -81,7 +81,7 @@ import Testing
             let upstream = try await simulation.connect()
             for number in 0..<20 { try await upstream.send("\(number)") }
             for _ in 0..<20 { _ = try await upstream.receive { socket.enqueue($0) } }
-            var answers: [Message] = []
+            var answers: [WebSocketMessage] = []
             for _ in 0..<20 { if let answer = try await socket.receiveCopy() { answers.append(answer) } }
             return answers
         }

@@ -16,7 +16,7 @@ struct CertificateTests {
 
     /// Whether and how a server with such a certificate is connected to, and whether it saw a request.
     private static func attempt(
-        _ host: String, _ wishes: CertificateAuthority.Wishes, trusting: PEM? = nil
+        _ host: String, _ wishes: CertificateAuthority.Wishes, trusting: PEMSource? = nil
     ) async throws -> (error: WebSocketError?, requests: Int) {
         let authority = try CertificateAuthority("Lifeline's own root")
         let tls = try authority.server(wishes)

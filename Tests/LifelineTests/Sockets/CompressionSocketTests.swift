@@ -18,7 +18,7 @@ struct CompressionSocketTests {
         return generator.bytes(1 << 20)
     }()
 
-    static let messages: [Message] = [
+    static let messages: [WebSocketMessage] = [
         .text(""), .text("hello"), .text("hello"), .binary([]), .text(String(json.prefix(200))),
         .text(String(json.prefix(5000))), .text(String(json.prefix(5000))), .text(json),
         .binary(ByteBuffer(bytes: noise.prefix(1000))), .binary(ByteBuffer(bytes: noise.prefix(1000))),
@@ -90,7 +90,7 @@ struct CompressionSocketTests {
     }
 
     @Test(arguments: parameters) func bothSidesOnTheirLoops(asked: PerMessageDeflate?) async throws {
-        let seen = Collected<Message>()
+        let seen = Collected<WebSocketMessage>()
         let agreed = Collected<PerMessageDeflate?>()
         try await Self.server().withServer { address in
             let outcome = try await WebSocketClient.connectOnLoop(
@@ -104,12 +104,12 @@ struct CompressionSocketTests {
 
     /// Sends messages, one after the other came back, and closes.
     private final class OneByOne: OnLoopHandler {
-        private let messages: [Message]
-        private let seen: Collected<Message>
+        private let messages: [WebSocketMessage]
+        private let seen: Collected<WebSocketMessage>
         private let agreed: Collected<PerMessageDeflate?>
         private var count = 0
 
-        init(messages: [Message], seen: Collected<Message>, agreed: Collected<PerMessageDeflate?>) {
+        init(messages: [WebSocketMessage], seen: Collected<WebSocketMessage>, agreed: Collected<PerMessageDeflate?>) {
             self.messages = messages
             self.seen = seen
             self.agreed = agreed
@@ -227,8 +227,8 @@ struct CompressionSocketTests {
             for try await _ in socket {}
         }
         let asked = Self.parameters + Self.parameters
-        let large = Message.text(Self.json)
-        let pushed: [Message] = [
+        let large = WebSocketMessage.text(Self.json)
+        let pushed: [WebSocketMessage] = [
             .text(String(Self.json.prefix(1000))), .text(""), large,
             .binary(ByteBuffer(bytes: Self.noise.prefix(3000))),
             .text(String(Self.json.dropFirst(500).prefix(1000))),

@@ -14,7 +14,7 @@ struct SocketEchoTests {
         return server
     }
 
-    static let messages: [Message] =
+    static let messages: [WebSocketMessage] =
         SimulatedEchoTests.messages + [.binary(Array(repeating: 7, count: 900_000)), .text("the end")]
 
     /// Sends all messages and receives as many, from wherever the caller runs.

@@ -19,13 +19,13 @@ struct OnLoopEcho: OnLoopHandler {
 
 extension WebSocket {
     /// The next message, or `nil` after the last.
-    func receiveCopy() async throws -> Message? {
+    func receiveCopy() async throws -> WebSocketMessage? {
         try await receive { $0.copy }
     }
 
     /// All messages to come.
-    func all() async throws -> [Message] {
-        var messages: [Message] = []
+    func all() async throws -> [WebSocketMessage] {
+        var messages: [WebSocketMessage] = []
         for try await message in self { messages.append(message) }
         return messages
     }

@@ -23,7 +23,7 @@ final class CertificateAuthority: Sendable {
     private let folder: URL
 
     /// The authority's certificate: a root that signs itself.
-    var root: PEM { .file(path("root.pem")) }
+    var root: PEMSource { .file(path("root.pem")) }
 
     /// An authority whose name is this.
     init(_ name: String) throws {

@@ -5,7 +5,7 @@ import Lifeline
 ///
 /// Made with `openssl ca -selfsign`, basicConstraints CA:TRUE, subjectAltName DNS:localhost.
 enum TestCertificate {
-    static let certificate = PEM.text(
+    static let certificate = PEMSource.text(
         """
         -----BEGIN CERTIFICATE-----
         MIIBazCCARGgAwIBAgIBATAKBggqhkjOPQQDAjAZMRcwFQYDVQQDDA5MaWZlbGlu
@@ -20,7 +20,7 @@ enum TestCertificate {
         """)
 
     /// Its key, which is public, and guards nothing.
-    static let privateKey = PEM.text(
+    static let privateKey = PEMSource.text(
         """
         -----BEGIN PRIVATE KEY-----
         MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgVgGFOhQba8eW8v13
@@ -30,7 +30,7 @@ enum TestCertificate {
         """)
 
     /// A certificate that has nothing to do with the other.
-    static let stranger = PEM.text(
+    static let stranger = PEMSource.text(
         """
         -----BEGIN CERTIFICATE-----
         MIIBVjCB/aADAgECAgEBMAoGCCqGSM49BAMCMBoxGDAWBgNVBAMMD0xpZmVsaW5l

@@ -9,7 +9,7 @@ struct Unexpected: Error {
 extension Endpoint {
     /// A server's endpoint past its opening handshake.
     static func openServer(_ random: inout RandomPool) throws -> Endpoint {
-        let now = Instant(nanoseconds: 0)
+        let now = MonotonicInstant(nanoseconds: 0)
         var configuration = EndpointConfiguration.server
         configuration.maximumFragmentsPerMessage = 1_024
         // Each message by itself, so that the same bytes can be read over and over.
@@ -59,7 +59,7 @@ final class Reader: Steps {
 
     func step() throws {
         while true {
-            switch self.endpoint.receive(&self.input, at: Instant(nanoseconds: 1)) {
+            switch self.endpoint.receive(&self.input, at: MonotonicInstant(nanoseconds: 1)) {
             case .message(_, let payload):
                 blackHole(payload.count)
                 return
@@ -115,7 +115,8 @@ final class Compressor: Steps {
 
     private func compress<Result>(_ body: (UnsafeRawBufferPointer) -> Result) throws -> Result {
         try self.message.withUnsafeBytes { message in
-            guard let bytes = self.endpoint.compress(message, .only, .always, at: Instant(nanoseconds: 1)) else {
+            guard let bytes = self.endpoint.compress(message, .only, .always, at: MonotonicInstant(nanoseconds: 1))
+            else {
                 throw Unexpected(event: "not compressed")
             }
             return bytes.withUnsafeBytes(body)

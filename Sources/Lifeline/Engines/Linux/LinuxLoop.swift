@@ -28,7 +28,7 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
     }
 
     private struct Delayed {
-        var instant: Instant
+        var instant: MonotonicInstant
         var work: Work
     }
 
@@ -46,9 +46,9 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
     @exclusivity(unchecked) var mailHasArrived = false
     @exclusivity(unchecked) private var work: [Work] = []
     @exclusivity(unchecked) private var delayed: [Delayed] = []
-    @exclusivity(unchecked) private var nextWake = Instant(nanoseconds: .max)
+    @exclusivity(unchecked) private var nextWake = MonotonicInstant(nanoseconds: .max)
     /// When the thread was last woken.
-    @exclusivity(unchecked) private(set) var tickTime = Instant(nanoseconds: 0)
+    @exclusivity(unchecked) private(set) var tickTime = MonotonicInstant(nanoseconds: 0)
     /// What events of the batch that is being handled may refer to; it is released behind it.
     @exclusivity(unchecked) private var retired: [AnyObject] = []
     private var thread = pthread_t()
@@ -299,13 +299,13 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
     var isOnLoop: Bool { loop.isBoundToCurrentThread }
 
     @inline(__always)
-    func now() -> Instant {
+    func now() -> MonotonicInstant {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
-        return Instant(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
+        return MonotonicInstant(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
     }
 
-    func wake(at instant: Instant, _ loop: Loop) {
+    func wake(at instant: MonotonicInstant, _ loop: Loop) {
         nextWake = min(nextWake, instant)
     }
 
@@ -318,7 +318,7 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
     }
 
     private func runTimers() {
-        nextWake = Instant(nanoseconds: .max)
+        nextWake = MonotonicInstant(nanoseconds: .max)
         if !delayed.isEmpty {
             let due = delayed.filter { $0.instant <= tickTime }
             delayed.removeAll { $0.instant <= tickTime }

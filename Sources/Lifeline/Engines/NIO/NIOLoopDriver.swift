@@ -21,8 +21,8 @@ final class NIOLoopDriver: LoopDriver {
 
     var isOnLoop: Bool { eventLoop.inEventLoop }
 
-    func now() -> Instant {
-        Instant(nanoseconds: Int64(clamping: NIODeadline.now().uptimeNanoseconds))
+    func now() -> MonotonicInstant {
+        MonotonicInstant(nanoseconds: Int64(clamping: NIODeadline.now().uptimeNanoseconds))
     }
 
     func execute(_ work: @escaping @Sendable () -> Void) {
@@ -48,7 +48,7 @@ final class NIOLoopDriver: LoopDriver {
         hasEnded.store(true, ordering: .releasing)
     }
 
-    func wake(at instant: Instant, _ loop: Loop) {
+    func wake(at instant: MonotonicInstant, _ loop: Loop) {
         scheduled?.cancel()
         let deadline = NIODeadline.uptimeNanoseconds(UInt64(clamping: instant.nanoseconds))
         scheduled = eventLoop.scheduleTask(deadline: deadline) { loop.timersAreDue() }

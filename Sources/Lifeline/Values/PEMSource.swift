@@ -1,5 +1,5 @@
 /// Certificates and keys in PEM form.
-public struct PEM: Hashable, Sendable {
+public struct PEMSource: Hashable, Sendable {
     enum Source: Hashable, Sendable {
         case file(String)
         case text(String)
@@ -8,10 +8,10 @@ public struct PEM: Hashable, Sendable {
     let source: Source
 
     /// The file at a path.
-    public static func file(_ path: String) -> PEM { PEM(source: .file(path)) }
+    public static func file(_ path: String) -> PEMSource { PEMSource(source: .file(path)) }
 
     /// The text itself.
-    public static func text(_ text: String) -> PEM { PEM(source: .text(text)) }
+    public static func text(_ text: String) -> PEMSource { PEMSource(source: .text(text)) }
 
     /// What to call it in an error.
     var name: String {

@@ -1,7 +1,7 @@
 public import HTTPTypes
 
 /// An answer to an ordinary HTTP request: a page, a health check.
-public struct HTTPAnswer: Sendable {
+public struct HTTPServerResponse: Sendable {
     /// The status. Default: 200.
     public var status: HTTPResponse.Status
     /// The fields; `Content-Length` is added.
@@ -19,7 +19,7 @@ public struct HTTPAnswer: Sendable {
     /// A text, of the type `text/plain` unless another is given.
     public static func text(
         _ text: String, contentType: String = "text/plain; charset=utf-8", status: HTTPResponse.Status = .ok
-    ) -> HTTPAnswer {
-        HTTPAnswer(status: status, headerFields: [.contentType: contentType], body: Array(text.utf8))
+    ) -> HTTPServerResponse {
+        HTTPServerResponse(status: status, headerFields: [.contentType: contentType], body: Array(text.utf8))
     }
 }

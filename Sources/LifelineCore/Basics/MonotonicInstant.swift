@@ -2,7 +2,7 @@
 ///
 /// The core owns no clock: whoever drives an ``Endpoint`` passes the time in and is told the next instant at which
 /// something is due. Tests pass a time that they move by hand.
-public struct Instant: Hashable, Comparable, Sendable {
+public struct MonotonicInstant: InstantProtocol, Hashable, Sendable {
     /// Nanoseconds since the origin of the caller's clock.
     public var nanoseconds: Int64
 
@@ -13,23 +13,28 @@ public struct Instant: Hashable, Comparable, Sendable {
     }
 
     /// The instant that lies `duration` after this one; an overflow stays at the last instant there is, or the first.
-    public func advanced(by duration: Duration) -> Instant {
+    public func advanced(by duration: Duration) -> MonotonicInstant {
         advanced(nanoseconds: duration.wholeNanoseconds)
     }
 
     @inline(__always)
-    func advanced(nanoseconds count: Int64) -> Instant {
+    func advanced(nanoseconds count: Int64) -> MonotonicInstant {
         let (sum, overflow) = nanoseconds.addingReportingOverflow(count)
-        return Instant(nanoseconds: overflow ? (count < 0 ? .min : .max) : sum)
+        return MonotonicInstant(nanoseconds: overflow ? (count < 0 ? .min : .max) : sum)
     }
 
     /// The time from `earlier` to this instant, limited to what 64 bits of nanoseconds hold (292 years).
-    public func duration(since earlier: Instant) -> Duration {
+    public func duration(since earlier: MonotonicInstant) -> Duration {
         .nanoseconds(nanoseconds(since: earlier))
     }
 
+    /// The time from this instant to `other`, limited to what 64 bits of nanoseconds hold (292 years).
+    public func duration(to other: MonotonicInstant) -> Duration {
+        other.duration(since: self)
+    }
+
     @inlinable
-    public static func < (left: Instant, right: Instant) -> Bool {
+    public static func < (left: MonotonicInstant, right: MonotonicInstant) -> Bool {
         left.nanoseconds < right.nanoseconds
     }
 }

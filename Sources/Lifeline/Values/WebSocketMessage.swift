@@ -2,7 +2,7 @@ public import LifelineCore
 public import NIOCore
 
 /// A message that owns its content.
-public enum Message: Hashable, Sendable {
+public enum WebSocketMessage: Hashable, Sendable {
     /// Text.
     case text(String)
     /// Bytes.
@@ -17,7 +17,7 @@ public enum Message: Hashable, Sendable {
     }
 
     /// A binary message with the given bytes.
-    public static func binary(_ bytes: some Sequence<UInt8>) -> Message {
+    public static func binary(_ bytes: some Sequence<UInt8>) -> WebSocketMessage {
         .binary(ByteBuffer(bytes: bytes))
     }
 
