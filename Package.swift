@@ -102,6 +102,7 @@ let package = Package(
                 "Lifeline",
                 "LifelineCore",
                 "LifelineLocks",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: settings
@@ -137,6 +138,9 @@ let package = Package(
                 "LifelineLocks",
             ],
             swiftSettings: settings
+        ),
+        .testTarget(
+            name: "LifelineTestingTests", dependencies: ["Lifeline", "LifelineTesting"], swiftSettings: settings
         ),
         .testTarget(
             name: "LifelineRelayTests",

@@ -8,3 +8,18 @@ public typealias PEM = PEMSource
 
 @available(*, deprecated, renamed: "HTTPServerResponse")
 public typealias HTTPAnswer = HTTPServerResponse
+
+extension WebSocket {
+    @available(*, deprecated, renamed: "waitUntilWritable()")
+    public nonisolated(nonsending) func writable() async throws(WebSocketError) {
+        try await waitUntilWritable()
+    }
+}
+
+extension WebSocketServer {
+    @available(*, deprecated, renamed: "configuration.observers")
+    public var observers: [any LifecycleObserver] {
+        get { configuration.observers }
+        set { configuration.observers = newValue }
+    }
+}

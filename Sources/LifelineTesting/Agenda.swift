@@ -1,34 +1,80 @@
 import LifelineLocks
 
-/// What is to be done at this moment of a simulation, and who does it.
+/// The work of a simulation that can be done at this moment.
 ///
 /// `@unchecked Sendable`: `isElsewhere` is touched on the simulation's thread alone, the rest is behind a lock.
 final class Agenda: @unchecked Sendable {
     typealias Work = @Sendable () -> Void
 
-    /// Cancellation can bring some from other threads.
-    private let ready = Lock<[Work]>([])
+    private struct State {
+        var ready: [Work] = []
+        /// Done when nothing is ready.
+        var whenIdle: [Work] = []
+        /// Whether somebody does the work, or has been asked to.
+        var isScheduled = false
+    }
+
+    private let state = Lock(State())
+    /// Has the work done; `nil` if the simulation's owner does it.
+    private let schedule: (@Sendable (Agenda) -> Void)?
     /// Whether what runs at the moment counts as a task on some other thread.
     private(set) var isElsewhere = false
 
+    init(schedule: (@Sendable (Agenda) -> Void)? = nil) {
+        self.schedule = schedule
+    }
+
+    /// Adds work, from any thread.
     func add(_ work: @escaping Work) {
-        ready.withLock { $0.append(work) }
+        add { $0.ready.append(work) }
+    }
+
+    /// Adds work that is done when nothing else is ready, from any thread.
+    func addWhenIdle(_ work: @escaping Work) {
+        add { $0.whenIdle.append(work) }
+    }
+
+    private func add(_ change: (inout State) -> Void) {
+        let mustSchedule = state.withLock { state in
+            change(&state)
+            guard schedule != nil, !state.isScheduled else { return false }
+            state.isScheduled = true
+            return true
+        }
+        if mustSchedule { schedule?(self) }
     }
 
     /// Does what is ready, and leaves what that makes ready.
     ///
     /// - Returns: How many things were done.
     func runOnce() -> Int {
-        let batch = ready.withLock { ready in
-            defer { ready = [] }
-            return ready
+        let batch = state.withLock { state in
+            defer { state.ready = [] }
+            return state.ready
         }
         for work in batch { work() }
         return batch.count
     }
 
+    /// Takes the next work for when nothing is ready.
+    func takeWhenIdle() -> Work? {
+        state.withLock { $0.ready.isEmpty && !$0.whenIdle.isEmpty ? $0.whenIdle.removeFirst() : nil }
+    }
+
+    /// Ends a run that ``schedule`` began, unless there is more to do.
+    ///
+    /// - Returns: Whether it has ended.
+    func endRun(_ ending: () -> Void) -> Bool {
+        state.withLock { state in
+            guard state.ready.isEmpty, state.whenIdle.isEmpty else { return false }
+            ending()
+            state.isScheduled = false
+            return true
+        }
+    }
+
     func removeAll() {
-        ready.withLock { $0 = [] }
+        state.withLock { $0.ready = [] }
     }
 
     /// Runs something as if on another thread: the loop is not the caller's then.
@@ -36,54 +82,5 @@ final class Agenda: @unchecked Sendable {
         isElsewhere = true
         work()
         isElsewhere = false
-    }
-}
-
-/// Runs tasks that are not at home on the loop, on the simulation's thread and in the same order each time.
-package final class ElsewhereExecutor: TaskExecutor {
-    private let agenda: Agenda
-
-    init(_ agenda: Agenda) {
-        self.agenda = agenda
-    }
-
-    package func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        agenda.add { [self] in
-            agenda.elsewhere { job.runSynchronously(on: asUnownedTaskExecutor()) }
-        }
-    }
-}
-
-/// A task that sleeps in virtual time.
-final class Sleeper: Sendable {
-    private enum State {
-        case new
-        case asleep(UnsafeContinuation<Void, Never>)
-        case awake
-    }
-
-    private let state = Lock(State.new)
-
-    /// Notes that the task sleeps; resumes it where it has been woken already.
-    ///
-    /// - Returns: Whether it sleeps.
-    func sleep(_ continuation: UnsafeContinuation<Void, Never>) -> Bool {
-        let sleeps = state.withLock { state in
-            guard case .new = state else { return false }
-            state = .asleep(continuation)
-            return true
-        }
-        if !sleeps { continuation.resume() }
-        return sleeps
-    }
-
-    func wake() {
-        let continuation = state.withLock { state in
-            defer { state = .awake }
-            guard case .asleep(let continuation) = state else { return nil as UnsafeContinuation<Void, Never>? }
-            return continuation
-        }
-        continuation?.resume()
     }
 }

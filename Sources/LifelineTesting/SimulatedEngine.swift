@@ -1,6 +1,7 @@
 package import Lifeline
 package import LifelineCore
 import NIOCore
+import Synchronization
 
 #if canImport(Darwin)
 import Darwin
@@ -58,15 +59,15 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
     private var connections: [WeakConnection] = []
     private var lastPort = 49_151
     private var lastClientPort = 0
-    private var randomSeed: UInt64
+    private let randomSeed: Atomic<UInt64>
 
     /// How long it takes until a failed accept is tried again.
     package static let acceptPause = Duration.milliseconds(100)
 
-    package init(seed: UInt64 = 1) {
-        network = SimulatedNetwork(seed: seed)
+    package init(seed: UInt64 = 1, runsByItself: Bool = false) {
+        network = SimulatedNetwork(seed: seed, runsByItself: runsByItself)
         loop = Loop(driver: network, random: RandomPool(SplitMix64(seed: seed &+ 1)))
-        randomSeed = seed &+ 2
+        randomSeed = Atomic(seed &+ 2)
     }
 
     // MARK: Engine
@@ -76,8 +77,7 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
     package func nextLoop() -> Loop { loop }
 
     package func makeRandom() -> RandomPool {
-        randomSeed &+= 1
-        return RandomPool(SplitMix64(seed: randomSeed))
+        RandomPool(SplitMix64(seed: randomSeed.wrappingAdd(1, ordering: .relaxed).newValue))
     }
 
     /// There are no threads to end, and others may use the engine.
@@ -88,7 +88,7 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
         let key: ServerAddress
 
         func close() async {
-            engine.listeners[key] = nil
+            _ = try? await engine.network.perform { engine.listeners[key] = nil }
         }
     }
 
@@ -96,7 +96,7 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
         at address: ServerAddress, _ acceptor: any ConnectionAcceptor, _ tls: TLSContext?
     ) async throws -> (ServerAddress, any ListeningSocket) {
         precondition(tls == nil, "a simulated engine has no TLS")
-        let found = try listen(at: address, .acceptor(acceptor))
+        let found = try await network.perform { try self.listen(at: address, .acceptor(acceptor)) }
         return (found, Socket(engine: self, key: SimulatedEngine.key(found)))
     }
 
@@ -172,6 +172,12 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
         let client = SimulatedTransport(network, link, marks)
         let server = SimulatedTransport(network, link, serverMarks)
         SimulatedTransport.join(client, server)
+        if network.runsByItself {
+            // Nobody looks back at those that have ended.
+            clientTransports.removeAll { !$0.isOpen }
+            serverTransports.removeAll { !$0.isOpen }
+            connections.removeAll { $0.connection == nil }
+        }
         clientTransports.append(client)
         serverTransports.append(server)
         switch listener {

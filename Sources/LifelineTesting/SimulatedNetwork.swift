@@ -1,11 +1,20 @@
-import Foundation
 package import Lifeline
 package import LifelineCore
+import Synchronization
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
 
 /// A network in virtual time, and the driver of the one loop upon it.
 ///
-/// Everything happens on the thread that made it, in an order that the seed decides: work that is ready first, then what
-/// is due next. Time passes only when ``advance(by:)`` says so, and nobody sleeps.
+/// Everything happens on one thread, in an order that the seed decides: work that is ready first, then what is due next. Time
+/// passes only when ``advance(by:)`` says so, and nobody sleeps. The thread is the one that made the network, which calls
+/// ``run()``; or, if the network runs by itself, whichever thread does its work at the moment, one at a time.
 ///
 /// `@unchecked Sendable`: all state but the agenda's is touched on that one thread alone.
 package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
@@ -26,7 +35,10 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
     /// Is called where work goes round in circles and time would never pass; traps where nobody is to be told.
     package var whenRestless: () -> Void = { preconditionFailure("the simulated network does not come to rest") }
 
-    private let thread = pthread_self()
+    /// The thread that does the work; 0 between two runs of a network that runs by itself.
+    private let thread: Atomic<UInt>
+    /// Whether work is done as soon as there is some, on any thread, rather than when ``run()`` is called.
+    package let runsByItself: Bool
     private let agenda: Agenda
     /// Work for later, in the order of its time.
     private var later: [Timed] = []
@@ -35,15 +47,68 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
     /// The most steps between two instants, after which something is going round in circles.
     private static let maximumSteps = 3_000_000
 
-    package init(seed: UInt64 = 1) {
+    /// - Parameter runsByItself: Whether work is done as soon as there is some, on any thread, rather than when ``run()`` is
+    ///   called on this one.
+    package init(seed: UInt64 = 1, runsByItself: Bool = false) {
         random = SplitMix64(seed: seed)
-        agenda = Agenda()
+        self.runsByItself = runsByItself
+        let runner = Runner()
+        agenda = runsByItself ? Agenda { _ in Task.detached { runner.network?.drain() } } : Agenda()
         elsewhere = ElsewhereExecutor(agenda)
+        thread = Atomic(runsByItself ? 0 : SimulatedNetwork.currentThread)
+        runner.network = self
+    }
+
+    /// Leads from the agenda back to its network. `@unchecked Sendable`: it is set once, before there is work.
+    private final class Runner: @unchecked Sendable {
+        unowned(unsafe) var network: SimulatedNetwork!
+    }
+
+    private static var currentThread: UInt {
+        #if canImport(Glibc)
+        UInt(pthread_self())
+        #else
+        UInt(bitPattern: pthread_self())
+        #endif
+    }
+
+    /// Does everything that there is to do, on this thread.
+    private func drain() {
+        repeat {
+            thread.store(SimulatedNetwork.currentThread, ordering: .relaxed)
+            repeat { run() } while runWhenIdle()
+        } while !agenda.endRun { thread.store(0, ordering: .relaxed) }
+    }
+
+    private func runWhenIdle() -> Bool {
+        guard let work = agenda.takeWhenIdle() else { return false }
+        work()
+        return true
+    }
+
+    /// Runs a function where the network's work is done.
+    package func perform<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        guard runsByItself, !isOnLoop else { return try body() }
+        return try await withUnsafeThrowingContinuation { continuation in
+            execute { continuation.resume(with: Result { try body() }) }
+        }
+    }
+
+    /// Lets time pass once everything has been done that can be done before.
+    package func advanceWhenIdle(by duration: Duration) async {
+        await withUnsafeContinuation { continuation in
+            agenda.addWhenIdle {
+                self.advance(by: duration)
+                continuation.resume()
+            }
+        }
     }
 
     // MARK: The loop's driver
 
-    package var isOnLoop: Bool { !agenda.isElsewhere && pthread_equal(pthread_self(), thread) != 0 }
+    package var isOnLoop: Bool {
+        thread.load(ordering: .relaxed) == SimulatedNetwork.currentThread && !agenda.isElsewhere
+    }
 
     package func now() -> MonotonicInstant { instant }
 

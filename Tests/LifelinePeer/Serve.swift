@@ -46,8 +46,6 @@ struct Serve: AsyncParsableCommand {
 extension WebSocketHandshake {
     /// The values that the query has for a name.
     func parameters(_ name: String) -> [String] {
-        var components = URLComponents()
-        components.percentEncodedQuery = query
-        return (components.queryItems ?? []).filter { $0.name == name }.compactMap(\.value)
+        query.values(of: name)
     }
 }

@@ -1,6 +1,7 @@
 import HTTPTypes
 import LifelineCore
 import LifelineLocks
+import Logging
 
 /// A client's attempt to connect, from the name's lookup to the server's answer.
 final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
@@ -23,6 +24,7 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
     private let handshake: ClientHandshake
     private let endpointConfiguration: EndpointConfiguration
     private let makeHandler: MakeHandler?
+    private let logger: Logger
     private let clock: any LoopDriver
     private let state = Lock(State())
 
@@ -38,6 +40,7 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
         settings = ConnectionSettings(configuration.buffers, configuration.observers)
         self.clock = clock
         self.makeHandler = makeHandler
+        logger = configuration.logger
     }
 
     /// Whether somebody looks on.
@@ -87,7 +90,9 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
     func connectFailed(_ error: any Error) {
         let message = "no connection to \(request.authority ?? ""): \(NetworkErrorText.describe(error))"
         observe(.connectFailed(message))
-        finish(.failure(WebSocketError(.connectFailed, message, underlyingError: error)))
+        let failure = WebSocketError(.connectFailed, message, underlyingError: error)
+        log(failure)
+        finish(.failure(failure))
     }
 
     private func cancel() {
@@ -134,14 +139,41 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
             request: request, response: opening.response, agreement: opening.agreement,
             remoteAddress: connection.remoteAddress)
         state.withLock { $0.handle = nil }
+        connection.wasOpened = true
         guard finish(.success(WebSocket(handle: connection.handle, handshake: handshake))) else {
             return connection.abort("the task was cancelled")
         }
+        logger.info(
+            "opened",
+            metadata: [
+                "connection": "\(id)", "server": "\(request.authority ?? "")", "peer": "\(connection.remoteAddress)",
+            ])
         if let makeHandler { connection.handle(with: makeHandler(handshake), handshake) }
     }
 
     func connectionEnded(_ connection: Connection) {
-        finish(.failure(error(of: connection)))
+        guard connection.wasOpened else {
+            let error = error(of: connection)
+            log(error)
+            finish(.failure(error))
+            return
+        }
+        guard let outcome = connection.outcome else { return }
+        logger.info(
+            "closed",
+            metadata: [
+                "connection": "\(id)", "code": "\(outcome.code.rawValue)",
+                "outcome": "\(SecretText.redacted("\(outcome)"))",
+            ])
+    }
+
+    private func log(_ error: WebSocketError) {
+        logger.notice(
+            "no connection",
+            metadata: [
+                "connection": "\(id)", "server": "\(request.authority ?? "")",
+                "error": "\(SecretText.redacted(error.message))",
+            ])
     }
 
     func connectionTerminated(_ connection: Connection) {

@@ -18,12 +18,20 @@ extension WebSocketClient {
     ///   - makeHandler: Makes the handler, once the server has agreed; called on the connection's event loop.
     /// - Returns: How the connection ended. TCP has ended too.
     /// - Throws: ``WebSocketError`` where no connection came about, with the codes of
-    ///   ``connect(to:configuration:handler:)``. An end that is not clean is no error here, but an outcome.
+    ///   ``connect(to:configuration:handler:)-(String,_,_)``. An end that is not clean is no error here, but an outcome.
     public static func connectOnLoop(
         to url: String, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
         makeHandler: @escaping @Sendable (WebSocketHandshake) -> any OnLoopHandler
     ) async throws(WebSocketError) -> CloseOutcome {
-        let url = try WebSocketURL(url)
+        try await connectOnLoop(to: WebSocketURL(url), configuration: configuration, makeHandler: makeHandler)
+    }
+
+    /// Opens a connection whose messages are handled on its event loop, and returns when it has ended; see
+    /// ``connectOnLoop(to:configuration:makeHandler:)-(String,_,_)``.
+    public static func connectOnLoop(
+        to url: WebSocketURL, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
+        makeHandler: @escaping @Sendable (WebSocketHandshake) -> any OnLoopHandler
+    ) async throws(WebSocketError) -> CloseOutcome {
         let engine = try EngineFactory.engine(configuration.engine, loopCount: nil, usesTLS: url.isSecure)
         let socket = try await open(
             url, configuration, engine, on: engine.nextLoop(), makeHandler: makeHandler)

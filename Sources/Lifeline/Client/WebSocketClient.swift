@@ -1,4 +1,4 @@
-internal import LifelineCore
+import LifelineCore
 
 /// Opens connections.
 public enum WebSocketClient {
@@ -12,7 +12,7 @@ public enum WebSocketClient {
     /// ```
     ///
     /// However `handler` is left, the closing handshake is run (with 1000 where it returned, 1001 where the task was
-    /// cancelled, 1011 where it threw), and has ended when this function returns. It is bounded by
+    /// cancelled, 1011 or a ``WebSocketCloseError``'s code where it threw), and has ended when this function returns. It is bounded by
     /// `EndpointConfiguration.closeTimeout`.
     ///
     /// - Parameters:
@@ -30,7 +30,15 @@ public enum WebSocketClient {
         to url: String, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
         handler: nonisolated(nonsending) (WebSocket) async throws -> Result
     ) async throws -> Result {
-        let url = try WebSocketURL(url)
+        try await connect(to: WebSocketURL(url), configuration: configuration, handler: handler)
+    }
+
+    /// Opens a connection, calls `handler` with it, and closes it when `handler` returns or throws; see
+    /// ``connect(to:configuration:handler:)-(String,_,_)``.
+    public nonisolated(nonsending) static func connect<Result>(
+        to url: WebSocketURL, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
+        handler: nonisolated(nonsending) (WebSocket) async throws -> Result
+    ) async throws -> Result {
         let engine = try EngineFactory.engine(configuration.engine, loopCount: nil, usesTLS: url.isSecure)
         let loop = engine.nextLoop()
         // The task is on the loop before the connection is, so that it takes what comes with the server's answer.
@@ -50,10 +58,42 @@ public enum WebSocketClient {
             await socket.close(CloseFrame(.normalClosure, ""))
             return result
         } catch {
-            await socket.close(
-                Task.isCancelled ? CloseFrame(.goingAway, "") : CloseFrame(.internalError, ""))
+            let frame =
+                (error as? WebSocketCloseError)?.frame
+                ?? CloseFrame(Task.isCancelled ? .goingAway : .internalError, "")
+            await socket.close(frame)
             throw error
         }
+    }
+
+    /// Opens a connection that the caller closes, for an owner that outlives a function: an actor, a view model.
+    ///
+    /// ```swift
+    /// let socket = try await WebSocketClient.open(to: "ws://127.0.0.1:8080/chat")
+    /// try await socket.send("hello")
+    /// try await socket.close()
+    /// ```
+    ///
+    /// The connection stays open until ``WebSocket/close(code:reason:)`` is called, or the peer or the network ends it, even if
+    /// nothing refers to it any more. ``connect(to:configuration:handler:)-(String,_,_)`` closes it by itself.
+    ///
+    /// - Parameters:
+    ///   - url: A URL with the scheme `ws` or `wss`.
+    ///   - configuration: What to ask for, and the limits to keep. ``WebSocketClientConfiguration/handlesOnLoop`` has no effect.
+    /// - Returns: The open connection.
+    /// - Throws: ``WebSocketError`` as ``connect(to:configuration:handler:)-(String,_,_)`` does.
+    public nonisolated(nonsending) static func open(
+        to url: String, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration()
+    ) async throws(WebSocketError) -> WebSocket {
+        try await open(to: WebSocketURL(url), configuration: configuration)
+    }
+
+    /// Opens a connection that the caller closes; see ``open(to:configuration:)-(String,_)``.
+    public nonisolated(nonsending) static func open(
+        to url: WebSocketURL, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration()
+    ) async throws(WebSocketError) -> WebSocket {
+        let engine = try EngineFactory.engine(configuration.engine, loopCount: nil, usesTLS: url.isSecure)
+        return try await open(url, configuration, engine, on: engine.nextLoop())
     }
 
     /// Opens a connection that nobody closes but the caller.

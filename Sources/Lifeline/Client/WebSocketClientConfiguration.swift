@@ -28,7 +28,7 @@ public struct WebSocketClientConfiguration: Sendable {
     public var handlesOnLoop = false
     /// Who is told each step of the connection's life.
     public var observers: [any LifecycleObserver] = []
-    /// Where to log. Default: nowhere.
+    /// Where to log: connections at `info`, attempts that fail at `notice`. Default: nowhere.
     public var logger = Logger(label: "lifeline.client") { _ in SwiftLogNoOpLogHandler() }
 
     /// The defaults.

@@ -59,6 +59,7 @@ extension Connection {
         loop.beginTurn()
         now = loop.driver.now()
         endpoint.pointee.close(frame, at: now)
+        noteClosing()
         // What was not received will not be: the application has closed.
         if endpoint.pointee.phase == .closing { setReading() }
         sendWaiting()

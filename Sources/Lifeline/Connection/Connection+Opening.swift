@@ -16,6 +16,16 @@ extension Connection {
         answered(response)
     }
 
+    /// Has a request answered that has waited, and reads on behind it; on the loop. Does nothing if the connection has ended.
+    func answer(_ answer: () -> Void) {
+        guard endpoint.pointee.request != nil else { return }
+        loop.beginTurn()
+        now = loop.driver.now()
+        answer()
+        setReading()
+        loop.endTurn()
+    }
+
     private func answered(_ response: HTTPResponse) {
         observe(.responseSent(response))
         settle()

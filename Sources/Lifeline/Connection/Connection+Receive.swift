@@ -172,7 +172,8 @@ extension Connection {
                 return false
             }
         case .awaitsAnswer:
-            holdInput(.forAnswer)
+            // With nothing to hold, reading goes on, so that the end of a client that goes away is seen.
+            if !input.isEmpty { holdInput(.forAnswer) }
             return false
         case .opened:
             if let opening = endpoint.pointee.opening { observe(.responseReceived(opening.response)) }
@@ -267,7 +268,9 @@ extension Connection {
     }
 
     /// Resumes with the next message, or part of one, for a task that does not run on the loop; with `nil` after the last.
-    func receive(_ wait: Wait, whole: Bool, _ continuation: OffLoopContinuation) {
+    func receive(
+        _ wait: Wait, whole: Bool, deadline: MonotonicInstant?, _ continuation: OffLoopContinuation
+    ) {
         guard case .nobody = receiver else { return continuation.resume(returning: .failure(.concurrentReceive)) }
         guard !wait.isCancelled else { return continuation.resume(returning: .failure(.cancelled)) }
         while let item = inbox.popFirst() {
@@ -279,6 +282,7 @@ extension Connection {
             continuation.resume(returning: .success(nil))
         } else {
             receiver = .offLoop(wait, whole: whole, continuation)
+            if let deadline { endReceive(wait, at: deadline) }
         }
     }
 

@@ -186,6 +186,11 @@ package final class Connection {
     /// What compression has saved so far.
     var compressionStatistics: CompressionStatistics { endpoint.pointee.compressionStatistics }
 
+    /// Tells threads other than the loop's that nothing more is sent.
+    func noteClosing() {
+        existingHandle?.noteClosing()
+    }
+
     /// What others than the loop hold of the connection.
     var handle: ConnectionHandle {
         if let existingHandle { return existingHandle }
@@ -331,6 +336,7 @@ package final class Connection {
         endpoint.pointee.advance(to: now)
         if let stallDeadline, now >= stallDeadline { judgeStall() }
         expirePings()
+        expireReceive()
         settle()
     }
 
@@ -430,6 +436,7 @@ package final class Connection {
         var next = endpoint.pointee.deadline ?? finalDeadline
         if let stallDeadline { next = min(next ?? stallDeadline, stallDeadline) }
         if let ping = pings.first { next = min(next ?? ping.deadline, ping.deadline) }
+        if let receive = receiveTimeout { next = min(next ?? receive.deadline, receive.deadline) }
         guard next != deadline else { return }
         deadline = next
         loop.setDeadline(next, of: self)
@@ -439,6 +446,7 @@ package final class Connection {
     private func noteEnd() {
         guard !isEnded else { return }
         isEnded = true
+        existingHandle?.noteClosing()
         guard let outcome else { return }
         if isObserved, endpoint.pointee.compresses { observe(.compressed(endpoint.pointee.compressionStatistics)) }
         observe(.ended(outcome))

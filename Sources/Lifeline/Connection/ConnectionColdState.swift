@@ -37,6 +37,8 @@ final class ConnectionColdState {
     /// Messages that came behind this side's Close frame, and that nobody received.
     @exclusivity(unchecked) var droppedMessages = DroppedMessages()
     @exclusivity(unchecked) var pings: [Connection.PingWaiter] = []
+    /// The receive that ends at a deadline.
+    @exclusivity(unchecked) var receiveTimeout: Connection.ReceiveTimeout?
     @exclusivity(unchecked) var terminationWaiters: [UnsafeContinuation<Void, Never>] = []
     /// The first error of the byte stream.
     @exclusivity(unchecked) var transportError: (any Error)?
@@ -82,6 +84,11 @@ extension Connection {
     var pings: [PingWaiter] {
         get { coldState?.pings ?? [] }
         _modify { yield &extra.pings }
+    }
+
+    var receiveTimeout: ReceiveTimeout? {
+        get { coldState?.receiveTimeout }
+        _modify { yield &extra.receiveTimeout }
     }
 
     var terminationWaiters: [UnsafeContinuation<Void, Never>] {

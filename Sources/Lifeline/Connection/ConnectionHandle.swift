@@ -1,5 +1,6 @@
 import LifelineCore
 import NIOCore
+import Synchronization
 
 /// What everybody but the loop holds of a connection.
 ///
@@ -16,6 +17,7 @@ final class ConnectionHandle: @unchecked Sendable {
     let id: UInt64
     /// The connection; `nil` once it has ended. The loop keeps it alive for longer than any call on the loop lasts.
     @exclusivity(unchecked) private var reference: Unmanaged<Connection>?
+    private let closing: Atomic<Bool>
     /// What is left of the connection, once it has ended.
     @exclusivity(unchecked) private var ended: EndedConnection?
 
@@ -23,6 +25,15 @@ final class ConnectionHandle: @unchecked Sendable {
         loop = connection.loop
         id = connection.id
         reference = .passUnretained(connection)
+        closing = Atomic(connection.endpoint.pointee.phase != .open && connection.endpoint.pointee.phase != .opening)
+    }
+
+    /// Whether the closing handshake has begun, or the connection has ended, so that nothing more is sent; from anywhere.
+    var isClosing: Bool { closing.load(ordering: .relaxed) }
+
+    /// Notes that nothing more is sent; on the loop.
+    func noteClosing() {
+        closing.store(true, ordering: .relaxed)
     }
 
     /// Calls a function with the connection; on the loop.
@@ -165,12 +176,16 @@ final class ConnectionHandle: @unchecked Sendable {
     }
 
     /// The next message, or part of one, for a task that does not run on the loop; `nil` after the last.
-    func receiveOffLoop(whole: Bool) async throws(WebSocketError) -> Inbox.Item? {
+    ///
+    /// - Parameter deadline: The instant at which the wait ends with ``WebSocketError/Code/timedOut``; `nil` for never.
+    func receiveOffLoop(whole: Bool, deadline: MonotonicInstant? = nil) async throws(WebSocketError) -> Inbox.Item? {
         let wait = Wait()
         let result = await withTaskCancellationHandler {
             await withUnsafeContinuation { (continuation: Connection.OffLoopContinuation) in
                 loop.driver.execute {
-                    let waits: Void? = self.withConnection { $0.receive(wait, whole: whole, continuation) }
+                    let waits: Void? = self.withConnection {
+                        $0.receive(wait, whole: whole, deadline: deadline, continuation)
+                    }
                     if waits == nil { continuation.resume(returning: .success(self.takeUnread(whole: whole))) }
                 }
             }

@@ -10,6 +10,13 @@ struct Inbox {
         var isFirst: Bool
         var isLast: Bool
 
+        init(kind: MessageKind, bytes: ByteBuffer, isFirst: Bool, isLast: Bool) {
+            self.kind = kind
+            self.bytes = bytes
+            self.isFirst = isFirst
+            self.isLast = isLast
+        }
+
         /// A copy of a message that lies elsewhere.
         init(_ message: Connection.BorrowedMessage) {
             kind = message.kind

@@ -33,6 +33,11 @@ struct Outbox {
     /// The bytes, and an overhead for each frame, for which nobody waits.
     private(set) var unawaitedSize = 0
 
+    /// The bytes of all payloads.
+    var payloadSize: Int {
+        (messages[head...] + continuations).reduce(0) { $0 + ($1.frame?.payload.readableBytes ?? 0) }
+    }
+
     var isEmpty: Bool { head == messages.count && continuations.isEmpty }
 
     mutating func append(_ item: Item) {

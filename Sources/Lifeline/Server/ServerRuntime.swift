@@ -13,7 +13,9 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         var connections = 0
         /// Handlers that have not returned, and what ends those that outlive their connection.
         var handlers: [UInt64: RunningHandler] = [:]
-        /// Who waits for the last of both to end.
+        /// The application's decisions about requests that have not been answered.
+        var decisions: [UInt64: Task<Void, Never>] = [:]
+        /// Tasks that wait for the last of all these to end.
         var idleWaiters: [UnsafeContinuation<Void, Never>] = []
     }
 
@@ -34,17 +36,15 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     let endpointConfiguration: SharedEndpointConfiguration
     let connectionSettings: ConnectionSettings
     private let routes: Routes
-    private let scheme: String
     private let logger: Logger
     private let metrics = ServerMetrics()
     private let state = Lock(State())
 
-    init(configuration: WebSocketServerConfiguration, routes: Routes, scheme: String) {
+    init(configuration: WebSocketServerConfiguration, routes: Routes) {
         self.configuration = configuration
         connectionSettings = ConnectionSettings(configuration.buffers, configuration.observers)
         endpointConfiguration = SharedEndpointConfiguration(configuration.endpoint)
         self.routes = routes
-        self.scheme = scheme
         logger = configuration.logger
     }
 
@@ -104,6 +104,8 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         if let refusal = connection.endpoint.pointee.refusal { noteRefusal(connection, refusal) }
         guard let outcome else { return }
         guard connection.wasOpened else {
+            // Nobody is left to be answered.
+            state.withLock { $0.decisions[connection.id] }?.cancel()
             logger.debug(
                 "connection ended before it was opened",
                 metadata: ["peer": "\(connection.remoteAddress)", "outcome": "\(SecretText.redacted("\(outcome)"))"])
@@ -147,10 +149,9 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     // MARK: Requests
 
-    /// Opens a WebSocket, or says why not.
+    /// Opens a WebSocket, or has the route decide whether to, or refuses to.
     private func open(_ connection: Connection, _ request: InboundRequest) throws(HandshakeRefusal) {
-        let path = String((request.request.path ?? "/").prefix { $0 != "?" })
-        guard let route = routes.webSocket(at: path) else {
+        guard let route = routes.webSocket(at: request.request.targetPath) else {
             throw HandshakeRefusal(.notFound, status: .notFound, message: "there is no WebSocket at this path")
         }
         guard !request.isHTTP10 else {
@@ -159,24 +160,118 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         }
         let handshake = try ServerHandshake(request.request)
         try handshake.check(route.originPolicy ?? configuration.originPolicy)
-        try route.check?(RouteRequest(request, from: connection.remoteAddress))
-        let subprotocol = handshake.chosenSubprotocol(from: route.subprotocols)
+        switch route.opening {
+        case .always(let target):
+            accept(connection, handshake, handshake.chosenSubprotocol(from: route.subprotocols), target: target)
+        case .deciding(let decide):
+            let asked = ServerRequest(
+                request, subprotocols: handshake.subprotocols, from: connection.remoteAddress)
+            start(decide, about: asked, handshake, route.subprotocols, connection.handle)
+        }
+    }
+
+    /// Answers with 101 and starts the handler.
+    private func accept(
+        _ connection: Connection, _ handshake: ServerHandshake, _ subprotocol: String?, headerFields: HTTPFields = [:],
+        target: Route.Target
+    ) {
         let agreement = HandshakeAgreement(
             subprotocol: subprotocol,
             compression: configuration.endpoint.compression?.agreement(on: handshake.extensions),
             offers: handshake.extensions)
-        let response = handshake.response(subprotocol: subprotocol, extensions: agreement.extensions)
+        let response = handshake.response(
+            subprotocol: subprotocol, extensions: agreement.extensions, headerFields: headerFields)
         connection.accept(response, compression: agreement.compression)
         let agreed = WebSocketHandshake(
-            request: request.request, response: response, agreement: agreement,
+            request: handshake.request, response: response, agreement: agreement,
             remoteAddress: connection.remoteAddress)
         metrics.opened()
         logger.info(
             "opened",
             metadata: [
-                "connection": "\(connection.id)", "path": "\(path)", "peer": "\(connection.remoteAddress)",
+                "connection": "\(connection.id)", "path": "\(handshake.path)", "peer": "\(connection.remoteAddress)",
             ])
-        start(route, connection, agreed)
+        start(target, connection, agreed)
+    }
+
+    // MARK: Decisions of the application
+
+    private typealias Decide = @Sendable (ServerRequest) async throws -> UpgradeDecision<Route.Target>
+
+    /// Has a route decide about a request. The endpoint answers with 503 when the handshake's deadline has come.
+    private func start(
+        _ decide: @escaping Decide, about asked: ServerRequest, _ handshake: ServerHandshake, _ subprotocols: [String],
+        _ handle: ConnectionHandle
+    ) {
+        state.withLock { state in
+            // Under the lock, so that the task cannot end before it is noted.
+            state.decisions[handle.id] = Task(executorPreference: handle.loop) {
+                let decision = await self.decision(decide, asked, handle.id)
+                handle.execute { connection in
+                    connection.answer {
+                        self.carryOut(decision, connection, handshake, subprotocols)
+                    }
+                }
+                self.hasDecided(handle.id)
+            }
+        }
+    }
+
+    private func decision(
+        _ decide: Decide, _ asked: ServerRequest, _ id: UInt64
+    ) async -> UpgradeDecision<Route.Target> {
+        do {
+            return try await decide(asked)
+        } catch let refusal as HandshakeRefusal {
+            return .refused(refusal)
+        } catch {
+            if !Task.isCancelled {
+                logger.error("upgrade failed", metadata: ["connection": "\(id)", "error": "\(error)"])
+            }
+            return .refused(ServerRuntime.internalError)
+        }
+    }
+
+    /// Carries out a decision; on the loop.
+    private func carryOut(
+        _ decision: UpgradeDecision<Route.Target>, _ connection: Connection, _ handshake: ServerHandshake,
+        _ subprotocols: [String]
+    ) {
+        do throws(HandshakeRefusal) {
+            try checkCapacity()
+            switch decision {
+            case .refused(let refusal): throw refusal
+            case .accepted(let acceptance):
+                if let chosen = acceptance.subprotocol, !handshake.subprotocols.contains(chosen) {
+                    let offer = handshake.subprotocols.map { SecretText.redacted(subprotocols: $0) }
+                    logger.error(
+                        "upgrade accepted with a subprotocol that the client does not offer",
+                        metadata: [
+                            "connection": "\(connection.id)", "subprotocol": "\(chosen)", "offered": "\(offer)",
+                        ])
+                    throw ServerRuntime.internalError
+                }
+                accept(
+                    connection, handshake,
+                    acceptance.subprotocol ?? handshake.chosenSubprotocol(from: subprotocols),
+                    headerFields: acceptance.headerFields, target: acceptance.value)
+            }
+        } catch {
+            refuse(connection, error)
+        }
+    }
+
+    private static var internalError: HandshakeRefusal {
+        HandshakeRefusal(
+            .application, status: .internalServerError, message: "the server failed to decide about the request")
+    }
+
+    private func hasDecided(_ id: UInt64) {
+        let waiters = state.withLock { state in
+            state.decisions[id] = nil
+            return takeIdleWaiters(&state)
+        }
+        for waiter in waiters { waiter.resume() }
     }
 
     private func checkCapacity() throws(HandshakeRefusal) {
@@ -194,7 +289,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     /// Answers an ordinary request.
     private func answer(_ connection: Connection, _ request: InboundRequest) throws(HandshakeRefusal) {
-        let path = String((request.request.path ?? "/").prefix { $0 != "?" })
+        let path = request.request.targetPath
         guard let page = routes.page(at: path) else {
             guard routes.webSocket(at: path) == nil else { throw .upgradeRequired }
             throw HandshakeRefusal(.notFound, status: .notFound, message: "there is nothing at this path")
@@ -204,7 +299,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
                 .method, status: .methodNotAllowed, message: "only GET and HEAD are answered here",
                 headerFields: [.allow: "GET, HEAD"])
         }
-        let answer = page(RouteRequest(request, from: connection.remoteAddress))
+        let answer = page(ServerRequest(request, from: connection.remoteAddress))
         connection.respond(HTTPResponse(status: answer.status, headerFields: answer.headerFields), answer.body)
     }
 
@@ -225,8 +320,8 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     // MARK: Handlers
 
-    private func start(_ route: Route, _ connection: Connection, _ handshake: WebSocketHandshake) {
-        switch route.target {
+    private func start(_ target: Route.Target, _ connection: Connection, _ handshake: WebSocketHandshake) {
+        switch target {
         case .onLoop(let makeHandler):
             connection.handle(with: makeHandler(handshake), handshake)
         case .task(let handler):
@@ -269,6 +364,8 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         case let error as WebSocketError where [.closed, .cancelled].contains(error.code):
             // The connection's end, which has been logged, or the server's.
             return CloseFrame(error.code == .cancelled ? .goingAway : .normalClosure, "")
+        case let error as WebSocketCloseError:
+            return error.frame
         case is CancellationError:
             return CloseFrame(.goingAway, "")
         case let error?:
@@ -298,7 +395,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     func waitUntilIdle() async {
         await withUnsafeContinuation { continuation in
             let isIdle = state.withLock { state in
-                if state.connections == 0, state.handlers.isEmpty { return true }
+                if ServerRuntime.isIdle(state) { return true }
                 state.idleWaiters.append(continuation)
                 return false
             }
@@ -316,16 +413,21 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     }
 
     /// Whether all connections and handlers have ended.
-    var isIdle: Bool { state.withLock { $0.connections == 0 && $0.handlers.isEmpty } }
+    var isIdle: Bool { state.withLock { ServerRuntime.isIdle($0) } }
+
+    private static func isIdle(_ state: State) -> Bool {
+        state.connections == 0 && state.handlers.isEmpty && state.decisions.isEmpty
+    }
 
     /// Cancels the handlers that have not returned.
     func cancelHandlers() {
-        let handlers = state.withLock { Array($0.handlers.values) }
+        let (handlers, decisions) = state.withLock { (Array($0.handlers.values), Array($0.decisions.values)) }
+        for decision in decisions { decision.cancel() }
         for handler in handlers { handler.cancel() }
     }
 
     private func takeIdleWaiters(_ state: inout State) -> [UnsafeContinuation<Void, Never>] {
-        guard state.connections == 0, state.handlers.isEmpty else { return [] }
+        guard ServerRuntime.isIdle(state) else { return [] }
         defer { state.idleWaiters = [] }
         return state.idleWaiters
     }

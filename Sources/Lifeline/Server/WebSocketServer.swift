@@ -47,7 +47,7 @@ public struct WebSocketServer: Service {
     ///     offers too is agreed on; where there is none, none is.
     ///   - handler: What to do with a connection.
     public mutating func route(_ path: String, subprotocols: [String] = [], handler: @escaping Handler) {
-        routes.add(path, Route(subprotocols: subprotocols, target: .task(handler)))
+        routes.add(path, Route(subprotocols: subprotocols, opening: .always(.task(handler))))
     }
 
     /// Has connections to a path handled on their event loop.
@@ -60,7 +60,74 @@ public struct WebSocketServer: Service {
         _ path: String, subprotocols: [String] = [],
         makeHandler: @escaping @Sendable (WebSocketHandshake) -> any OnLoopHandler
     ) {
-        routes.add(path, Route(subprotocols: subprotocols, target: .onLoop(makeHandler)))
+        routes.add(path, Route(subprotocols: subprotocols, opening: .always(.onLoop(makeHandler))))
+    }
+
+    /// Has the application decide about each request before it is answered, and connections that it accepts handled by an
+    /// asynchronous function.
+    ///
+    /// ```swift
+    /// server.route("/rooms") { upgrade in
+    ///     guard let user = try await users.verify(upgrade.query["token"]) else {
+    ///         return .refuse(.unauthorized, headerFields: [.wwwAuthenticate: "Bearer"])
+    ///     }
+    ///     return .accept(user, headerFields: [.setCookie: "seen=1"])
+    /// } handler: { socket, user in
+    ///     for try await message in socket { try await socket.send("\(user.name): \(message.text ?? "")") }
+    /// }
+    /// ```
+    ///
+    /// The request has been checked by then: a malformed handshake, or a page that the origin policy does not let in, is refused
+    /// without asking.
+    ///
+    /// - Parameters:
+    ///   - path: The path, without a query; it must match as a whole.
+    ///   - subprotocols: As in ``route(_:subprotocols:handler:)``.
+    ///   - upgrade: Decides. It runs as a task on the connection's event loop, so it may wait but must not block. A thrown
+    ///     `HandshakeRefusal` is the answer; any other error is logged and answered with 500. It has until the handshake's
+    ///     deadline (`EndpointConfiguration.handshakeTimeout`, 10 s by default): then the request is answered with 503 and the task
+    ///     is cancelled. It is cancelled too if the client goes away.
+    ///   - handler: Handles a connection, with the value that `upgrade` accepted it with.
+    public mutating func route<Value: Sendable>(
+        _ path: String, subprotocols: [String] = [],
+        upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeDecision<Value>,
+        handler: @escaping @Sendable (WebSocket, Value) async throws -> Void
+    ) {
+        route(path, subprotocols: subprotocols, originPolicy: nil, upgrade: upgrade, handler: handler)
+    }
+
+    /// The same, with an origin policy of the route's own.
+    package mutating func route<Value: Sendable>(
+        _ path: String, subprotocols: [String] = [], originPolicy: OriginPolicy?,
+        upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeDecision<Value>,
+        handler: @escaping @Sendable (WebSocket, Value) async throws -> Void
+    ) {
+        routes.add(
+            path,
+            Route(
+                subprotocols: subprotocols, originPolicy: originPolicy,
+                opening: .deciding(upgrade) { value in .task { socket in try await handler(socket, value) } }))
+    }
+
+    /// Has the application decide about each request before it is answered, and connections that it accepts handled on their
+    /// event loop.
+    ///
+    /// - Parameters:
+    ///   - path: The path, without a query; it must match as a whole.
+    ///   - subprotocols: As in ``route(_:subprotocols:handler:)``.
+    ///   - upgrade: Decides, as in ``route(_:subprotocols:upgrade:handler:)``.
+    ///   - makeHandler: Makes a handler for a connection, with the value that `upgrade` accepted it with; called on its event
+    ///     loop.
+    public mutating func routeOnLoop<Value: Sendable>(
+        _ path: String, subprotocols: [String] = [],
+        upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeDecision<Value>,
+        makeHandler: @escaping @Sendable (WebSocketHandshake, Value) -> any OnLoopHandler
+    ) {
+        routes.add(
+            path,
+            Route(
+                subprotocols: subprotocols,
+                opening: .deciding(upgrade) { value in .onLoop { handshake in makeHandler(handshake, value) } }))
     }
 
     /// Answers ordinary HTTP requests (GET and HEAD) to a path: a page, a health check.
@@ -71,42 +138,20 @@ public struct WebSocketServer: Service {
     ///   - path: The path, without a query; it must match as a whole.
     ///   - answer: Makes the answer; called on an event loop, so it must not block.
     public mutating func page(_ path: String, answer: @escaping @Sendable (HTTPRequest) -> HTTPServerResponse) {
-        routes.add(path) { answer($0.request) }
+        routes.add(path, page: { answer($0.request) })
     }
 
     /// The same, with the address and port of who asks.
     public mutating func page(
         _ path: String, answer: @escaping @Sendable (HTTPRequest, _ remoteAddress: String) -> HTTPServerResponse
     ) {
-        routes.add(path) { answer($0.request, $0.remoteAddress) }
+        routes.add(path, page: { answer($0.request, $0.remoteAddress) })
     }
 
     /// The same, with all that is known of the request.
-    package mutating func respond(at path: String, _ answer: @escaping @Sendable (RouteRequest) -> HTTPServerResponse) {
+    package mutating func respond(at path: String, _ answer: @escaping @Sendable (ServerRequest) -> HTTPServerResponse)
+    {
         routes.add(path, page: answer)
-    }
-
-    /// Has connections to a path handled that a check has let through.
-    ///
-    /// - Parameters:
-    ///   - path: The path, without a query; it must match as a whole.
-    ///   - originPolicy: Which web pages may connect, whatever the server's configuration says.
-    ///   - check: Refuses a request by throwing, before it is answered with 101. It is called on an event loop, so it must not
-    ///     block.
-    ///   - handler: What to do with a connection.
-    package mutating func route(
-        _ path: String, originPolicy: OriginPolicy,
-        check: @escaping @Sendable (RouteRequest) throws(HandshakeRefusal) -> Void,
-        handler: @escaping Handler
-    ) {
-        routes.add(
-            path, Route(subprotocols: [], originPolicy: originPolicy, check: check, target: .task(handler)))
-    }
-
-    /// Who is told each step of the connections' lives; `configuration.observers`.
-    public var observers: [any LifecycleObserver] {
-        get { configuration.observers }
-        set { configuration.observers = newValue }
     }
 
     // MARK: Running
@@ -156,7 +201,7 @@ public struct WebSocketServer: Service {
         let tls = try configuration.tls.map(TLSContext.init)
         let engine = try EngineFactory.engine(
             configuration.engine, loopCount: configuration.loopCount, usesTLS: tls != nil)
-        let runtime = ServerRuntime(configuration: configuration, routes: routes, scheme: tls == nil ? "ws" : "wss")
+        let runtime = ServerRuntime(configuration: configuration, routes: routes)
         do throws(WebSocketError) {
             let listener = try await Listener.listen(at: address, runtime, engine, tls)
             configuration.logger.info(

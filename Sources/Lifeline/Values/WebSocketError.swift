@@ -27,13 +27,13 @@ public struct WebSocketError: Error, Sendable {
         public static var closed: Code { Code("closed") }
         /// Two tasks receive at once; messages have one order, and so one reader.
         public static var concurrentReceive: Code { Code("concurrentReceive") }
-        /// Text to send is not UTF-8 (RFC 6455 §5.6).
-        public static var invalidUTF8: Code { Code("invalidUTF8") }
+        /// The message is larger than the caller of ``WebSocket/receive(upTo:within:)`` allows.
+        public static var messageTooBig: Code { Code("messageTooBig") }
         /// The code or reason of a Close frame cannot be sent (RFC 6455 §7.4, §5.5).
         public static var invalidCloseFrame: Code { Code("invalidCloseFrame") }
         /// Too many Pings wait for their Pongs.
         public static var tooManyPings: Code { Code("tooManyPings") }
-        /// No Pong came in time, on a connection that lives all the same.
+        /// No Pong, or no message, came in time, on a connection that lives all the same.
         public static var timedOut: Code { Code("timedOut") }
         /// The task was cancelled. Nothing was lost: a message that had not been handed out is the next one.
         public static var cancelled: Code { Code("cancelled") }
@@ -85,10 +85,8 @@ public struct WebSocketError: Error, Sendable {
 }
 
 extension WebSocketError: CustomStringConvertible {
-    /// The message, and what is below it.
-    public var description: String {
-        underlyingError.map { "\(message): \($0)" } ?? message
-    }
+    /// The message, which says in words what ``underlyingError`` means.
+    public var description: String { message }
 }
 
 extension WebSocketError {
@@ -103,10 +101,6 @@ extension WebSocketError {
         WebSocketError(
             .concurrentReceive,
             "another task receives from this WebSocket already; messages have one order, so one reader")
-    }
-
-    static var invalidUTF8: WebSocketError {
-        WebSocketError(.invalidUTF8, "the text to send is not UTF-8 (RFC 6455 §5.6); send it as binary")
     }
 
     init(_ error: Endpoint.SendError, outcome: CloseOutcome?) {

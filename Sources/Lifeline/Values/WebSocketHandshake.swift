@@ -37,10 +37,7 @@ public struct WebSocketHandshake: Sendable {
     /// What was agreed on for compression (RFC 7692); `nil` where messages are sent as they are.
     public var compression: PerMessageDeflate? { agreement.compression }
     /// The request's path, without its query.
-    public var path: String { String((request.path ?? "/").prefix { $0 != "?" }) }
-    /// The request's query, without the question mark; `nil` where it has none.
-    public var query: String? {
-        guard let path = request.path, let mark = path.firstIndex(of: "?") else { return nil }
-        return String(path[path.index(after: mark)...])
-    }
+    public var path: String { request.targetPath }
+    /// The parameters of the request's query.
+    public var query: QueryParameters { QueryParameters(request.targetQuery ?? "") }
 }

@@ -91,49 +91,54 @@ public struct WebSocket: Sendable {
         try await send(OutboundFrame(message))
     }
 
-    /// Sends a received message back, or on, from where it lies, without waiting; for use inside
-    /// ``receive(_:)``.
+    /// Sends a received message back, or on to another connection, without waiting; for use inside ``receive(_:)-(_->Result)``.
     ///
-    /// It does not wait where the peer reads too slowly. On the connection's event loop the next ``receive(_:)`` does, so
-    /// that a loop of the two is as bounded as one of ``receive(_:)`` and `send`. Elsewhere nothing slows the sender, and a
-    /// connection with more than ``BufferLimits/maximumOutbound`` waiting is ended: `send` is the better choice there.
-    ///
-    /// - Returns: Whether it goes out; `false` where the connection is closing. Off the connection's event loop that is not
-    ///   known yet, and the answer is `true`.
+    /// It does not wait for a peer that reads too slowly. On the connection's event loop the next ``receive(_:)-(_->Result)`` does, so that a
+    /// loop of the two holds as little as one of ``receive(_:)-(_->Result)`` and `send`. Elsewhere nothing slows the sender down: a
+    /// connection with more than ``BufferLimits/maximumOutbound`` waiting is ended, so `send` is the better choice there.
     @discardableResult
     @inline(__always)
-    public func enqueue(_ message: borrowing ReceivedMessage) -> Bool {
+    public func enqueue(_ message: borrowing ReceivedMessage) -> EnqueueResult {
         if handle.loop.isOnLoop {
-            return handle.withConnection { $0.canEnqueue(message.kind, message.payload) } ?? false
+            return handle.withConnection { $0.canEnqueue(message.kind, message.payload) } == true ? .sent : .closed
         }
+        guard !handle.isClosing else { return .closed }
         let frame = OutboundFrame(kind: message.kind, position: .only, payload: message.buffer)
         handle.executeSoon { connection in
             connection.loop.beginTurn()
             _ = frame.payload.withUnsafeReadableBytes { connection.canEnqueue(frame.kind, $0) }
             connection.loop.endTurn()
         }
-        return true
+        return .sent
     }
 
     /// Sends a message that goes to many connections, without waiting for a peer that reads too slowly.
     ///
-    /// A connection with more than ``BufferLimits/maximumOutbound`` waiting is ended.
-    ///
-    /// - Returns: Whether it goes out; `false` where the connection is closing. Off the connection's event loop that is not
-    ///   known yet, and the answer is `true`.
+    /// A connection with more than ``BufferLimits/maximumOutbound`` waiting is ended; see ``bufferedBytes``.
     @discardableResult
-    public func enqueue(_ message: PreparedMessage) -> Bool {
-        guard handle.loop.isOnLoop else {
-            handle.execute { _ = $0.canEnqueue(message) }
-            return true
+    public func enqueue(_ message: PreparedMessage) -> EnqueueResult {
+        if handle.loop.isOnLoop {
+            return handle.withConnection { $0.canEnqueue(message) } == true ? .sent : .closed
         }
-        return handle.withConnection { $0.canEnqueue(message) } ?? false
+        guard !handle.isClosing else { return .closed }
+        handle.executeSoon { connection in
+            connection.loop.beginTurn()
+            _ = connection.canEnqueue(message)
+            connection.loop.endTurn()
+        }
+        return .sent
     }
 
-    /// Waits until the transport takes more.
+    /// The bytes that wait to be sent: those that the socket has not taken yet, and messages that wait for a fragmented one to
+    /// end. `0` once the connection has ended.
+    public var bufferedBytes: Int {
+        get async { await handle.onLoop { $0.withConnection(\.bufferedBytes) ?? 0 } }
+    }
+
+    /// Waits until the transport takes more, so that ``enqueue(_:)-(PreparedMessage)`` adds little to what waits.
     ///
     /// - Throws: ``WebSocketError`` as ``send(_:compress:)-(String,_)`` does.
-    public nonisolated(nonsending) func writable() async throws(WebSocketError) {
+    public nonisolated(nonsending) func waitUntilWritable() async throws(WebSocketError) {
         if handle.loop.isOnLoop {
             guard !canSend(.only) else { return }
             try await handle.sendWhenWritable(nil)
@@ -326,7 +331,7 @@ public struct WebSocket: Sendable {
     @inline(never)
     private nonisolated(nonsending) func waitForRoom() async throws(WebSocketError) {
         do {
-            try await writable()
+            try await waitUntilWritable()
         } catch {
             // The end is told once everything before it has been received.
             guard error.code == .closed else { throw error }
@@ -334,15 +339,19 @@ public struct WebSocket: Sendable {
     }
 
     /// What comes next: a message, or a part of one; `nil` at the end.
-    nonisolated(nonsending) func next() async throws(WebSocketError) -> Inbox.Item? {
-        while handle.loop.isOnLoop {
+    ///
+    /// - Parameter deadline: The instant at which the wait ends with ``WebSocketError/Code/timedOut``.
+    nonisolated(nonsending) func next(
+        until deadline: MonotonicInstant? = nil
+    ) async throws(WebSocketError) -> Inbox.Item? {
+        while deadline == nil, handle.loop.isOnLoop {
             switch takeNext() {
             case .item(let item): return item
             case .nothing: try await handle.waitForMessage()
             case .ended: return nil
             }
         }
-        return try await handle.receiveOffLoop(whole: false)
+        return try await handle.receiveOffLoop(whole: false, deadline: deadline)
     }
 
     private enum Next {
@@ -365,7 +374,7 @@ public struct WebSocket: Sendable {
     }
 
     /// Throws unless the connection ended the way a conversation should.
-    private func checkEnd(_ outcome: CloseOutcome?) throws(WebSocketError) {
+    func checkEnd(_ outcome: CloseOutcome?) throws(WebSocketError) {
         guard let outcome, !outcome.isExpected else { return }
         throw .closed(outcome)
     }
@@ -436,9 +445,11 @@ public struct WebSocket: Sendable {
     }
 }
 
-extension CloseOutcome {
-    /// Whether a conversation may end so: cleanly, with 1000, 1001, or without a code.
-    public var isExpected: Bool {
-        isClean && [.normalClosure, .goingAway, .noStatusReceived].contains(code)
+extension WebSocket: Hashable, Identifiable {
+    /// Whether both are the same connection.
+    public static func == (left: WebSocket, right: WebSocket) -> Bool { left.handle === right.handle }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(ObjectIdentifier(handle))
     }
 }

@@ -173,7 +173,7 @@ final class Session: Sendable {
     private func waitForAnswers(_ socket: WebSocket) async throws {
         guard let wait = options.wait else { return try await Task.sleep(for: .seconds(Int32.max)) }
         guard wait > .zero else { return }
-        try await socket.writable()
+        try await socket.waitUntilWritable()
         if options.client.endpoint.heartbeat.interval != nil, wait < Session.longSilence {
             // The peer has all that was sent once it answers a Ping behind it; a slow network is no silence.
             try await socket.ping(waitingFor: Session.patienceWithPong)

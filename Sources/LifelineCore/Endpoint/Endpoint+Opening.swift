@@ -213,6 +213,16 @@ extension Endpoint {
         return .closed
     }
 
+    /// A server: answers the request that waits with 503, since the application has not answered it in time.
+    mutating func answerIsLate(at now: MonotonicInstant) {
+        let refusal = HandshakeRefusal(
+            .unavailable, status: .serviceUnavailable,
+            message: "the server did not decide within \(configuration.handshakeTimeout) (handshakeTimeout)")
+        handshake?.output += Endpoint.encode(refusal.response, body: refusal.body, withBody: true, keepsAlive: false)
+        handshake?.refusal = refusal
+        endAfterOutput(.handshakeTimedOut(after: configuration.handshakeTimeout), at: now)
+    }
+
     private mutating func endAfterOutput(_ failure: ConnectionFailure, at now: MonotonicInstant) {
         abandon(failure, by: .local)
         phase = .ending
@@ -231,9 +241,13 @@ extension Endpoint {
         _ response: HTTPResponse, body: [UInt8], withBody: Bool, keepsAlive: Bool
     ) -> [UInt8] {
         var response = response
-        response.headerFields[.contentLength] = String(body.count)
+        // The body's length is Content-Length's, so no other framing can be right (RFC 9112 §6.2).
+        response.headerFields[.transferEncoding] = nil
+        // These have no body (RFC 9110 §15.3.5, §15.4.5), and 204 no Content-Length either (§8.6).
+        let hasBody = response.status != .noContent && response.status != .notModified
+        response.headerFields[.contentLength] = response.status == .noContent ? nil : String(body.count)
         if !keepsAlive { response.headerFields[.connection] = "close" }
-        return HTTPHeadWriter.encode(response) + (withBody ? body : [])
+        return HTTPHeadWriter.encode(response) + (withBody && hasBody ? body : [])
     }
 
     // MARK: Clients
@@ -312,16 +326,4 @@ extension Endpoint {
         refused(failure, handshake.body)
         return true
     }
-}
-
-extension HandshakeRefusal {
-    /// The answer's head, but for its length.
-    package var response: HTTPResponse {
-        var fields = headerFields
-        if fields[.contentType] == nil { fields[.contentType] = "text/plain; charset=utf-8" }
-        return HTTPResponse(status: status, headerFields: fields)
-    }
-
-    /// The answer's body: the message as a line of text.
-    package var body: [UInt8] { Array(message.utf8) + [0x0A] }
 }

@@ -235,6 +235,7 @@ public struct Endpoint: ~Copyable {
         guard let deadline, now >= deadline else { return }
         switch phase {
         case .opening:
+            if request != nil { return answerIsLate(at: now) }
             if !endWithRefusal() {
                 abandon(.handshakeTimedOut(after: configuration.handshakeTimeout), by: .local)
             }

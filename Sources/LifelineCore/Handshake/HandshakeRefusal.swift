@@ -40,22 +40,59 @@ public struct HandshakeRefusal: Error, Hashable, Sendable {
 
     /// The rule that the request broke.
     public let reason: Reason
-    /// The answer's status.
+    /// The response's status.
     public let status: HTTPResponse.Status
-    /// What came and what is allowed: one sentence, which is also the answer's body.
+    /// What came and what is allowed, in one sentence. It is logged, and is the response's body unless there is another.
     public let message: String
-    /// Fields that the answer carries besides the usual ones.
+    /// Fields that the response carries besides its length and its content type.
     public let headerFields: HTTPFields
+    /// The response's body. Default: ``message`` as a line of plain text.
+    public let body: [UInt8]
 
-    /// A refusal with the given answer.
+    /// A refusal that explains itself in one sentence.
+    ///
+    /// - Parameters:
+    ///   - reason: The rule that the request broke, which is a metric's label.
+    ///   - status: The response's status; not an interim one (1xx).
+    ///   - message: What came and what is allowed. It is logged, and it is the response's body.
+    ///   - headerFields: Fields that the response carries besides its length and its content type.
     public init(
         _ reason: Reason = .application, status: HTTPResponse.Status, message: String, headerFields: HTTPFields = [:]
     ) {
+        var headerFields = headerFields
+        if headerFields[.contentType] == nil { headerFields[.contentType] = "text/plain; charset=utf-8" }
+        self.init(reason, status, message, headerFields, Array(message.utf8) + [0x0A])
+    }
+
+    /// A refusal with a response of the application's.
+    ///
+    /// ```swift
+    /// throw HandshakeRefusal(.unauthorized, headerFields: [.wwwAuthenticate: "Bearer"])
+    /// ```
+    ///
+    /// - Parameters:
+    ///   - status: The response's status; not an interim one (1xx).
+    ///   - headerFields: The response's fields. `Content-Length` is added.
+    ///   - body: The response's body. Default: none.
+    public init(_ status: HTTPResponse.Status, headerFields: HTTPFields = [:], body: [UInt8] = []) {
+        self.init(.application, status, status.reasonPhrase, headerFields, body)
+    }
+
+    private init(
+        _ reason: Reason, _ status: HTTPResponse.Status, _ message: String, _ headerFields: HTTPFields, _ body: [UInt8]
+    ) {
+        precondition(
+            status.code >= 200,
+            "the status of a refusal is \(status.code); an interim status (1xx) would leave the client waiting")
         self.reason = reason
         self.status = status
         self.message = message
         self.headerFields = headerFields
+        self.body = body
     }
+
+    /// The response's head, except for its length.
+    package var response: HTTPResponse { HTTPResponse(status: status, headerFields: headerFields) }
 }
 
 extension HandshakeRefusal: CustomStringConvertible {

@@ -42,7 +42,7 @@ public struct ConnectionPage: Sendable {
     ///     board is told of by others (``ConnectionBoard/record(_:at:)``), and has no path of its own to try; where there are no
     ///     ``places`` either, nothing is offered to be tried.
     public func mount(on server: inout WebSocketServer, at path: String = "/lifeline", observes: Bool = true) {
-        if observes { server.observers.append(board) }
+        if observes { server.configuration.observers.append(board) }
         precondition(token != "", "an empty token lets everybody in; nil shows the page to this machine alone")
         if observes {
             board.leaveOut(PageFile.all.map { $0.name.isEmpty ? path : path + "/" + $0.name } + [path + "/export"])
@@ -58,22 +58,24 @@ public struct ConnectionPage: Sendable {
         }
         let places = (observes ? [path + "/try"] : []) + places
         // Whichever pages the server's own WebSockets are for, these are for this one, and a browser always says whose it is.
-        server.route(path + "/socket", originPolicy: .sameOrigin) { (request: RouteRequest) throws(HandshakeRefusal) in
-            let isOfBrowser = request.request.headerFields.contains(.origin)
-            if let reason = page.refusal(of: request)
+        server.route(path + "/socket", originPolicy: .sameOrigin) { upgrade in
+            let isOfBrowser = upgrade.headerFields.contains(.origin)
+            if let reason = page.refusal(of: upgrade)
                 ?? (isOfBrowser ? nil : "the page's own origin is needed (Origin)")
             {
                 throw HandshakeRefusal(.application, status: .forbidden, message: reason)
             }
-        } handler: { socket in
+            return .accept()
+        } handler: { socket, _ in
             try await PageConversation(
                 board: page.board, subject: page.subject, places: places, socket: socket, isShown: observes
             ).run()
         }
         if observes {
-            server.route(path + "/try", originPolicy: .sameOrigin) { (_: RouteRequest) throws(HandshakeRefusal) in
-            } handler: {
-                try await ConnectionPage.try($0)
+            server.route(path + "/try", originPolicy: .sameOrigin) { _ in
+                .accept()
+            } handler: { socket, _ in
+                try await ConnectionPage.try(socket)
             }
         }
     }
@@ -93,7 +95,7 @@ public struct ConnectionPage: Sendable {
     // MARK: Access
 
     /// Why a request may not see the page; `nil` where it may.
-    func refusal(of request: RouteRequest) -> String? {
+    func refusal(of request: ServerRequest) -> String? {
         if let token {
             return !token.isEmpty && ConnectionPage.shows(token, request.request)
                 ? nil : "the page is shown with its token alone: ?token=…"

@@ -109,7 +109,7 @@ struct EngineUnderTest: Sendable, CustomTestStringConvertible {
         var table = Routes()
         routes(&table)
         let engine = try make()
-        let runtime = ServerRuntime(configuration: server.configuration, routes: table, scheme: "ws")
+        let runtime = ServerRuntime(configuration: server.configuration, routes: table)
         let listener: Listener
         do {
             listener = try await Listener.listen(at: address, runtime, engine, nil)

@@ -41,7 +41,8 @@ final class ExplorerWorld {
             ExplorerWorld.configure(&configuration.endpoint, budgets[0])
         } routes: { routes in
             routes.route("/task") { socket in try await makeApp.value?.handle(socket) }
-            routes.add("/loop", Route(subprotocols: [], target: .onLoop { _ in makeApp.value!.makeHandler() }))
+            routes.add(
+                "/loop", Route(subprotocols: [], opening: .always(.onLoop { _ in makeApp.value!.makeHandler() })))
         }
         let engine = simulation.engine
         for (index, side) in [ExplorerSide.server, .client].enumerated()

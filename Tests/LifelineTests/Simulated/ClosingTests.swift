@@ -152,7 +152,7 @@ import Testing
                         $0.finish()
                     })
             },
-            { try await socket.writable() }, { _ = try await socket.ping() },
+            { try await socket.waitUntilWritable() }, { _ = try await socket.ping() },
         ]
         for (number, attempt) in attempts.enumerated() {
             let error = simulation.error(place, of: attempt)

@@ -120,7 +120,7 @@ import Testing
         }
         let receiving = simulation.start(place) { try await socket.receiveCopy() }
         let pinging = simulation.start(place) { try await socket.ping() }
-        let waiting = simulation.start(place) { try await socket.writable() }
+        let waiting = simulation.start(place) { try await socket.waitUntilWritable() }
         simulation.advance(by: .seconds(5))
         #expect(sending.map(\.hasEnded) == [true, false, false], "the first one goes into the buffers")
         #expect(!receiving.hasEnded && !pinging.hasEnded && !waiting.hasEnded)

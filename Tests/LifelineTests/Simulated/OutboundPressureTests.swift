@@ -71,7 +71,7 @@ import Testing
         let sending = (0..<5).map { _ in
             simulation.start(place) { try await socket.send([UInt8](repeating: 0, count: 20_000)) }
         }
-        let waiting = simulation.start(place) { try await socket.writable() }
+        let waiting = simulation.start(place) { try await socket.waitUntilWritable() }
         simulation.run()
         #expect(sending.map(\.hasEnded) == [true, false, false, false, false])
         client.transport.reset()

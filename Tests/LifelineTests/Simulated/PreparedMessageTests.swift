@@ -79,7 +79,7 @@ import Testing
             let prepared = [update, bytes, always, never, update][round % 5]
             let servers = feed.servers.values
             let clients = feed.clients
-            for socket in servers + clients { #expect(socket.enqueue(prepared)) }
+            for socket in servers + clients { #expect(socket.enqueue(prepared) == .sent) }
             if round.isMultiple(of: 2) {
                 _ = try simulation.value {
                     for socket in servers + clients { try await socket.send(ordinary, compress: true) }
@@ -213,7 +213,7 @@ import Testing
         let feed = try Feed()
         let servers = feed.servers.values
         _ = try feed.close()
-        for socket in servers { #expect(!socket.enqueue(PreparedMessage(Self.text))) }
+        for socket in servers { #expect(socket.enqueue(PreparedMessage(Self.text)) == .closed) }
     }
 }
 

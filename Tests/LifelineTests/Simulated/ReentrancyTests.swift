@@ -35,8 +35,8 @@ struct ReentrancyTests {
         let network = SimulatedNetwork()
         let loop = Loop(driver: network, random: RandomPool(SplitMix64(seed: 1)))
         var routes = Routes()
-        routes.add("/", Route(subprotocols: [], target: .onLoop { _ in RecordingEcho(recorder: recorder) }))
-        let runtime = ServerRuntime(configuration: WebSocketServerConfiguration(), routes: routes, scheme: "ws")
+        routes.add("/", Route(subprotocols: [], opening: .always(.onLoop { _ in RecordingEcho(recorder: recorder) })))
+        let runtime = ServerRuntime(configuration: WebSocketServerConfiguration(), routes: routes)
         let transport = ReportingTransport()
         let connection = Connection(
             loop: loop, id: 1, transport: transport, owner: runtime, settings: ConnectionSettings(BufferLimits(), []),

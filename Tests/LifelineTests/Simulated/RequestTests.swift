@@ -87,7 +87,7 @@ import Testing
             configuration.headerFields[.authorization] = "Bearer token"
         }
         let handshake = try #require(seen.values.first)
-        #expect(handshake.path == "/echo" && handshake.query == "room=1&user=2")
+        #expect(handshake.path == "/echo" && handshake.query["room"] == "1" && handshake.query["user"] == "2")
         #expect(handshake.request.headerFields[.authorization] == "Bearer token")
         #expect(handshake.subprotocol == "chat" && socket.handshake.subprotocol == "chat")
         #expect(handshake.response.status == .switchingProtocols)

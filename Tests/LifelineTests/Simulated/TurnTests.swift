@@ -25,7 +25,7 @@ import Testing
                 routes.route { socket in
                     while try await socket.receive({ (message) -> Bool in
                         seen.append(message.count)
-                        return socket.enqueue(message)
+                        return socket.enqueue(message) == .sent
                     }) != nil {}
                 }
             }

@@ -34,11 +34,11 @@ extension WebSocket {
 extension Routes {
     /// Has connections to a path handled by a task.
     mutating func route(_ path: String = "/", subprotocols: [String] = [], handler: @escaping WebSocketServer.Handler) {
-        add(path, Route(subprotocols: subprotocols, target: .task(handler)))
+        add(path, Route(subprotocols: subprotocols, opening: .always(.task(handler))))
     }
 
     /// Has connections to a path handled on the loop.
     mutating func routeOnLoop(_ path: String = "/", makeHandler: @escaping @Sendable () -> any OnLoopHandler) {
-        add(path, Route(subprotocols: [], target: .onLoop { _ in makeHandler() }))
+        add(path, Route(subprotocols: [], opening: .always(.onLoop { _ in makeHandler() })))
     }
 }

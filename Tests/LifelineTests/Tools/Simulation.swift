@@ -52,7 +52,7 @@ final class Simulation: @unchecked Sendable {
         configure(&configuration)
         var table = Routes()
         routes(&table)
-        runtime = ServerRuntime(configuration: configuration, routes: table, scheme: "ws")
+        runtime = ServerRuntime(configuration: configuration, routes: table)
         self.observes = observes
         network.whenRestless = { Issue.record("the simulated network does not come to rest") }
         let listening = start { [runtime, engine] in

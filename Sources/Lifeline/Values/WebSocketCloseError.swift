@@ -1,0 +1,46 @@
+public import LifelineCore
+
+/// Closes a connection with a code and a reason of the handler's choice, when the handler throws it.
+///
+/// ```swift
+/// server.route("/orders") { socket in
+///     for try await message in socket {
+///         guard message.count <= 1024 else {
+///             throw WebSocketCloseError(code: .policyViolation, reason: "an order has at most 1,024 bytes")
+///         }
+///     }
+/// }
+/// ```
+///
+/// Other errors close the connection with 1011, so that nothing about the server's inside reaches the peer.
+public struct WebSocketCloseError: Error, Hashable, Sendable {
+    /// The code. One that must not be sent ([RFC 6455 §7.4](https://www.rfc-editor.org/rfc/rfc6455#section-7.4)) is replaced by
+    /// 1011.
+    public let code: CloseCode
+    /// The reason. What exceeds 123 bytes of UTF-8 is not sent (§5.5).
+    public let reason: String
+
+    /// An error that closes the connection with a code and a reason.
+    public init(code: CloseCode, reason: String = "") {
+        self.code = code
+        self.reason = reason
+    }
+
+    /// The Close frame that is sent.
+    var frame: CloseFrame {
+        var end = reason.utf8.endIndex
+        if reason.utf8.count > CloseFrame.maximumReasonLength {
+            end = reason.utf8.index(reason.utf8.startIndex, offsetBy: CloseFrame.maximumReasonLength)
+            // Not inside a character.
+            while end > reason.startIndex, end.samePosition(in: reason) == nil { end = reason.utf8.index(before: end) }
+        }
+        let reason = String(reason[..<end])
+        return (try? CloseFrame(code: code, reason: reason)) ?? CloseFrame(.internalError, reason)
+    }
+}
+
+extension WebSocketCloseError: CustomStringConvertible {
+    public var description: String {
+        "the handler closed the connection with \(code.rawValue)" + (reason.isEmpty ? "" : ": \(reason)")
+    }
+}

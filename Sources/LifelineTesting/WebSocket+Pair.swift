@@ -1,0 +1,115 @@
+public import Lifeline
+import LifelineCore
+import LifelineLocks
+import Logging
+
+extension WebSocket {
+    /// Makes two sockets that are connected to each other in memory, for the test of a function that takes one.
+    ///
+    /// ```swift
+    /// let (client, server) = try await WebSocket.pair()
+    /// async let handling: Void = greet(server)
+    /// try await client.send("Ada")
+    /// #expect(try await client.receive() == .text("Hello, Ada"))
+    /// ```
+    ///
+    /// The opening handshake has been run between them. Both stay open until one of them is closed, or `network` resets them.
+    ///
+    /// - Parameters:
+    ///   - network: The network between them, which has the clock. Default: one of their own.
+    ///   - target: The path, and the query, that the client asks for. Default: `/`.
+    ///   - configuration: The client's configuration, whose engine has no effect.
+    ///   - serverConfiguration: The server's configuration, whose engine has no effect. Default: one that logs nothing.
+    ///   - subprotocols: The server's subprotocols. Default: those that the client offers.
+    /// - Throws: ``Lifeline/WebSocketError`` if the handshake fails, as it does where the target is malformed.
+    public static func pair(
+        on network: TestNetwork = TestNetwork(), target: String = "/",
+        configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
+        serverConfiguration: WebSocketServerConfiguration? = nil, subprotocols: [String]? = nil
+    ) async throws -> (client: WebSocket, server: WebSocket) {
+        var configuration = configuration
+        configuration.engine = network.engine
+        let accepted = Accepted()
+        var server = WebSocketServer(address: .hostname("localhost", port: 0))
+        server.configuration = serverConfiguration ?? .silent
+        server.configuration.engine = network.engine
+        let path = String(target.prefix { $0 != "?" })
+        server.route(path, subprotocols: subprotocols ?? configuration.subprotocols) { socket in
+            accepted.resume(.success(socket))
+            _ = await socket.end()
+        }
+        let (running, client) = (server, configuration)
+        let serving = Task(executorPreference: network.simulation.network.elsewhere) {
+            do {
+                try await running.withServer { address in
+                    let url = "ws://localhost:\(address.port ?? 0)\(target)"
+                    let socket = try await WebSocketClient.open(to: url, configuration: client)
+                    accepted.opened(socket)
+                    _ = await socket.end()
+                }
+            } catch {
+                accepted.resume(.failure(error))
+            }
+        }
+        do {
+            return try await accepted.pair()
+        } catch {
+            serving.cancel()
+            throw error
+        }
+    }
+}
+
+extension WebSocketServerConfiguration {
+    fileprivate static var silent: WebSocketServerConfiguration {
+        var configuration = WebSocketServerConfiguration()
+        configuration.logger = Logger(label: "lifeline.testing") { _ in SwiftLogNoOpLogHandler() }
+        return configuration
+    }
+}
+
+/// Waits for both sockets of a pair.
+private final class Accepted: Sendable {
+    private struct State {
+        var client: WebSocket?
+        var server: WebSocket?
+        var error: (any Error)?
+        var continuation: UnsafeContinuation<(client: WebSocket, server: WebSocket), any Error>?
+    }
+
+    private let state = Lock(State())
+
+    func resume(_ server: Result<WebSocket, any Error>) {
+        change { state in
+            switch server {
+            case .success(let socket): state.server = socket
+            case .failure(let error): state.error = error
+            }
+        }
+    }
+
+    func opened(_ client: WebSocket) {
+        change { $0.client = client }
+    }
+
+    func pair() async throws -> (client: WebSocket, server: WebSocket) {
+        try await withUnsafeThrowingContinuation { continuation in
+            change { $0.continuation = continuation }
+        }
+    }
+
+    private func change(_ body: (inout State) -> Void) {
+        let resume = state.withLock { state -> (() -> Void)? in
+            body(&state)
+            guard let continuation = state.continuation else { return nil }
+            if let client = state.client, let server = state.server {
+                state.continuation = nil
+                return { continuation.resume(returning: (client, server)) }
+            }
+            guard let error = state.error else { return nil }
+            state.continuation = nil
+            return { continuation.resume(throwing: error) }
+        }
+        resume?()
+    }
+}
