@@ -175,7 +175,9 @@ import Testing
     func theDeadline() throws {
         let wasCancelled = Collected<Bool>()
         let gate = Gate()
-        let simulation = Self.server { $0.endpoint.handshakeTimeout = .seconds(3) } upgrade: { _ in
+        let simulation = Self.server {
+            $0.endpoint.handshakeTimeout = .seconds(3)
+        } upgrade: { _ in
             try? await gate.wait()
             wasCancelled.append(Task.isCancelled)
             return .accept("too late")
@@ -232,7 +234,9 @@ import Testing
     @Test("A decision that ignores its cancellation opens nothing")
     func aDecisionThatComesTooLate() {
         let held = Collected<UnsafeContinuation<Void, Never>>()
-        let simulation = Self.server { $0.endpoint.handshakeTimeout = .seconds(1) } upgrade: { _ in
+        let simulation = Self.server {
+            $0.endpoint.handshakeTimeout = .seconds(1)
+        } upgrade: { _ in
             await withUnsafeContinuation { held.append($0) }
             return .accept("too late")
         }
