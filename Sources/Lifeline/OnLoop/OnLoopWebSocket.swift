@@ -52,6 +52,10 @@ public struct OnLoopWebSocket {
     /// What compression has saved on the connection so far.
     public var compressionStatistics: CompressionStatistics { handle.compressionStatistics }
 
+    /// The bytes that wait to be sent: those that the socket has not taken yet, and messages that wait for a fragmented one to
+    /// end.
+    public var bufferedBytes: Int { handle.withConnection(\.bufferedBytes) ?? 0 }
+
     /// Whether the transport takes more.
     public var isWritable: Bool { handle.withConnection { $0.isWritable } ?? false }
 

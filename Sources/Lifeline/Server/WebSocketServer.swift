@@ -130,28 +130,17 @@ public struct WebSocketServer: Service {
                 opening: .deciding(upgrade) { value in .onLoop { handshake in makeHandler(handshake, value) } }))
     }
 
-    /// Answers ordinary HTTP requests (GET and HEAD) to a path: a page, a health check.
+    /// Answers ordinary HTTP requests (GET and HEAD) to a path, such as a page or a health check.
     ///
-    /// A path may have both a page and a WebSocket.
+    /// A path may have both a response and a WebSocket.
     ///
     /// - Parameters:
     ///   - path: The path, without a query; it must match as a whole.
-    ///   - answer: Makes the answer; called on an event loop, so it must not block.
-    public mutating func page(_ path: String, answer: @escaping @Sendable (HTTPRequest) -> HTTPServerResponse) {
-        routes.add(path, page: { answer($0.request) })
-    }
-
-    /// The same, with the address and port of who asks.
-    public mutating func page(
-        _ path: String, answer: @escaping @Sendable (HTTPRequest, _ remoteAddress: String) -> HTTPServerResponse
+    ///   - response: Makes the response. It runs on an event loop, so it must not block.
+    public mutating func respond(
+        at path: String, _ response: @escaping @Sendable (ServerRequest) -> HTTPServerResponse
     ) {
-        routes.add(path, page: { answer($0.request, $0.remoteAddress) })
-    }
-
-    /// The same, with all that is known of the request.
-    package mutating func respond(at path: String, _ answer: @escaping @Sendable (ServerRequest) -> HTTPServerResponse)
-    {
-        routes.add(path, page: answer)
+        routes.add(path, page: response)
     }
 
     // MARK: Running

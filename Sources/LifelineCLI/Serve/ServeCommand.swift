@@ -198,7 +198,7 @@ struct ServeCommand: AsyncParsableCommand {
             connections.mount(on: &server)
         }
         let page = IndexPage(scheme: scheme, places: ServeCommand.places)
-        server.page("/") { page.answer($0) }
+        server.respond(at: "/") { page.answer($0.request) }
         return server
     }
 
