@@ -1,4 +1,3 @@
-public import HTTPTypes
 package import LifelineCore
 internal import Logging
 public import ServiceLifecycle
