@@ -92,7 +92,7 @@ final class EpollLoop: LinuxLoop, @unchecked Sendable {
 
     // MARK: Transports
 
-    override func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> any LinuxTransport {
+    override func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> LinuxTransport {
         EpollTransport(self, descriptor, marks)
     }
 

@@ -80,7 +80,7 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
     func prepare(_ descriptor: CInt) throws {}
 
     /// A transport over a connected socket, which it owns from now on.
-    func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> any LinuxTransport {
+    func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> LinuxTransport {
         preconditionFailure("each way of waiting has its own")
     }
 
@@ -332,36 +332,6 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
         if !work.isEmpty { return 0 }
         guard nextWake.nanoseconds < .max else { return -1 }
         return max(nextWake.nanoseconds - now().nanoseconds, 0)
-    }
-}
-
-/// A transport of the Linux engine.
-protocol LinuxTransport: Transport {
-    /// Begins to read for a connection; on the loop.
-    func begin(_ connection: Connection)
-}
-
-/// A listening socket, and what to do with those who come.
-final class LinuxListener: Sendable {
-    let descriptor: CInt
-    let accepted: @Sendable (CInt) -> Void
-    /// Called where a connection could not be accepted; the listener takes a break then.
-    let failed: @Sendable (CInt) -> Void
-
-    /// How long to wait before accepting again where the process, or the system, has run out of something.
-    static let pause = Duration.milliseconds(100)
-
-    init(
-        _ descriptor: CInt, accepted: @escaping @Sendable (CInt) -> Void, failed: @escaping @Sendable (CInt) -> Void
-    ) {
-        self.descriptor = descriptor
-        self.accepted = accepted
-        self.failed = failed
-    }
-
-    /// Whether an error concerns one connection, gone before it was accepted, rather than the listener.
-    static func isTransient(_ error: CInt) -> Bool {
-        [EINTR, ECONNABORTED, EPROTO, ENETDOWN, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, EPERM].contains(error)
     }
 }
 #endif

@@ -50,9 +50,8 @@ enum LinuxSocket {
         }
     }
 
-    /// How long reading goes on after a send has failed. What the peer sent before tells better how it ended, and mostly it
-    /// is all there.
-    static let patience = Duration.seconds(1)
+    /// How long reading goes on after a send has failed.
+    static let readingAfterFailedSend = Duration.seconds(1)
 
     /// The error that a socket has met, if any.
     ///

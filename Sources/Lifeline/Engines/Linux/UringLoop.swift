@@ -167,7 +167,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         try LinuxSocket.setBlocking(descriptor)
     }
 
-    override func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> any LinuxTransport {
+    override func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> LinuxTransport {
         UringTransport(self, descriptor, marks)
     }
 
