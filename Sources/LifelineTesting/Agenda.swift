@@ -1,34 +1,32 @@
+import Lifeline
 import LifelineLocks
 
 /// What is to be done at this moment of a simulation, and who does it.
 ///
-/// `@unchecked Sendable`: `isElsewhere` is touched on the simulation's thread alone, the rest is behind a lock.
+/// `@unchecked Sendable`: `isElsewhere` is touched on the simulation's thread alone, the rest is a mailbox.
 final class Agenda: @unchecked Sendable {
     typealias Work = @Sendable () -> Void
 
     /// Cancellation can bring some from other threads.
-    private let ready = Lock<[Work]>([])
+    private let ready = Mailbox<Work>()
     /// Whether what runs at the moment counts as a task on some other thread.
     private(set) var isElsewhere = false
 
     func add(_ work: @escaping Work) {
-        ready.withLock { $0.append(work) }
+        _ = ready.add(work)
     }
 
     /// Does what is ready, and leaves what that makes ready.
     ///
     /// - Returns: How many things were done.
     func runOnce() -> Int {
-        let batch = ready.withLock { ready in
-            defer { ready = [] }
-            return ready
-        }
+        let batch = ready.takeAll()
         for work in batch { work() }
         return batch.count
     }
 
     func removeAll() {
-        ready.withLock { $0 = [] }
+        _ = ready.takeAll()
     }
 
     /// Runs something as if on another thread: the loop is not the caller's then.
