@@ -1,11 +1,11 @@
 import LifelineCore
 import NIOCore
 
-/// Pings of the application's, and the end.
+/// The application's Pings, and the end of the connection.
 extension Connection {
     // MARK: Pings
 
-    /// Sends a Ping and resumes with the round trip's time; on the loop.
+    /// Sends a Ping, and resumes with the round-trip time; on the loop.
     func ping(_ wait: Wait, _ continuation: PingContinuation) {
         guard !wait.isCancelled else { return continuation.resume(returning: .failure(.cancelled)) }
         loop.beginTurn()
@@ -24,7 +24,7 @@ extension Connection {
         loop.endTurn()
     }
 
-    /// Resumes those whose Ping has been answered. A Pong answers the Pings before its own too (§5.5.3).
+    /// Resumes the tasks whose Pings have been answered. A Pong also answers all earlier Pings (RFC 6455 §5.5.3).
     func answerPings(upTo number: UInt64, roundTrip: Duration) {
         observe(.roundTrip(roundTrip))
         guard !pings.isEmpty else { return }
@@ -35,8 +35,8 @@ extension Connection {
         }
     }
 
-    /// Gives those up whose Pong has not come in time on a connection that lives all the same: its peer sends other things,
-    /// or this side does not read.
+    /// Fails the Pings that have timed out. The connection may be alive all the same, if the peer sends other frames or this side
+    /// does not read.
     func expirePings() {
         guard let first = pings.first, first.deadline <= now else { return }
         let expired = pings.filter { $0.deadline <= now }
@@ -46,7 +46,7 @@ extension Connection {
         for waiter in expired { waiter.continuation.resume(returning: .failure(error)) }
     }
 
-    /// Wakes the task with this wait, if it still waits.
+    /// Fails the Ping with this wait, if it still waits.
     func cancelPing(_ wait: Wait) {
         guard let index = pings.firstIndex(where: { $0.wait == wait }) else { return }
         pings.remove(at: index).continuation.resume(returning: .failure(.cancelled))
@@ -60,7 +60,7 @@ extension Connection {
         now = loop.driver.now()
         endpoint.pointee.close(frame, at: now)
         noteClosing()
-        // What was not received will not be: the application has closed.
+        // The application has closed, so it receives no more, and input need not be paused for it.
         if endpoint.pointee.phase == .closing { setReading() }
         sendWaiting()
         settle()

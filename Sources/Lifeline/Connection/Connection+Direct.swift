@@ -1,13 +1,13 @@
 import LifelineCore
 
-/// Large messages, received where they are put together. Asked by engines, outside of turns.
+/// Lets engines receive large messages straight into the memory in which they are assembled. Called outside of turns.
 extension Connection {
-    /// Whether the bytes to come belong to a large message, so that ``directWindow(for:)`` is worth asking.
+    /// Whether the next bytes belong to a large message, so that ``directWindow(for:)`` may return memory.
     @inline(__always)
     package var isInsideLargeFrame: Bool { endpoint.pointee.isInsideLargeFrame }
 
-    /// Where the next bytes may be received so that they are not copied; `nil` where they may be received anywhere. They are
-    /// handed over with ``received(_:)``, before anything else happens to the connection.
+    /// Returns memory into which to receive the next bytes so that they are not copied, or `nil` to receive them anywhere. The
+    /// engine passes the bytes to ``received(_:)`` before it does anything else with the connection.
     package func directWindow(for arrived: Int) -> UnsafeMutableRawBufferPointer? {
         guard !inputIsHeld, borrowed == nil else { return nil }
         return endpoint.pointee.directWindow(for: arrived)

@@ -1,9 +1,9 @@
 import HTTPTypes
 import LifelineCore
 
-/// Tells the observer, where there is one.
+/// Reports to the observer, if there is one.
 extension Connection {
-    /// Tells it of something.
+    /// Reports an event. It is made only if there is an observer.
     @inline(__always)
     func observe(_ kind: @autoclosure () -> LifecycleEvent.Kind) {
         if observer != nil { report(kind()) }
@@ -22,7 +22,7 @@ extension Connection {
         observePayload(UnsafeRawBufferPointer(start: nil, count: 0))
         observedHeader = header
         guard !header.opcode.isControl else { return }
-        // What follows is added here until the message has been read.
+        // The frames of a message are added up until the message is complete.
         var message =
             observedIncoming
             ?? LifecycleEvent.MessageSummary(
@@ -33,20 +33,20 @@ extension Connection {
         observedIncoming = message
     }
 
-    /// Reports the received frame that was kept, with its payload's beginning.
+    /// Reports the received frame whose header was kept, with the beginning of its payload.
     func observePayload(_ payload: UnsafeRawBufferPointer) {
         guard let header = observedHeader else { return }
         observedHeader = nil
         report(.frameReceived(header, preview: (header.opcode == .close ? closePayload() : nil) ?? preview(payload)))
     }
 
-    /// The payload of the peer's Close, where it was read.
+    /// The payload of the peer's Close frame, if one has been read.
     private func closePayload() -> [UInt8]? {
         guard let received = outcome?.received, let code = received.code else { return nil }
         return [UInt8(code.rawValue >> 8), UInt8(truncatingIfNeeded: code.rawValue)] + received.reason.utf8
     }
 
-    /// Reports what has come of a message: the frame's payload, and, behind its last part, the message.
+    /// Reports a received part of a message, and, after the last part, the message.
     func observeReceived(_ bytes: UnsafeRawBufferPointer, isFirst: Bool, isLast: Bool) {
         observePayload(bytes)
         guard var message = observedIncoming else { return }
@@ -56,7 +56,7 @@ extension Connection {
         if isLast { report(.messageReceived(message)) }
     }
 
-    /// Reports that the transport takes no more, or takes more again.
+    /// Reports that the transport has become full, or has room again.
     func observeWriting() {
         guard isObserved, !isTerminated, !endpoint.pointee.hasOutcome, isWritable == observedFull
         else { return }
@@ -64,19 +64,19 @@ extension Connection {
         report(isWritable ? .writingResumed : .writingPaused(pendingBytes: transport?.pendingBytes ?? 0))
     }
 
-    /// How a payload begins.
+    /// A copy of the beginning of a payload, as long as the observer asks for.
     private func preview(_ payload: UnsafeRawBufferPointer) -> [UInt8] {
-        // A buffer is copied at once; a slice of one is not.
+        // Rebased, because a buffer is copied in one step, and a slice byte by byte.
         Array(UnsafeRawBufferPointer(rebasing: payload.prefix(settings.payloadLimit)))
     }
 
     // MARK: Sent
 
-    /// Reports a data frame that is being sent, and, with its last frame, the message.
+    /// Reports a data frame that is being sent, and, after the last frame, the message.
     ///
     /// - Parameters:
-    ///   - payload: What is sent.
-    ///   - compressedLength: What it takes on the wire, where it is compressed.
+    ///   - payload: The payload before compression.
+    ///   - compressedLength: The length of the payload on the wire if it is compressed.
     func observeSent(
         _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer,
         compressedLength: Int? = nil

@@ -1,16 +1,16 @@
 import HTTPTypes
 import LifelineCore
 
-/// A server's answers in the opening handshake.
+/// A server's responses in the opening handshake.
 extension Connection {
-    /// Opens the WebSocket with the given answer to the request that waits.
+    /// Accepts the pending request with a response, and opens the WebSocket.
     func accept(_ response: HTTPResponse, compression: PerMessageDeflate? = nil) {
         endpoint.pointee.accept(response, compression: compression, at: now, random: &loop.random)
         wasOpened = true
         answered(response)
     }
 
-    /// Answers the request that waits without opening anything.
+    /// Answers the pending request without opening a WebSocket.
     func respond(_ response: HTTPResponse, _ body: [UInt8]) {
         endpoint.pointee.respond(response, body: body, at: now)
         answered(response)
@@ -31,7 +31,7 @@ extension Connection {
         settle()
     }
 
-    /// A server's graceful shutdown: the closing handshake where a WebSocket is open, the end where none is.
+    /// Shuts down gracefully: begins the closing handshake, or ends the connection if no WebSocket has been opened.
     func shutDown() {
         if endpoint.pointee.phase == .opening {
             abort("the server is shutting down")

@@ -1,11 +1,11 @@
 import LifelineCore
 import NIOCore
 
-/// What many connections share.
+/// The settings that all connections of a server or client share.
 final class ConnectionSettings: Sendable {
     let limits: BufferLimits
     let observer: (any LifecycleObserver)?
-    /// The most bytes of a payload that the observer wants to see.
+    /// The most bytes of a payload that the observer asks for.
     let payloadLimit: Int
 
     init(_ limits: BufferLimits, _ observers: [any LifecycleObserver]) {
@@ -26,15 +26,13 @@ struct DroppedMessages {
     }
 }
 
-/// What a connection has only when something is up. An idle one has none of it.
+/// Rarely needed state of a connection, allocated on demand so that idle connections stay small.
 final class ConnectionColdState {
-    /// Bytes that are not parsed yet: behind a request that waits for its answer, or behind more than the inbox takes.
-    @exclusivity(unchecked) var held: [UInt8] = []
-    /// How many of them have been parsed.
-    @exclusivity(unchecked) var heldStart = 0
-    /// The parts so far of a message that a task receives as a whole, but that arrived as chunks.
+    /// Input that waits before it is parsed.
+    @exclusivity(unchecked) var held = HeldInput()
+    /// The parts so far of a message that arrived in chunks and that a task receives as a whole.
     @exclusivity(unchecked) var partial: Inbox.Item?
-    /// Messages that came behind this side's Close frame, and that nobody received.
+    /// Messages that arrived after this side's Close frame and that nobody received.
     @exclusivity(unchecked) var droppedMessages = DroppedMessages()
     @exclusivity(unchecked) var pings: [Connection.PingWaiter] = []
     /// The receive that ends at a deadline.
@@ -42,48 +40,43 @@ final class ConnectionColdState {
     @exclusivity(unchecked) var terminationWaiters: [UnsafeContinuation<Void, Never>] = []
     /// The first error of the byte stream.
     @exclusivity(unchecked) var transportError: (any Error)?
-    /// A frame's header that the observer will be told with the payload's beginning.
+    /// A frame's header that will be reported to the observer together with the beginning of the payload.
     @exclusivity(unchecked) var observedHeader: FrameHeader?
-    /// Whether the observer has been told that the transport takes no more.
+    /// Whether it has been reported to the observer that the transport is full.
     @exclusivity(unchecked) var observedFull = false
-    /// The message that is being received, as far as the observer will be told of it.
+    /// The summary of the message that is being received.
     @exclusivity(unchecked) var observedIncoming: LifecycleEvent.MessageSummary?
-    /// The message that is being sent.
+    /// The summary of the message that is being sent.
     @exclusivity(unchecked) var observedOutgoing: LifecycleEvent.MessageSummary?
 }
 
 extension Connection {
-    /// Made where there are none.
-    private var extra: ConnectionColdState {
+    /// The cold state, which is allocated if there is none.
+    private var allocatedColdState: ConnectionColdState {
         if let coldState { return coldState }
         let made = ConnectionColdState()
         coldState = made
         return made
     }
 
-    var held: [UInt8] {
-        get { coldState?.held ?? [] }
-        _modify { yield &extra.held }
-    }
-
-    var heldStart: Int {
-        get { coldState?.heldStart ?? 0 }
-        _modify { yield &extra.heldStart }
+    var held: HeldInput {
+        get { coldState?.held ?? HeldInput() }
+        _modify { yield &allocatedColdState.held }
     }
 
     var partial: Inbox.Item? {
         get { coldState?.partial }
-        _modify { yield &extra.partial }
+        _modify { yield &allocatedColdState.partial }
     }
 
     var droppedMessages: DroppedMessages {
         get { coldState?.droppedMessages ?? DroppedMessages() }
-        _modify { yield &extra.droppedMessages }
+        _modify { yield &allocatedColdState.droppedMessages }
     }
 
     var pings: [PingWaiter] {
         get { coldState?.pings ?? [] }
-        _modify { yield &extra.pings }
+        _modify { yield &allocatedColdState.pings }
     }
 
     var receiveTimeout: ReceiveTimeout? {
@@ -93,31 +86,31 @@ extension Connection {
 
     var terminationWaiters: [UnsafeContinuation<Void, Never>] {
         get { coldState?.terminationWaiters ?? [] }
-        _modify { yield &extra.terminationWaiters }
+        _modify { yield &allocatedColdState.terminationWaiters }
     }
 
     var transportError: (any Error)? {
         get { coldState?.transportError }
-        _modify { yield &extra.transportError }
+        _modify { yield &allocatedColdState.transportError }
     }
 
     var observedHeader: FrameHeader? {
         get { coldState?.observedHeader }
-        _modify { yield &extra.observedHeader }
+        _modify { yield &allocatedColdState.observedHeader }
     }
 
     var observedIncoming: LifecycleEvent.MessageSummary? {
         get { coldState?.observedIncoming }
-        _modify { yield &extra.observedIncoming }
+        _modify { yield &allocatedColdState.observedIncoming }
     }
 
     var observedOutgoing: LifecycleEvent.MessageSummary? {
         get { coldState?.observedOutgoing }
-        _modify { yield &extra.observedOutgoing }
+        _modify { yield &allocatedColdState.observedOutgoing }
     }
 
     var observedFull: Bool {
         get { coldState?.observedFull ?? false }
-        _modify { yield &extra.observedFull }
+        _modify { yield &allocatedColdState.observedFull }
     }
 }

@@ -1,15 +1,15 @@
 public import LifelineCore
 public import NIOCore
 
-/// A message where it lies: in the socket's read buffer, where it came in one piece.
+/// A received message, in the memory into which it was received.
 ///
-/// It is borrowed, and cannot be kept: what is to outlive the call is copied out of it.
+/// It is borrowed and cannot be kept. Use ``copy``, ``text`` or ``buffer`` for contents that outlive the call.
 public struct ReceivedMessage: ~Copyable {
-    /// Whether it is text, which has been checked to be UTF-8, or binary.
+    /// Whether the message is text, which has been checked to be UTF-8, or binary.
     public let kind: MessageKind
-    /// The bytes; valid for as long as the value.
+    /// The bytes, which are valid as long as the value.
     let payload: UnsafeRawBufferPointer
-    /// What keeps the bytes alive, where they were copied.
+    /// The owner of the bytes if they were copied.
     private let owner: ByteBuffer?
 
     @inline(__always)
@@ -19,7 +19,8 @@ public struct ReceivedMessage: ~Copyable {
         owner = nil
     }
 
-    /// A message that was kept. Its bytes lie still: the buffer's storage is not changed while the value holds it.
+    /// Makes a value of a message from the inbox. The pointer stays valid: the value holds the buffer's storage, and nobody
+    /// changes it.
     init(_ item: Inbox.Item) {
         kind = item.kind
         owner = item.bytes
@@ -51,7 +52,7 @@ public struct ReceivedMessage: ~Copyable {
     /// A copy of the bytes as text. The bytes of a binary message that are not UTF-8 are replaced by U+FFFD.
     public var text: String {
         if kind == .text, #available(macOS 26, iOS 26, tvOS 26, watchOS 26, visionOS 26, *) {
-            // It has been checked as it arrived; what follows does not check it again.
+            // The text was checked as it arrived, so it is not checked again.
             let span = UTF8Span(unchecked: Span<UInt8>(_unsafeElements: payload.assumingMemoryBound(to: UInt8.self)))
             return String(copying: span)
         }

@@ -160,7 +160,7 @@ public struct WebSocket: Sendable {
     ) -> WebSocketError? {
         let error = handle.withConnection { connection -> Endpoint.SendError? in
             do throws(Endpoint.SendError) {
-                try connection.write(kind, .only, bytes, compress)
+                try connection.sendFrame(kind, .only, bytes, compress)
                 return nil
             } catch {
                 return error
@@ -178,7 +178,7 @@ public struct WebSocket: Sendable {
     private func write(_ frame: OutboundFrame) -> WebSocketError? {
         let error = handle.withConnection { connection -> Endpoint.SendError? in
             do throws(Endpoint.SendError) {
-                try connection.write(frame)
+                try connection.sendFrame(frame)
                 return nil
             } catch {
                 return error
@@ -363,7 +363,7 @@ public struct WebSocket: Sendable {
     /// A message, or a part of one, that is there; on the loop.
     private func takeNext() -> Next {
         let pulled = handle.withConnection { connection -> Next in
-            switch connection.pullClosely() {
+            switch connection.pullSlowPath() {
             case .borrowed(let message): .item(Inbox.Item(message))
             case .kept(let item): .item(item)
             case .nothing: .nothing
