@@ -201,7 +201,7 @@ extension Endpoint {
                     throw .invalidUTF8
                 }
                 if result.written > allowed {
-                    throw reader.violation(messageSize: state.messageSize, frameSize: state.frameSize)
+                    throw reader.inflatedTooFar(messageSize: state.messageSize, frameSize: state.frameSize)
                 }
                 assembly.noteAppended(result.written)
             }

@@ -18,9 +18,9 @@ public struct MaskingKey: Hashable, Sendable {
         word = UInt32(bigEndian: bigEndian)
     }
 
-    /// The key for the bytes that follow the next `count`.
+    /// Returns the key for the bytes that follow the next `count`.
     @inline(__always)
-    func rotated(by count: Int) -> MaskingKey {
+    package func rotated(by count: Int) -> MaskingKey {
         let bits = UInt32(truncatingIfNeeded: (count & 3) * 8)
         #if _endian(little)
         return MaskingKey(word: word >> bits | word << ((32 &- bits) & 31))

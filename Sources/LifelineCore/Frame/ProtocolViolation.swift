@@ -19,9 +19,10 @@ extension ProtocolViolation: CustomStringConvertible {}
 extension ProtocolViolation {
     // MARK: Frames
 
-    static func reservedBits(_ header: UInt8, _ allowsCompression: Bool = false) -> ProtocolViolation {
-        let bits = [(allowsCompression ? 0 : 0x40, "RSV1"), (0x20, "RSV2"), (0x10, "RSV3")]
-        let set = bits.filter { Int(header) & $0.0 != 0 }.map(\.1)
+    /// - Parameter bits: The bits that are set and may not be, at their places in a header's first byte.
+    static func reservedBits(_ bits: UInt8) -> ProtocolViolation {
+        let names: [(mask: UInt8, name: String)] = [(0x40, "RSV1"), (0x20, "RSV2"), (0x10, "RSV3")]
+        let set = names.filter { bits & $0.mask != 0 }.map(\.name)
         return ProtocolViolation(
             .protocolError,
             "\(set.joined(separator: " and ")) set, but no extension that uses it was agreed (RFC 6455 §5.2)")
