@@ -266,7 +266,7 @@ extension Endpoint {
             return .opened
         } catch {
             guard error.reason == .refused else { return handshakeFailed(error) }
-            handshake.body = RefusalBody(contentLength: parsed.contentLength, isChunked: parsed.isChunked)
+            handshake.body = RefusalBody(parsed.bodyLength)
             handshake.step = .readingBody(error)
             // The server need not end the stream that alone tells where the body ends; what matters has come with the head.
             if handshake.body.endsWithStream {
