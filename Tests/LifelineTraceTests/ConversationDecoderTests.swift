@@ -99,7 +99,7 @@ import Testing
                     .init(sentBytes: 5, sentWireBytes: 7, receivedBytes: 10, receivedWireBytes: 12))))
         #expect(
             kinds.suffix(2) == [
-                .ended(.init(initiator: "peer", isClean: true, code: 1000, reason: "bye")), .tcpEnded,
+                .ended(.init(initiator: .peer, isClean: true, code: 1000, reason: "bye")), .tcpEnded,
             ])
         for case .frame(let direction, let frame) in kinds { #expect(frame.isMasked == (direction == .received)) }
         for pieces in 1...40 {
@@ -242,7 +242,7 @@ import Testing
         let kinds = decoder.ended(at: 4).map(\.kind)
         #expect(
             kinds == [
-                .ended(.init(initiator: "local", isClean: false, code: 1006, reason: "", failure: "client: reset")),
+                .ended(.init(initiator: .local, isClean: false, code: 1006, reason: "", failure: "client: reset")),
                 .tcpEnded,
             ])
     }

@@ -24,7 +24,7 @@ import Testing
         .resumed(.received),
         .compressed(.init(sentBytes: 100, sentWireBytes: 10, receivedBytes: 50, receivedWireBytes: 7)),
         .failed(reason: "the peer reset the connection"),
-        .ended(.init(initiator: "peer", isClean: false, code: 1006, reason: "", failure: "TCP ended")),
+        .ended(.init(initiator: .peer, isClean: false, code: 1006, reason: "", failure: "TCP ended")),
         .finished(.sent), .tcpEnded, .note("10 events left out"),
     ]
 

@@ -190,11 +190,11 @@ import Testing
             (
                 .ended(
                     .init(
-                        initiator: "peer", isClean: false, code: 1000, reason: "token=SECRET",
+                        initiator: .peer, isClean: false, code: 1000, reason: "token=SECRET",
                         failure: "ws://u:SECRET@h/ failed")),
                 .ended(
                     .init(
-                        initiator: "peer", isClean: false, code: 1000, reason: "token=[redacted]",
+                        initiator: .peer, isClean: false, code: 1000, reason: "token=[redacted]",
                         failure: "ws://[redacted]@h/ failed"))
             ),
             (.connectFailed(reason: "no ws://u:SECRET@h"), .connectFailed(reason: "no ws://[redacted]@h")),

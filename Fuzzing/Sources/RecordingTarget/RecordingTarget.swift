@@ -98,7 +98,7 @@ private func kind(_ choice: UInt8, _ input: inout FuzzInput) -> TraceEvent.Kind 
     case 12:
         return .ended(
             .init(
-                initiator: ["local", "peer", "both", ""][input.below(4)], isClean: input.choice(),
+                initiator: [.local, .peer, .both][input.below(3)], isClean: input.choice(),
                 code: UInt16(truncatingIfNeeded: integer()), reason: input.text(), failure: input.text()))
     case 13: return .finished(direction)
     case 14: return .tcpEnded

@@ -20,7 +20,7 @@ extension TraceEvent {
                 }
             case .frame(_, let frame): size(frame.payload)
             case .message(_, let message): size(message.payload)
-            case .ended(let ending): size(ending.initiator, ending.reason, ending.failure)
+            case .ended(let ending): size(ending.reason, ending.failure)
             case .roundTrip, .paused, .resumed, .compressed, .finished, .tcpEnded: 0
             }
         return MemoryLayout<TraceEvent>.stride + more

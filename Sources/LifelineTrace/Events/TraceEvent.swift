@@ -205,8 +205,18 @@ public struct TraceEvent: Hashable, Sendable {
 
     /// How a WebSocket ended.
     public struct Ending: Hashable, Sendable {
-        /// Who began: `local`, `peer`.
-        public var initiator: String
+        /// Who began the end.
+        public enum Initiator: String, Hashable, Sendable, Codable {
+            /// The observer.
+            case local
+            /// The observer's peer.
+            case peer
+            /// Both, with Close frames that crossed on the wire.
+            case both
+        }
+
+        /// Who began the end.
+        public var initiator: Initiator
         /// Whether both Close frames were exchanged.
         public var isClean: Bool
         /// The code that the application is told (RFC 6455 §7.1.5).
@@ -217,7 +227,7 @@ public struct TraceEvent: Hashable, Sendable {
         public var failure: String?
 
         /// An ending.
-        public init(initiator: String, isClean: Bool, code: UInt16, reason: String, failure: String? = nil) {
+        public init(initiator: Initiator, isClean: Bool, code: UInt16, reason: String, failure: String? = nil) {
             self.initiator = initiator
             self.isClean = isClean
             self.code = code
@@ -277,8 +287,8 @@ extension TraceEvent {
             case .ended(let outcome):
                 .ended(
                     Ending(
-                        initiator: "\(outcome.initiator)", isClean: outcome.isClean, code: outcome.code.rawValue,
-                        reason: outcome.reason, failure: outcome.failure.map { "\($0)" }))
+                        initiator: Ending.Initiator(outcome.initiator), isClean: outcome.isClean,
+                        code: outcome.code.rawValue, reason: outcome.reason, failure: outcome.failure.map { "\($0)" }))
             case .outputEnded: .finished(.sent)
             case .inputEnded: .finished(.received)
             case .tcpEnded: .tcpEnded
@@ -286,6 +296,18 @@ extension TraceEvent {
         self.init(
             time: event.instant.nanoseconds(since: beginning), connection: event.connectionID,
             observer: event.role, kind: kind)
+    }
+}
+
+extension TraceEvent.Ending.Initiator {
+    /// Creates the initiator of a connection's outcome.
+    init(_ initiator: CloseOutcome.Initiator) {
+        self =
+            switch initiator {
+            case .local: .local
+            case .peer: .peer
+            case .both: .both
+            }
     }
 }
 

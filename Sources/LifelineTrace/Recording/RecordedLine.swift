@@ -129,7 +129,7 @@ extension RecordedLine {
             self.reason = reason
         case .ended(let ending):
             self.event = "ended"
-            initiator = ending.initiator
+            initiator = ending.initiator.rawValue
             clean = ending.isClean
             code = ending.code
             reason = ending.reason
@@ -227,9 +227,14 @@ extension RecordedLine {
                     receivedWireBytes: max(0, try need(receivedWireBytes, "receivedWireBytes"))))
         case "failed": return .failed(reason: try need(reason, "reason"))
         case "ended":
+            let initiator = try need(initiator, "initiator")
+            guard let initiator = TraceEvent.Ending.Initiator(rawValue: initiator) else {
+                throw Incomplete(
+                    reason: "an end with the initiator \(initiator.debugDescription); local, peer and both are known")
+            }
             return .ended(
                 TraceEvent.Ending(
-                    initiator: try need(initiator, "initiator"), isClean: try need(clean, "clean"),
+                    initiator: initiator, isClean: try need(clean, "clean"),
                     code: try need(code, "code"), reason: reason ?? "", failure: failure))
         case "finished": return .finished(try need(direction, "direction"))
         case "tcpEnded": return .tcpEnded
