@@ -197,7 +197,7 @@ extension HTTPHeadParser.Malformed: CustomStringConvertible {
         case .requestTarget: "the request target is malformed (RFC 9112 §3.2)"
         case .contentLength: "the Content-Length is malformed (RFC 9110 §8.6)"
         case .contradictoryLength: "Transfer-Encoding and Content-Length in one message (RFC 9112 §6.1)"
-        case .body: "a request with a body; none is accepted here"
+        case .body: "a request with a body, which this server does not accept"
         }
     }
 }
