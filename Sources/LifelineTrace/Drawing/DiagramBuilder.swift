@@ -1,22 +1,22 @@
 import Lifeline
 
-/// Puts a connection's rows together, event by event.
+/// Builds the rows of a connection's diagram, event by event.
 struct DiagramBuilder {
     let options: SequenceDiagram.Options
     let observer: WebSocketRole
-    /// The rows that are kept.
+    /// The rows that have not been removed.
     private(set) var rows: [SequenceDiagram.Row] = []
-    /// The number of rows before them that were taken away; what follows says no more about those.
+    /// The number of rows that were removed from the beginning. They can no longer change.
     private(set) var removed = 0
     private(set) var title = ""
     private var beginning: Int64?
     private var number = 0
     private var phase: SequenceDiagram.Phase?
-    /// Which kind of message is in fragments, and how many have been drawn, by direction.
+    /// The kind of the fragmented message, and the number of its fragments so far, for each direction.
     private var fragments: [TraceEvent.Direction: (style: SequenceDiagram.Style, count: Int)] = [:]
-    /// The last arrow of a message's, by direction: what the message was is told behind it. Its place is counted with the
-    /// rows that were taken away, as that of the last Pong's.
+    /// The index of the last data frame's row, counting removed rows, for each direction. The event of the message follows it.
     private var lastData: [TraceEvent.Direction: Int] = [:]
+    /// The index of the last Pong's row, counting removed rows.
     private var lastPong: Int?
 
     init(options: SequenceDiagram.Options, observer: WebSocketRole) {
@@ -24,12 +24,13 @@ struct DiagramBuilder {
         self.observer = observer
     }
 
-    /// Takes rows away from the beginning, which nobody will look at again.
+    /// Removes rows from the beginning.
     mutating func remove(_ count: Int) {
         rows.removeFirst(count)
         removed += count
     }
 
+    /// Adds an event.
     mutating func add(_ event: TraceEvent) {
         let beginning = beginning ?? event.time
         self.beginning = beginning
@@ -40,10 +41,10 @@ struct DiagramBuilder {
         switch event.kind {
         case .connecting(let host, let port):
             enter(.connecting)
-            note(time, .client, "looks for \(host), port \(port)")
+            note(time, .client, "connects to \(host), port \(port)")
             if title.isEmpty { title = "\(host):\(port)" }
         case .resolved(let addresses):
-            note(time, .client, "found " + addresses.joined(separator: ", "))
+            note(time, .client, "resolved to " + addresses.joined(separator: ", "))
         case .connectFailed(let reason):
             note(time, .client, reason, isWarning: true)
         case .connected(let peer):
@@ -73,25 +74,25 @@ struct DiagramBuilder {
         case .message(let direction, let message):
             add(message, direction, from(direction), time)
         case .roundTrip(let nanoseconds):
-            // One for each Pong.
+            // Each Pong has at most one round trip.
             guard let index = lastPong.take() else { break }
             change(index) { $0.details.append("round trip " + Duration.nanoseconds(nanoseconds).text()) }
         case .paused(.received, _):
-            note(time, observer, "reads no more for now: the application is behind", isWarning: true)
+            note(time, observer, "stops reading: the application is too slow", isWarning: true)
         case .paused(.sent, let pending):
             note(
                 time, observer,
-                "waits: the peer takes no more" + (pending.map { "; \($0.counted("byte")) to write" } ?? ""),
+                "stops writing: the peer is too slow" + (pending.map { "; \($0.counted("byte")) wait" } ?? ""),
                 isWarning: true)
-        case .resumed(.received): note(time, observer, "reads on")
-        case .resumed(.sent): note(time, observer, "the peer takes more again")
+        case .resumed(.received): note(time, observer, "reads again")
+        case .resumed(.sent): note(time, observer, "writes again")
         case .compressed(let saved):
             let parts = [
                 ("received", saved.receivedBytes, saved.receivedWireBytes),
                 ("sent", saved.sentBytes, saved.sentWireBytes),
             ].filter { $0.2 > 0 }.map { "\($0.0) \($0.1) bytes as \($0.2)" }
             if !parts.isEmpty { note(time, nil, "compressed: " + parts.joined(separator: ", ")) }
-        case .failed(let reason): note(time, nil, "the byte stream failed: \(reason)", isWarning: true)
+        case .failed(let reason): note(time, nil, "the transport failed: \(reason)", isWarning: true)
         case .ended(let ending): note(time, nil, text(ending), isWarning: !ending.isClean)
         case .finished(let direction):
             enter(.closing)
@@ -143,7 +144,7 @@ struct DiagramBuilder {
     ) {
         var details: [String] = []
         if !frame.isFinal || frame.meaning == .continuation { details.append(frame.length.counted("byte")) }
-        // What a fragment holds is told with its message, where it is.
+        // The content of a fragmented message is shown with its last fragment.
         let content = frame.isFinal ? frame.payload.map { self.content($0, style) } ?? "" : ""
         arrow(time, side, style, label, content, details)
         lastData[direction] = lastRow
@@ -153,7 +154,7 @@ struct DiagramBuilder {
         _ message: TraceEvent.Message, _ direction: TraceEvent.Direction, _ side: WebSocketRole, _ time: Int64
     ) {
         let style: SequenceDiagram.Style = message.isText ? .text : .binary
-        // Recordings of others have messages alone.
+        // Recordings of other programs have messages without frames.
         if lastData[direction] == nil {
             enter(.messages)
             arrow(time, side, style, style.rawValue, "")
@@ -174,7 +175,7 @@ struct DiagramBuilder {
         }
     }
 
-    // MARK: Words
+    // MARK: Texts
 
     private func content(_ payload: [UInt8], _ style: SequenceDiagram.Style, size: Int? = nil) -> String {
         let isCut = size.map { $0 > payload.count } ?? false
@@ -220,7 +221,7 @@ struct DiagramBuilder {
         names.compactMap { name in head[name].map { "\(name): \($0.visible())" } }
     }
 
-    /// A certificate's description without what is only for machines.
+    /// Returns the name in a certificate's description.
     private static func shortened(_ certificate: String) -> String {
         let parts = certificate.trimmed.split(separator: ";")
         guard let name = parts.first(where: { $0.hasPrefix("common_name=") }) else { return certificate.visible() }
@@ -255,10 +256,10 @@ struct DiagramBuilder {
         rows.append(.note(SequenceDiagram.Note(time: time, side: side, text: text.visible(), isWarning: isWarning)))
     }
 
-    /// The place of the last row.
+    /// The index of the last row, counting removed rows.
     private var lastRow: Int { removed + rows.count - 1 }
 
-    /// Says more about an arrow, where it is still kept.
+    /// Changes an arrow, unless its row was removed.
     private mutating func change(_ index: Int, _ body: (inout SequenceDiagram.Arrow) -> Void) {
         guard index >= removed, case .arrow(var arrow) = rows[index - removed] else { return }
         body(&arrow)

@@ -1,7 +1,8 @@
 import Lifeline
 
-/// Draws what is repeated once, and says how often; and puts in where time passed.
+/// Collapses repeated arrows, and inserts pauses.
 enum RowCollapser {
+    /// Returns the rows with repetitions collapsed and pauses inserted.
     static func collapse(_ rows: [SequenceDiagram.Row], _ options: SequenceDiagram.Options) -> [SequenceDiagram.Row] {
         var result: [SequenceDiagram.Row] = []
         var index = 0
@@ -14,7 +15,7 @@ enum RowCollapser {
         }
         while index < rows.count {
             if let least = options.collapses, let (period, times) = longestRun(rows, from: index, least: least) {
-                // Twice is shown, so that one sees what it is that is repeated.
+                // The first two repetitions are shown, so that the pattern can be seen.
                 let shown = period * min(2, times)
                 for row in rows[index..<(index + shown)] {
                     addPause(row.time)
@@ -26,7 +27,7 @@ enum RowCollapser {
                 lastTime = until
                 index = end
             } else {
-                // A phase begins when its first row does.
+                // A phase has the time of its first row.
                 addPause(rows[index].time ?? (index + 1 < rows.count ? rows[index + 1].time : nil))
                 result.append(rows[index])
                 index += 1
@@ -35,12 +36,14 @@ enum RowCollapser {
         return result
     }
 
-    /// How many arrows, from here on, are repeated how often; `nil` where it is not worth it.
+    /// Finds the longest repetition of one to four arrows that begins at a row.
+    ///
+    /// - Returns: The number of arrows, and how often they occur; `nil` if it is not more than `least` times.
     private static func longestRun(
         _ rows: [SequenceDiagram.Row], from start: Int, least: Int
     ) -> (period: Int, times: Int)? {
         var best: (period: Int, times: Int)?
-        // What there is once or twice is drawn so.
+        // Two occurrences are always shown.
         let least = max(least, 2)
         for period in 1...4 where (rows.count - start) / period > least {
             guard rows[start..<(start + period)].allSatisfy({ $0.repeatKey != nil }) else { break }
@@ -57,7 +60,7 @@ enum RowCollapser {
 }
 
 extension SequenceDiagram.Row {
-    /// When it happened; `nil` for what has no time of its own.
+    /// The row's time; `nil` if it has none.
     var time: Int64? {
         switch self {
         case .arrow(let arrow): arrow.time
@@ -66,7 +69,7 @@ extension SequenceDiagram.Row {
         }
     }
 
-    /// What must be the same for a row to be a repetition; `nil` where it is none in any case.
+    /// Rows with equal keys are repetitions; `nil` for a row that is never one.
     fileprivate var repeatKey: String? {
         guard case .arrow(let arrow) = self, [.text, .binary, .heartbeat].contains(arrow.style) else { return nil }
         return "\(arrow.from) \(arrow.label)"

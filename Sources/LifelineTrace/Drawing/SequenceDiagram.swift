@@ -1,121 +1,128 @@
 public import Lifeline
 
-/// A connection's life as a picture: two lifelines, arrows between them, and what is to be said at either.
+/// A sequence diagram of a connection: two lifelines, arrows between them, and notes.
 ///
-/// It is what all renderers draw, and knows of no output.
+/// It is the model that all renderers draw, independent of the output format.
 public struct SequenceDiagram: Hashable, Sendable {
-    /// What an arrow is; renderers colour by it.
+    /// The kind of an arrow. Renderers choose colours by it.
     public enum Style: String, Hashable, Sendable {
-        /// TCP's own.
+        /// An event of TCP.
         case transport
         /// The opening handshake.
         case handshake
-        /// A text message, or a part of one.
+        /// A text message, or a fragment of one.
         case text
-        /// A binary message, or a part of one.
+        /// A binary message, or a fragment of one.
         case binary
         /// A Ping or a Pong.
         case heartbeat
         /// A Close frame.
         case close
-        /// A frame that no rule has a meaning for.
+        /// A frame with a reserved opcode.
         case other
     }
 
-    /// The three phases of RFC 6455, and TCP's around them.
+    /// The phases of a connection. The raw value is the text in the diagram.
     public enum Phase: String, Hashable, Sendable {
+        /// Name resolution, TCP and TLS.
         case connecting = "connecting"
+        /// The opening handshake (RFC 6455 §4).
         case handshake = "opening handshake"
+        /// Messages, Pings and Pongs.
         case messages = "messages"
+        /// The closing handshake (RFC 6455 §7), and the end of TCP.
         case closing = "closing"
     }
 
-    /// Something that goes from one side to the other.
+    /// An arrow from one side to the other.
     public struct Arrow: Hashable, Sendable {
-        /// Its number; `nil` for TCP's own.
+        /// The arrow's number; `nil` for events of TCP.
         public var number: Int?
-        /// When, in nanoseconds since the connection's first event.
+        /// The time, in nanoseconds since the connection's first event.
         public var time: Int64
-        /// Where it comes from.
+        /// The side where the arrow begins.
         public var from: WebSocketRole
-        /// What it is.
+        /// The kind of the arrow.
         public var style: Style
-        /// What it is in a word or two: `text`, `Ping`, `GET /chat`.
+        /// A short name: `text`, `Ping`, `GET /chat`.
         public var label: String
-        /// What it carries: `"hello"`; empty where there is nothing to say.
+        /// The content, shortened: `“hello”`; empty if there is none.
         public var content: String
-        /// More about it, each a few words: sizes, what was agreed on, the round trip's time.
+        /// Details of a few words each: sizes, header fields, the round-trip time.
         public var details: [String]
-        /// The payload, as far as it is recorded.
+        /// The recorded part of the payload.
         public var payload: [UInt8]?
     }
 
-    /// Something that is said at a lifeline.
+    /// A note at a lifeline.
     public struct Note: Hashable, Sendable {
-        /// When, in nanoseconds since the connection's first event.
+        /// The time, in nanoseconds since the connection's first event.
         public var time: Int64
-        /// At which lifeline; `nil` for both.
+        /// The lifeline; `nil` for both.
         public var side: WebSocketRole?
-        /// What.
+        /// The text.
         public var text: String
-        /// Whether it is about something that should not be.
+        /// Whether the note reports a problem.
         public var isWarning: Bool
     }
 
-    /// A row of the picture.
+    /// A row of the diagram.
     public enum Row: Hashable, Sendable {
+        /// A phase begins.
         case phase(Phase)
+        /// An arrow.
         case arrow(Arrow)
+        /// A note.
         case note(Note)
-        /// The time that passed, where it is long.
+        /// A long time passes.
         case pause(nanoseconds: Int64)
-        /// The arrows before, so many of them, have been repeated so many times more, up to a time.
+        /// The preceding arrows, so many of them, are repeated so many times more, until a time.
         case repeats(arrows: Int, times: Int, until: Int64)
     }
 
     /// The connection's number in its recording.
     public var connection: UInt64
-    /// What came before it in its recording; `nil` for the first connection, and where that was not looked for
-    /// (``all(of:options:)`` does). Renderers of several diagrams say so.
+    /// The connection that preceded this one in its recording; `nil` for the first. Only ``all(of:options:)`` sets it. Renderers of
+    /// several diagrams show it.
     public var predecessor: Predecessor?
-    /// What it is, in a line: the target and the host.
+    /// A title of one line: the host and the target.
     public var title: String
-    /// Who saw it.
+    /// Who observed the connection.
     public var observer: WebSocketRole
-    /// The rows.
+    /// The rows, from top to bottom.
     public var rows: [Row]
 
-    /// The arrows alone.
+    /// The arrows among the rows.
     public var arrows: [Arrow] {
         rows.compactMap { row in if case .arrow(let arrow) = row { arrow } else { nil } }
     }
 
-    /// What is said of arrows that are repeated.
+    /// Returns the text for repeated arrows.
     static func repetition(_ arrows: Int, _ times: Int) -> String {
         arrows == 1 ? "\(times) more" : "these \(arrows) \(times) more times"
     }
 
-    /// How a diagram is made.
+    /// The options of a diagram.
     public struct Options: Hashable, Sendable {
-        /// From how long on the time between two rows is a row of its own, in nanoseconds. Default: one second.
+        /// The shortest time between two rows that is shown as a pause, in nanoseconds. Default: one second.
         public var pause: Int64 = 1_000_000_000
-        /// How often arrows must follow one another to be drawn once. Default: 3; `nil` draws all.
+        /// How often a sequence of arrows must be repeated to be collapsed; `nil` collapses nothing. Default: 3.
         public var collapses: Int? = 3
         /// The most characters of a payload that are shown. Default: 60.
         public var contentLimit = 60
 
-        /// The defaults.
+        /// Creates the defaults.
         public init() {}
     }
 
-    /// Draws a connection of a recording.
+    /// Creates a diagram of a connection of a recording.
     ///
-    /// Where both sides of it were recorded under one number, the first one's events are drawn.
+    /// If both sides were recorded under one number, the diagram has the events of the observer of the first event.
     public init(_ connection: UInt64, of recording: Recording, options: Options = Options()) {
         self.init(recording.events.filter { $0.connection == connection }, options: options)
     }
 
-    /// Draws a connection's events.
+    /// Creates a diagram of a connection's events.
     public init(_ events: [TraceEvent], options: Options = Options()) {
         var builder = DiagramBuilder(options: options, observer: events.first?.observer ?? .client)
         for event in events where event.observer == builder.observer { builder.add(event) }

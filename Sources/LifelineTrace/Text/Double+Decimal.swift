@@ -1,7 +1,7 @@
 import Lifeline
 
 extension Double {
-    /// The number with one digit behind the point, or none where it is too great for that to say anything.
+    /// The number with one decimal, or with none if its magnitude is at least a million.
     package var oneDecimal: String {
         guard magnitude < 1e6 else { return isFinite ? String(Int(saturating: rounded())) : "\(self)" }
         let tenths = Int(saturating: (magnitude * 10).rounded())

@@ -1,5 +1,5 @@
 extension String {
-    /// The text without spaces at its ends.
+    /// The text without spaces at its beginning and end.
     var trimmed: String {
         var text = self[...]
         while text.first == " " { text.removeFirst() }
