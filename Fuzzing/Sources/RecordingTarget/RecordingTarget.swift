@@ -5,8 +5,8 @@ import LifelineTrace
 
 @testable import CommandReaders
 
-// Recordings of somebody else's: JSON Lines, or events that the input chooses. Whatever stands there: it is read or refused,
-// what was read is written and read again as it was, and it is drawn, exported and prepared to be played.
+// Untrusted recordings: JSON Lines, or events that the input chooses. They are read or rejected. What was read is written and read again
+// unchanged, and drawn, exported and prepared for a replay.
 
 @_cdecl("lifeline_fuzz_recording")
 public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
