@@ -53,8 +53,8 @@ def an_archive_is_drawn_for_what_it_has():
 def what_an_archive_lacks_is_told_and_not_played():
     with serve() as (server, url, port):
         for change, reason in (
-            (message(opcode=2, data="no base64!"), "message 3 (sent) is left out: it is binary, and its data is no base64"),
-            (message(opcode=300, data="x"), "its opcode, 300"), (message(opcode=1, data=None), "its data is no text"),
+            (message(opcode=2, data="no base64!"), "message 3 (sent) is omitted: it is binary, and its data is not base64"),
+            (message(opcode=300, data="x"), "its opcode, 300"), (message(opcode=1, data=None), "its data is not text"),
             (message(opcode=1, data="x", type=None), "neither send nor receive"),
         ):
             result = run("draw", "-", input=archive(change))

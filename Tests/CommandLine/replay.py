@@ -82,7 +82,7 @@ def replay_of_an_archive():
             handle.write(b'{"log":{"version":"1.2","entries":[]}}')
         result = run("replay", archive, "--to", url)
         equal(result.returncode, 65)
-        expect(b"without a WebSocket" in result.stderr, result.stderr)
+        expect(b"has no WebSocket" in result.stderr, result.stderr)
 
 
 @test

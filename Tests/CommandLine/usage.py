@@ -45,7 +45,7 @@ def wrong_arguments_end_with_64():
         ("serve", "--allow-origin", "https://app.example:443"): "write https://app.example\n",
         ("serve", "--allow-origin", "app.example"): "no scheme; write https://app.example",
         ("serve", "--allow-origin", "ws://app.example"): "write http://app.example",
-        ("serve", "--allow-origin", "https://*.example"): "no wildcards",
+        ("serve", "--allow-origin", "https://*.example"): "wildcards are not supported",
         ("serve", "--allow-origin", "http://app.example", "--allow-origin", ""): "empty",
         ("serve", "--interval", "0"): "interval",
         ("serve", "--tls-cert", "x"): "tls-key",

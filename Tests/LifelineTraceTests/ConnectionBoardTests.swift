@@ -41,7 +41,7 @@ import Testing
         board.leaveOut(["/lifeline", "/lifeline/app.js"])
         func get(_ target: String) -> TraceEvent.Kind { .request(.received, .init(method: "GET", target: target)) }
         let end = [
-            TraceEvent.Kind.ended(.init(initiator: "peer", isClean: false, code: 1006, reason: "", failure: "gone")),
+            TraceEvent.Kind.ended(.init(initiator: .peer, isClean: false, code: 1006, reason: "", failure: "gone")),
             .tcpEnded,
         ]
         let opening = TraceEvent.Kind.connected(peer: "192.0.2.1:5")
@@ -97,7 +97,7 @@ import Testing
         Self.record(
             [
                 .resumed(.sent),
-                .ended(.init(initiator: "peer", isClean: false, code: 1006, reason: "", failure: "gone")),
+                .ended(.init(initiator: .peer, isClean: false, code: 1006, reason: "", failure: "gone")),
                 .tcpEnded,
             ], on: board, from: 2000)
         let closed = try #require(board.changes(since: 0).changed.first)

@@ -5,8 +5,8 @@ import Lifeline
 
 @testable import LifelineTrace
 
-// What a browser may say to the page's server: messages, and a request's query. A wish is one of few, and what is asked for is
-// there or it is not.
+// Input from a browser to the page's server: messages, and the query of a request. A message is one of a few commands, and what it asks
+// for exists or does not.
 
 @_cdecl("lifeline_fuzz_page")
 public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
@@ -32,7 +32,7 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     return 0
 }
 
-/// Three connections, of which not all is kept.
+/// Three connections, some of whose events are not kept.
 private let board: ConnectionBoard = {
     var options = ConnectionBoard.Options()
     options.maximumEvents = 40

@@ -3,8 +3,8 @@ import Lifeline
 
 @testable import CommandReaders
 
-// Scripts of `lifeline trace`, and the numbers of the command line. A line is a step or refused, and no number is beyond the
-// limits that the command says.
+// Scripts of `lifeline trace`, and numbers of the command line. A line is a step or rejected, and no number exceeds the documented
+// limits.
 
 @_cdecl("lifeline_fuzz_script")
 public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {

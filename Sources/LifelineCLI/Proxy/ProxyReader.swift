@@ -217,7 +217,7 @@ actor ProxyReader {
         var text = "\(CloseCode(rawValue: ending.code))"
         if !ending.reason.isEmpty { text += " " + ending.reason.quoted(unicode: errors.usesUnicode) }
         text += ending.isClean ? ", clean" : ", not clean"
-        text += ", begun by the " + (ending.initiator == "local" ? "server" : "client")
+        text += ", begun by the " + (ending.initiator == .local ? "server" : "client")
         if let failure = ending.failure { text += ": " + errors.visible(failure) }
         func traffic(_ traffic: (messages: Int, bytes: Int)) -> String {
             traffic.messages.counted("message") + ", " + traffic.bytes.counted("byte")

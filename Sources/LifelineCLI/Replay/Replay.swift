@@ -219,10 +219,10 @@ struct Replay: Sendable {
         guard received != nil || isOver != nil else { return }
         var initiator = firstToClose
         for case .ended(let ending) in events.map(\.kind) {
-            if ending.initiator == "both" {
+            if ending.initiator == .both {
                 initiator = .both
             } else if initiator == nil {
-                initiator = (ending.initiator == "local") == (opened.observer == side) ? .played : .other
+                initiator = (ending.initiator == .local) == (opened.observer == side) ? .played : .other
             }
         }
         let ending = ReplayEnding(

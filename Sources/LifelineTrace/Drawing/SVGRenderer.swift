@@ -1,11 +1,11 @@
 import Lifeline
 
-/// Draws as SVG: one file that needs nothing else, readable on light and on dark.
+/// Renders diagrams as SVG: one self-contained file for light and dark backgrounds.
 public struct SVGRenderer: Sendable {
-    /// The picture's width in pixels, from 480 to 100 000. Default: 840.
+    /// The image's width in pixels, from 480 to 100 000. Default: 840.
     public var width: Int
 
-    /// A renderer.
+    /// Creates a renderer.
     public init(width: Int = 840) {
         self.width = max(width, 480)
     }
@@ -15,10 +15,10 @@ public struct SVGRenderer: Sendable {
     private let rowHeight = 30
     private let detailHeight = 16
     private let headingHeight = 34
-    /// About what a column of the font takes.
+    /// The approximate width of a column of the font, in pixels.
     private let columnWidth = 7.3
 
-    /// Wider pictures say no more.
+    /// The greatest width that is drawn, in pixels.
     private static let maximumWidth = 100_000
 
     private var left: Int { margin + timeColumn }
@@ -26,11 +26,11 @@ public struct SVGRenderer: Sendable {
     private var drawnWidth: Int { min(max(width, 480), SVGRenderer.maximumWidth) }
     private var columns: Int { Int(Double(right - left - 40) / columnWidth) }
 
-    /// The picture.
+    /// Returns an image of a diagram.
     public func render(_ diagram: SequenceDiagram) -> String { render([diagram]) }
 
-    /// One picture of several diagrams, one below the other. Where there is more than one, each has a heading that says what
-    /// it follows, and its own lifelines.
+    /// Returns one image of several diagrams, one below the other. If there is more than one, each has a heading that names its
+    /// predecessor, and its own lifelines.
     public func render(_ diagrams: [SequenceDiagram]) -> String {
         let width = drawnWidth
         var body: [String] = []
@@ -78,13 +78,13 @@ public struct SVGRenderer: Sendable {
             """
     }
 
-    /// Which of several a diagram is, with its title where that is another one than the first's.
+    /// Returns the heading of one diagram among several, with its title if that differs from the first one's.
     private func heading(_ diagram: SequenceDiagram, in diagrams: [SequenceDiagram]) -> String {
         let title = diagram.title == diagrams[0].title ? "" : ": " + diagram.title
         return (diagram.heading + title).truncated(to: columns, ellipsis: "…")
     }
 
-    /// What the picture shows, for those who do not see it.
+    /// Returns a description of a diagram for screen readers.
     private func description(_ diagram: SequenceDiagram, in diagrams: [SequenceDiagram]) -> String {
         let arrows = diagram.arrows.map { arrow in
             "\(arrow.from.rawValue) to \(arrow.from.peer.rawValue): \(arrow.label)"
@@ -166,7 +166,7 @@ public struct SVGRenderer: Sendable {
         return (elements, height + 8)
     }
 
-    /// Details side by side where they fit.
+    /// Returns lines of details, with several in a line if they fit.
     private func lines(of details: [String]) -> [String] {
         var lines: [String] = []
         for detail in details.map({ $0.truncated(to: columns, ellipsis: "…") }) {
@@ -187,7 +187,7 @@ public struct SVGRenderer: Sendable {
         "<text class=\"\(style)\" x=\"\(x)\" y=\"\(y)\">\(escape(text))</text>"
     }
 
-    /// Text as XML has it (XML 1.0 §2.2, §2.4).
+    /// Escapes text for XML (XML 1.0 §2.2, §2.4).
     private func escape(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
@@ -203,7 +203,7 @@ public struct SVGRenderer: Sendable {
         return result
     }
 
-    /// The rules of style. Colours stand in them twice, and not in variables, which not every program that draws SVG knows.
+    /// The style sheet. It repeats the colours and does not use variables, because some programs that draw SVG do not support them.
     private static let style =
         """
         svg{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
@@ -215,7 +215,7 @@ public struct SVGRenderer: Sendable {
 
         """ + light.rules + "\n@media(prefers-color-scheme:dark){\n" + dark.rules + "\n}"
 
-    /// Colours, each with a contrast of at least 4.5 on its paper.
+    /// Colours. Each has a contrast of at least 4.5 to the background (`paper`).
     private struct Palette {
         var paper: String
         var ink: String

@@ -1,33 +1,33 @@
 import Lifeline
 
-/// Draws in characters: for terminals, with colours, and for files and mails, without.
+/// Renders diagrams as text: for terminals, with or without colours, and for files.
 public struct TerminalRenderer: Sendable {
-    /// The columns to fill, at least ``minimumColumns``. Default: 80.
+    /// The width in columns, at least ``minimumColumns``. Diagrams use at most 120 columns. Default: 80.
     public var columns: Int
     /// Whether to write colours, as escape sequences. Default: `false`.
     public var usesColor: Bool
-    /// Whether characters outside ASCII may be drawn. Default: `true`.
+    /// Whether to use characters outside ASCII. Default: `true`.
     public var usesUnicode: Bool
 
-    /// The fewest columns that a diagram is drawn in.
+    /// The least width of a diagram, in columns.
     public static let minimumColumns = 40
-    /// Wider arrows say no more.
-    public static let maximumColumns = 120
+    /// The greatest width of a diagram, in columns.
+    package static let maximumColumns = 120
 
-    /// A renderer.
+    /// Creates a renderer.
     public init(columns: Int = 80, usesColor: Bool = false, usesUnicode: Bool = true) {
         self.columns = columns
         self.usesColor = usesColor
         self.usesUnicode = usesUnicode
     }
 
-    /// The whole diagram.
+    /// Returns the whole diagram.
     public func render(_ diagram: SequenceDiagram) -> String {
         let lines = header(diagram) + diagram.rows.flatMap { self.lines($0) } + footer()
         return lines.map { $0 + "\n" }.joined()
     }
 
-    /// Several diagrams, one below the other, each with a heading that says what it follows; one as it is.
+    /// Returns several diagrams, one below the other. If there is more than one, each has a heading that names its predecessor.
     public func render(_ diagrams: [SequenceDiagram]) -> String {
         guard diagrams.count > 1 else { return diagrams.map { render($0) }.joined() }
         return diagrams.map { diagram in
@@ -36,8 +36,8 @@ public struct TerminalRenderer: Sendable {
         }.joined(separator: "\n")
     }
 
-    /// The lines before the first row: the title, and the lifelines' names.
-    public func header(_ diagram: SequenceDiagram) -> [String] {
+    /// Returns the lines before the first row: the title, and the names of the lifelines.
+    package func header(_ diagram: SequenceDiagram) -> [String] {
         let title = safe(diagram.title).truncated(to: width, ellipsis: ellipsis)
         let gap = max(1, span - 2)
         let names =
@@ -45,13 +45,13 @@ public struct TerminalRenderer: Sendable {
         return (title.isEmpty ? [] : [paint(title, .bold)]) + [names]
     }
 
-    /// The lines behind the last row.
-    public func footer() -> [String] {
+    /// Returns the lines after the last row.
+    package func footer() -> [String] {
         [indent + end + String(repeating: " ", count: span) + end]
     }
 
-    /// The lines of a row.
-    public func lines(_ row: SequenceDiagram.Row) -> [String] {
+    /// Returns the lines of a row.
+    package func lines(_ row: SequenceDiagram.Row) -> [String] {
         switch row {
         case .phase(let phase):
             let text = " " + phase.rawValue + " "
@@ -82,7 +82,7 @@ public struct TerminalRenderer: Sendable {
         let label = (arrow.number.map { "\($0) " } ?? "") + safe(arrow.label)
         var text = label + (arrow.content.isEmpty ? "" : " " + safe(arrow.content))
         var rest = arrow.details.map(safe)
-        // The first details stand beside what they are about, as long as there is room.
+        // The first details are on the arrow's line, as far as they fit.
         while let next = rest.first, (text + "  " + next).displayWidth <= room {
             text += (text == label ? "  " : separator) + next
             rest.removeFirst()
@@ -121,7 +121,7 @@ public struct TerminalRenderer: Sendable {
     // MARK: Parts
 
     private var width: Int { min(max(columns, TerminalRenderer.minimumColumns), TerminalRenderer.maximumColumns) }
-    /// The columns of the time axis; none where there is little room.
+    /// The columns of the time axis; none if there is little room.
     private var margin: Int { width < 56 ? 0 : 10 }
     /// The columns between the lifelines.
     private var span: Int { width - margin - 2 }
@@ -139,12 +139,12 @@ public struct TerminalRenderer: Sendable {
         return paint(text.aligned(right: margin - 1), .dim) + " "
     }
 
-    /// The text, as wide as what is between the lifelines.
+    /// Returns the text, padded to the width between the lifelines.
     private func padded(_ text: String) -> String {
         text + String(repeating: " ", count: max(0, span - text.displayWidth))
     }
 
-    /// What may be written to a terminal.
+    /// Returns the text without characters outside ASCII, unless they may be used.
     private func safe(_ text: String) -> String {
         guard !usesUnicode else { return text }
         let plain = text.map { character -> String in

@@ -243,8 +243,8 @@ struct CompressionChoiceTests {
                     for count in [least - 1, least, least + 1] where count >= 20 {
                         let zeros = DeflateSample.zeros.bytes(count)
                         #expect(try pair.send(from: role, .binary, zeros, compress: .automatic) == (count >= least))
-                        #expect(try pair.send(from: role, .binary, zeros, compress: true))
-                        #expect(try !pair.send(from: role, .binary, zeros, compress: false))
+                        #expect(try pair.send(from: role, .binary, zeros, compress: .always))
+                        #expect(try !pair.send(from: role, .binary, zeros, compress: .never))
                         let expected = Array(repeating: RecordedEvent.message(.binary, zeros), count: 3)
                         #expect(pair[role.peer].takeEvents() == expected)
                     }
@@ -262,7 +262,7 @@ struct CompressionChoiceTests {
             for count in [999, 1000, 1001] {
                 let zeros = DeflateSample.zeros.bytes(count)
                 #expect(try pair.send(from: role, .binary, zeros, compress: .automatic) == (count <= 1000))
-                #expect(try pair.send(from: role, .binary, zeros, compress: true))
+                #expect(try pair.send(from: role, .binary, zeros, compress: .always))
                 #expect(pair[role.peer].takeEvents() == [.message(.binary, zeros), .message(.binary, zeros)])
             }
         }

@@ -88,7 +88,7 @@ struct CloseFrameTests {
             try CloseFrame(code: .goingAway, reason: longest + "!")
         }
         #expect(error == .reasonTooLong(124))
-        #expect(error.map { "\($0)" } == "the close reason takes 124 bytes of UTF-8; at most 123 fit (RFC 6455 §5.5)")
+        #expect(error.map { "\($0)" } == "the close reason has 124 bytes of UTF-8; at most 123 are allowed (RFC 6455 §5.5)")
     }
 
     @Test("§7.4 a code that must not be sent is refused when it is given, not when it arrives")

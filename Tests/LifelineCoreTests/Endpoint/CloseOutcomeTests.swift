@@ -17,6 +17,41 @@ struct CloseOutcomeTests {
         #expect(outcome(nil).reason == "")
     }
 
+    @Test("§7.1.5 the effective code is that of whoever began the end; 1006 only if there was no Close frame at all")
+    func effectiveCode() {
+        func code(
+            _ initiator: CloseOutcome.Initiator, sent: CloseFrame?, received: CloseFrame?
+        ) -> CloseCode {
+            CloseOutcome(initiator: initiator, sent: sent, received: received, failure: nil).effectiveCode
+        }
+        let tooBig = CloseFrame(.messageTooBig, "")
+        let normal = CloseFrame(.normalClosure, "")
+        // What this side found out counts, whatever the peer answers, and whether it answers at all.
+        for received in [tooBig, normal, .empty, nil] {
+            #expect(code(.local, sent: tooBig, received: received) == .messageTooBig)
+        }
+        #expect(code(.both, sent: tooBig, received: normal) == .messageTooBig)
+        #expect(code(.peer, sent: normal, received: tooBig) == .messageTooBig)
+        #expect(code(.peer, sent: .empty, received: .empty) == .noStatusReceived)
+        #expect(code(.local, sent: .empty, received: normal) == .noStatusReceived)
+        // The peer ended TCP without an answer to the Close frame.
+        #expect(code(.peer, sent: tooBig, received: nil) == .messageTooBig)
+        for initiator in [CloseOutcome.Initiator.local, .peer, .both] {
+            #expect(code(initiator, sent: nil, received: nil) == .abnormalClosure)
+        }
+    }
+
+    @Test("§7.1.7 a message that is too big ends with 1009, without an answer", arguments: WebSocketRole.allCases)
+    func effectiveCodeOfViolation(role: WebSocketRole) throws {
+        var configuration = role == .server ? EndpointConfiguration.server : .client
+        configuration.maximumMessageSize = 10
+        let harness = EndpointHarness.open(role, configuration: configuration)
+        let frame = WireFrame.binary([UInt8](repeating: 0, count: 11))
+        harness.receive(role == .server ? frame.masked() : frame)
+        let outcome = try #require(harness.outcome)
+        #expect(outcome.code == .abnormalClosure && outcome.effectiveCode == .messageTooBig)
+    }
+
     @Test("Outcomes describe themselves in one line")
     func descriptions() {
         let clean = CloseOutcome(

@@ -93,25 +93,25 @@ struct AnswerCase: Sendable, CustomTestStringConvertible {
             .init(smallServer, fails: "permessage-deflate", because: "server_max_window_bits"),
             .init(
                 smallServer, fails: "permessage-deflate; server_max_window_bits=11",
-                because: "server_max_window_bits of at most 10 was asked for, and is 11"),
+                because: "server_max_window_bits of at most 10 was requested, but is 11"),
             .init(smallServer, fails: "permessage-deflate; server_max_window_bits", because: "lacks its value"),
-            .init(anewServer, fails: "permessage-deflate", because: "server_no_context_takeover was asked for"),
+            .init(anewServer, fails: "permessage-deflate", because: "server_no_context_takeover was requested"),
             .init(
                 anewServer, fails: "permessage-deflate; client_no_context_takeover",
-                because: "server_no_context_takeover was asked for"),
+                because: "server_no_context_takeover was requested"),
             .init(
                 smallClient, fails: "permessage-deflate; client_max_window_bits=11",
-                because: "client_max_window_bits is 11, and 10 was offered"),
+                because: "client_max_window_bits is 11, but 10 was offered"),
             .init(plain, fails: "permessage-deflate; client_max_window_bits", because: "lacks its value"),
             .init(plain, fails: "permessage-deflate; server_max_window_bits", because: "lacks its value"),
-            .init(plain, fails: "permessage-deflate; unknown", because: "unknown is no parameter"),
+            .init(plain, fails: "permessage-deflate; unknown", because: "unknown is not a parameter"),
             .init(plain, fails: "permessage-deflate; server_no_context_takeover=1", because: "takes no value"),
             .init(
                 plain, fails: "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
-                because: "server_no_context_takeover is there twice"),
+                because: "server_no_context_takeover occurs twice"),
             .init(
                 plain, fails: "permessage-deflate; server_max_window_bits=9; server_max_window_bits=9",
-                because: "server_max_window_bits is there twice"),
+                because: "server_max_window_bits occurs twice"),
             .init(plain, fails: "permessage-deflate, permessage-deflate", because: "an extension twice"),
             .init(plain, fails: "permessage-deflate", "permessage-deflate", because: "an extension twice"),
             .init(smallServer, plain, fails: "permessage-deflate, permessage-deflate", because: "an extension twice"),
