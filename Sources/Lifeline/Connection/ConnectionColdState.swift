@@ -81,7 +81,7 @@ extension Connection {
 
     var receiveTimeout: ReceiveTimeout? {
         get { coldState?.receiveTimeout }
-        _modify { yield &extra.receiveTimeout }
+        _modify { yield &allocatedColdState.receiveTimeout }
     }
 
     var terminationWaiters: [UnsafeContinuation<Void, Never>] {
