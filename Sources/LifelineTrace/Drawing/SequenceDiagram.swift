@@ -1,28 +1,26 @@
 public import Lifeline
 
-/// A connection's life as a picture: two lifelines, arrows between them, and what is to be said at either.
-///
-/// It is what all renderers draw, and knows of no output.
+/// The sequence diagram of a connection: two lifelines, arrows between them, and notes. Renderers draw it.
 public struct SequenceDiagram: Hashable, Sendable {
-    /// What an arrow is; renderers colour by it.
+    /// The kind of an arrow. Renderers choose its colour by it.
     public enum Style: String, Hashable, Sendable {
         /// TCP's own.
         case transport
         /// The opening handshake.
         case handshake
-        /// A text message, or a part of one.
+        /// A text message, or a fragment of one.
         case text
-        /// A binary message, or a part of one.
+        /// A binary message, or a fragment of one.
         case binary
         /// A Ping or a Pong.
         case heartbeat
         /// A Close frame.
         case close
-        /// A frame that no rule has a meaning for.
+        /// A frame with an unknown opcode.
         case other
     }
 
-    /// The three phases of RFC 6455, and TCP's around them.
+    /// The three phases of RFC 6455, and that of TCP's connection before them.
     public enum Phase: String, Hashable, Sendable {
         case connecting = "connecting"
         case handshake = "opening handshake"
@@ -30,79 +28,80 @@ public struct SequenceDiagram: Hashable, Sendable {
         case closing = "closing"
     }
 
-    /// Something that goes from one side to the other.
+    /// An arrow: something that one side sends to the other.
     public struct Arrow: Hashable, Sendable {
-        /// Its number; `nil` for TCP's own.
+        /// Its number, or `nil` for TCP's own arrows.
         public var number: Int?
         /// When, in nanoseconds since the connection's first event.
         public var time: Int64
-        /// Where it comes from.
+        /// The side that sends it.
         public var from: WebSocketRole
-        /// What it is.
+        /// Its kind.
         public var style: Style
-        /// What it is in a word or two: `text`, `Ping`, `GET /chat`.
+        /// Its name in a word or two: `text`, `Ping`, `GET /chat`.
         public var label: String
-        /// What it carries: `"hello"`; empty where there is nothing to say.
+        /// Its content: `"hello"`; empty if it has none.
         public var content: String
-        /// More about it, each a few words: sizes, what was agreed on, the round trip's time.
+        /// Details of a few words each: sizes, agreed parameters, the round-trip time.
         public var details: [String]
-        /// The payload, as far as it is recorded.
+        /// The recorded part of the payload.
         public var payload: [UInt8]?
     }
 
-    /// Something that is said at a lifeline.
+    /// A note at one lifeline, or between both.
     public struct Note: Hashable, Sendable {
         /// When, in nanoseconds since the connection's first event.
         public var time: Int64
-        /// At which lifeline; `nil` for both.
+        /// The lifeline, or `nil` for a note between both.
         public var side: WebSocketRole?
-        /// What.
+        /// The text.
         public var text: String
-        /// Whether it is about something that should not be.
+        /// Whether it is about a problem.
         public var isWarning: Bool
     }
 
-    /// A row of the picture.
+    /// A row of the diagram.
     public enum Row: Hashable, Sendable {
         case phase(Phase)
         case arrow(Arrow)
         case note(Note)
-        /// The time that passed, where it is long.
+        /// A long pause.
         case pause(nanoseconds: Int64)
-        /// The arrows before, so many of them, have been repeated so many times more, up to a time.
+        /// The given number of arrows before it was repeated this many more times, until the given time.
         case repeats(arrows: Int, times: Int, until: Int64)
     }
 
     /// The connection's number in its recording.
     public var connection: UInt64
-    /// What came before it in its recording; `nil` for the first connection, and where that was not looked for
-    /// (``all(of:options:)`` does). Renderers of several diagrams say so.
+    /// The connection before it in its recording, which headings name. It is `nil` for the first connection, and in a
+    /// diagram that was not made by ``all(of:options:)``.
     public var predecessor: Predecessor?
-    /// What it is, in a line: the target and the host.
+    /// The title: the host and the target.
     public var title: String
-    /// Who saw it.
+    /// The side that observed the connection.
     public var observer: WebSocketRole
     /// The rows.
     public var rows: [Row]
 
-    /// The arrows alone.
+    /// The rows that are arrows.
     public var arrows: [Arrow] {
         rows.compactMap { row in if case .arrow(let arrow) = row { arrow } else { nil } }
     }
 
-    /// What is said of arrows that are repeated.
+    /// The text about repeated arrows.
     static func repetition(_ arrows: Int, _ times: Int) -> String {
         arrows == 1 ? "\(times) more" : "these \(arrows) \(times) more times"
     }
 
     /// How a diagram is made.
     public struct Options: Hashable, Sendable {
-        /// From how long on the time between two rows is a row of its own, in nanoseconds. Default: one second.
-        public var pause: Int64 = 1_000_000_000
-        /// How often arrows must follow one another to be drawn once. Default: 3; `nil` draws all.
+        /// How long a pause between two rows must be to have a row of its own, in nanoseconds. Default: 1.5 seconds, so
+        /// that a feed with one message a second does not have one now and then.
+        public var pause: Int64 = 1_500_000_000
+        /// How often arrows must be repeated to be drawn only once. Default: 3; `nil` draws all.
         public var collapses: Int? = 3
-        /// The most characters of a payload that are shown. Default: 60.
-        public var contentLimit = 60
+        /// The most characters of a payload to show. Default: 80.
+        public var contentLimit = 80
 
         /// The defaults.
         public init() {}
@@ -110,7 +109,7 @@ public struct SequenceDiagram: Hashable, Sendable {
 
     /// Draws a connection of a recording.
     ///
-    /// Where both sides of it were recorded under one number, the first one's events are drawn.
+    /// If the recording has events of both sides under one number, it draws those of the side that comes first.
     public init(_ connection: UInt64, of recording: Recording, options: Options = Options()) {
         self.init(recording.events.filter { $0.connection == connection }, options: options)
     }
@@ -126,22 +125,22 @@ public struct SequenceDiagram: Hashable, Sendable {
     }
 }
 
-/// Puts a connection's rows together, event by event.
+/// Builds the rows of a connection's diagram, event by event.
 struct DiagramBuilder {
     let options: SequenceDiagram.Options
     let observer: WebSocketRole
-    /// The rows that are kept.
+    /// The rows that have not been removed.
     private(set) var rows: [SequenceDiagram.Row] = []
-    /// The number of rows before them that were taken away; what follows says no more about those.
+    /// The number of removed rows before them, which later events cannot change any more.
     private(set) var removed = 0
     private(set) var title = ""
     private var beginning: Int64?
     private var number = 0
     private var phase: SequenceDiagram.Phase?
-    /// Which kind of message is in fragments, and how many have been drawn, by direction.
+    /// The kind and the number of the fragments of an unfinished message, by direction.
     private var fragments: [TraceEvent.Direction: (style: SequenceDiagram.Style, count: Int)] = [:]
-    /// The last arrow of a message's, by direction: what the message was is told behind it. Its place is counted with the
-    /// rows that were taken away, as that of the last Pong's.
+    /// The index of the last arrow of a message, by direction: the event of the message follows that of its last frame.
+    /// Indices count removed rows too.
     private var lastData: [TraceEvent.Direction: Int] = [:]
     private var lastPong: Int?
 
@@ -150,7 +149,7 @@ struct DiagramBuilder {
         self.observer = observer
     }
 
-    /// Takes rows away from the beginning, which nobody will look at again.
+    /// Removes rows from the beginning.
     mutating func remove(_ count: Int) {
         rows.removeFirst(count)
         removed += count
@@ -199,7 +198,7 @@ struct DiagramBuilder {
         case .message(let direction, let message):
             add(message, direction, from(direction), time)
         case .roundTrip(let nanoseconds):
-            // One for each Pong.
+            // Only the first round trip after a Pong belongs to it.
             guard let index = lastPong.take() else { break }
             change(index) { $0.details.append("round trip " + Duration.nanoseconds(nanoseconds).text()) }
         case .paused(.received, _):
@@ -269,7 +268,7 @@ struct DiagramBuilder {
     ) {
         var details: [String] = []
         if !frame.isFinal || frame.meaning == .continuation { details.append(frame.length.counted("byte")) }
-        // What a fragment holds is told with its message, where it is.
+        // The content of fragments is shown with their message.
         let content = frame.isFinal ? frame.payload.map { self.content($0, style) } ?? "" : ""
         arrow(time, side, style, label, content, details)
         lastData[direction] = lastRow
@@ -279,7 +278,7 @@ struct DiagramBuilder {
         _ message: TraceEvent.Message, _ direction: TraceEvent.Direction, _ side: WebSocketRole, _ time: Int64
     ) {
         let style: SequenceDiagram.Style = message.isText ? .text : .binary
-        // Recordings of others have messages alone.
+        // Recordings of other programs have messages without frames.
         if lastData[direction] == nil {
             enter(.messages)
             arrow(time, side, style, style.rawValue, "")
@@ -347,7 +346,7 @@ struct DiagramBuilder {
         names.compactMap { name in head[name].map { "\(name): \($0.visible())" } }
     }
 
-    /// A certificate's description without what is only for machines.
+    /// A certificate's description in short.
     private static func shortened(_ certificate: String) -> String {
         let parts = certificate.trimmed.split(separator: ";")
         guard let name = parts.first(where: { $0.hasPrefix("common_name=") }) else { return certificate.visible() }
@@ -382,10 +381,10 @@ struct DiagramBuilder {
         rows.append(.note(SequenceDiagram.Note(time: time, side: side, text: text.visible(), isWarning: isWarning)))
     }
 
-    /// The place of the last row.
+    /// The index of the last row.
     private var lastRow: Int { removed + rows.count - 1 }
 
-    /// Says more about an arrow, where it is still kept.
+    /// Changes an arrow, unless it was removed.
     private mutating func change(_ index: Int, _ body: (inout SequenceDiagram.Arrow) -> Void) {
         guard index >= removed, case .arrow(var arrow) = rows[index - removed] else { return }
         body(&arrow)
@@ -393,7 +392,7 @@ struct DiagramBuilder {
     }
 }
 
-/// Draws what is repeated once, and says how often; and puts in where time passed.
+/// Replaces repeated arrows with a row that says how often they are repeated, and adds rows for pauses.
 enum RowCollapser {
     static func collapse(_ rows: [SequenceDiagram.Row], _ options: SequenceDiagram.Options) -> [SequenceDiagram.Row] {
         var result: [SequenceDiagram.Row] = []
@@ -407,7 +406,7 @@ enum RowCollapser {
         }
         while index < rows.count {
             if let least = options.collapses, let (period, times) = longestRun(rows, from: index, least: least) {
-                // Twice is shown, so that one sees what it is that is repeated.
+                // Shows them twice, to make clear what is repeated.
                 let shown = period * min(2, times)
                 for row in rows[index..<(index + shown)] {
                     addPause(row.time)
@@ -419,7 +418,7 @@ enum RowCollapser {
                 lastTime = until
                 index = end
             } else {
-                // A phase begins when its first row does.
+                // A phase begins with its first row.
                 addPause(rows[index].time ?? (index + 1 < rows.count ? rows[index + 1].time : nil))
                 result.append(rows[index])
                 index += 1
@@ -428,12 +427,12 @@ enum RowCollapser {
         return result
     }
 
-    /// How many arrows, from here on, are repeated how often; `nil` where it is not worth it.
+    /// Returns how many arrows from here on are repeated, and how often, or `nil` if that is too few.
     private static func longestRun(
         _ rows: [SequenceDiagram.Row], from start: Int, least: Int
     ) -> (period: Int, times: Int)? {
         var best: (period: Int, times: Int)?
-        // What there is once or twice is drawn so.
+        // Fewer than three are always drawn.
         let least = max(least, 2)
         for period in 1...4 where (rows.count - start) / period > least {
             guard rows[start..<(start + period)].allSatisfy({ $0.repeatKey != nil }) else { break }
@@ -450,7 +449,7 @@ enum RowCollapser {
 }
 
 extension SequenceDiagram.Row {
-    /// When it happened; `nil` for what has no time of its own.
+    /// When it happened, or `nil` for a row without a time.
     var time: Int64? {
         switch self {
         case .arrow(let arrow): arrow.time
@@ -459,7 +458,7 @@ extension SequenceDiagram.Row {
         }
     }
 
-    /// What must be the same for a row to be a repetition; `nil` where it is none in any case.
+    /// The key that repeated rows share, or `nil` for a row that never counts as repeated.
     fileprivate var repeatKey: String? {
         guard case .arrow(let arrow) = self, [.text, .binary, .heartbeat].contains(arrow.style) else { return nil }
         return "\(arrow.from) \(arrow.label)"
@@ -477,7 +476,7 @@ extension String {
 }
 
 extension Double {
-    /// The number with one digit behind the point, or none where it is too great for that to say anything.
+    /// The number with one decimal, or none if it is large.
     package var oneDecimal: String {
         guard magnitude < 1e6 else { return isFinite ? String(Int(saturating: rounded())) : "\(self)" }
         let tenths = Int(saturating: (magnitude * 10).rounded())

@@ -1,8 +1,8 @@
 import Lifeline
 
-/// Durations as people read them.
+/// Formats durations for people.
 extension Duration {
-    /// Three digits and a unit: `87 µs`, `1.24 ms`, `12.3 s`; days from about twelve of them on.
+    /// Three digits and a unit: `87 µs`, `1.24 ms`, `12.3 s`. From about twelve days on, it is in days.
     package func text(unicode: Bool = true) -> String {
         let nanoseconds = self / .nanoseconds(1)
         let magnitude = nanoseconds.magnitude

@@ -1,4 +1,4 @@
-/// The colours of the command, by their numbers in the terminal's own palette, so that they suit light and dark ones.
+/// The colours of the output, as numbers in the terminal's palette, which suit light and dark terminals.
 package enum Ink: String {
     case bold = "1"
     case dim = "2"

@@ -1,11 +1,11 @@
 import Lifeline
 
 extension String {
-    /// The most scalars of a character that are taken for a part of it. Unicode sets no limit, so that a single character of a
-    /// stranger's may be as long as all that the stranger has sent.
+    /// The most scalars of a character. Unicode sets no limit, so that a single character of a peer could be as long as
+    /// the whole message.
     private static let scalarsPerCharacter = 16
 
-    /// The first characters, and whether there are more. The rest is not looked at, however much it is.
+    /// The first characters, and whether there are more. The time does not depend on the length of the rest.
     package func beginning(_ characters: Int) -> (text: String, isCut: Bool) {
         let characters = Swift.max(characters, 0)
         let scalars = unicodeScalars.prefix(characters.multipliedSaturating(by: String.scalarsPerCharacter))

@@ -1,13 +1,13 @@
 /// How much room text takes on a terminal.
 extension String {
-    /// The number of columns that the text takes: two for wide characters, none for combining ones.
+    /// The number of columns of the text: two for wide characters, none for combining ones.
     ///
-    /// Terminals differ in details; this is what most of them agree on.
+    /// Terminals differ in details. This is what most of them do.
     package var displayWidth: Int {
         utf8.allSatisfy { $0 < 0x80 } ? utf8.count : reduce(0) { $0 + $1.displayWidth }
     }
 
-    /// The text, cut with an ellipsis where it does not fit.
+    /// The text, cut with an ellipsis if it does not fit.
     package func truncated(to width: Int, ellipsis: String) -> String {
         guard displayWidth > width else { return self }
         var result = ""
@@ -20,7 +20,7 @@ extension String {
         return width >= ellipsis.displayWidth ? result + ellipsis : ""
     }
 
-    /// The text in lines that fit, broken at spaces, words that do not fit cut; no line where there is nothing but spaces.
+    /// The text in lines of at most this width, broken at spaces. Longer words are cut. Text without words gives no line.
     package func wrapped(to width: Int, ellipsis: String) -> [String] {
         var lines: [String] = []
         var line = ""
