@@ -156,9 +156,28 @@ final class RelayedConnection {
             isEnding = true
             emit(side == .server ? .notConnected(reason: reason) : .failed(.client, reason: reason))
         }
-        client?.reset()
+        if side == .server, let client, client.isOpen, !client.inputHasEnded {
+            refuse(client, reason)
+        } else {
+            client?.reset()
+        }
         server?.reset()
         endIfDone()
+    }
+
+    /// Answers the client with 502 (RFC 9110 §15.6.3) in the server's place, and ends its connection.
+    private func refuse(_ client: RelayEnd, _ reason: String) {
+        let body = "no connection to \(relay.configuration.target.authority): \(reason)\n"
+        let head =
+            "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: \(body.utf8.count)\r\n"
+            + "Connection: close\r\n\r\n"
+        client.write(ByteBuffer(string: head + body))
+        client.flush()
+        client.finish()
+        // Unread bytes of the request would make TCP reset the connection before the client has read the answer.
+        isSwallowing = true
+        requestRead(.client)
+        schedule(Relay.closeTimeout) { $0.closeAll() }
     }
 
     // MARK: Passing bytes on

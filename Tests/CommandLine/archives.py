@@ -78,9 +78,9 @@ def a_message_that_is_not_whole_stays_so_in_an_archive():
         {"t": 2, "c": 1, "by": "client", "event": "message", "direction": "sent", "kind": "text", "size": 5, "wire": 5},
     ]
     drawn = run("draw", "--format", "har", "-", input="\n".join(map(json.dumps, lines)))
-    expect(drawn.returncode == 0 and b"1 message not recorded whole" in drawn.stderr, drawn)
+    expect(drawn.returncode == 0 and b"1 message not recorded completely" in drawn.stderr, drawn)
     result = run("replay", "-", "--to", "ws://127.0.0.1:9", input=drawn.stdout)
-    expect(result.returncode == 65 and b"not recorded to their end" in result.stderr, result)
+    expect(result.returncode == 65 and b"does not have all payloads" in result.stderr, result)
 
 
 @test

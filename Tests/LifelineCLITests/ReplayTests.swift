@@ -49,7 +49,7 @@ import Testing
             case .fragment(_, let position, let bytes): "\(position) \(String(buffer: bytes)) \(step.answers)"
             case .ping: "ping"
             case .close(let frame): "close \(frame)"
-            case .cut: "cut"
+            case .abort: "cut"
             }
         }
     }
@@ -109,7 +109,7 @@ import Testing
             ([ended(.local), .tcpEnded], [], "ended by the server without a Close frame"),
             ([ended(.peer), .tcpEnded], ["cut"], "ended by the client without a Close frame"),
             (
-                [Self.close(.received, 4000), .tcpEnded], ["close 4000"], "closed by the client, and not answered"
+                [Self.close(.received, 4000), .tcpEnded], ["close 4000"], "closed by the client, without an answer"
             ),
             ([Self.message("hello", .sent, frames: 1)], [], nil),
         ] {

@@ -15,9 +15,9 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     let text = String(decoding: input.remaining(), as: UTF8.self)
     let parameters = text.queryParameters
     check(parameters.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count } <= text.utf8.count, "a longer query")
-    guard let wish = PageWish(text) else { return 0 }
-    check(text.utf8.count < PageWish.limit, "a long wish")
-    let again = (try? JSONEncoder().encode(wish)).flatMap { PageWish(String(decoding: $0, as: UTF8.self)) }
+    guard let wish = PageRequest(text) else { return 0 }
+    check(text.utf8.count < PageRequest.limit, "a long wish")
+    let again = (try? JSONEncoder().encode(wish)).flatMap { PageRequest(String(decoding: $0, as: UTF8.self)) }
     check(again == wish, "another wish")
     guard let watch = wish.watch else { return 0 }
     let isThere = watch < 3

@@ -44,7 +44,7 @@ private func read(_ recording: Recording, _ choice: UInt8) {
         check(replay.end >= 0 && replay.steps.allSatisfy { $0.time >= 0 }, "a negative time")
         let comparison = ReplayComparison(replay, ignoring: ["a"])
         for pace in [0, 1e-6, 1, 1e6] {
-            let player = ReplayPlayer(replay: replay, comparison: comparison, pace: pace, patience: .zero)
+            let player = ReplayPlayer(replay: replay, comparison: comparison, pace: pace, timeout: .zero)
             check((.zero...TimeSpan.longest).contains(player.paced(replay.end)), "a time that nobody waits")
         }
         for answer in replay.answers.reversed() { comparison.add(answer) }

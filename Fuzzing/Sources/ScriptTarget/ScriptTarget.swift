@@ -31,9 +31,9 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
             check((1...1 << 40).contains(count.bytes), "\(count.bytes) bytes")
             check(ByteCount(argument: count.description)?.bytes == count.bytes, "\(count) is another")
         }
-        if let size = ByteSize(argument: word) {
-            check((0...ByteSize.maximum).contains(size.bytes), "\(size.bytes) bytes")
-            check(ByteSize(argument: size.description) == size, "\(size) is another")
+        if let size = ByteCount(number: word) {
+            check((0...1 << 40).contains(size.bytes), "\(size.bytes) bytes")
+            check(ByteCount(number: size.description) == size, "\(size) is another")
         }
         if let address = ListenAddress(argument: word) {
             check((0...65535).contains(address.port) && !address.host.isEmpty, "\(word) is an address")

@@ -21,6 +21,8 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
     let id = ConnectionID.next()
     /// What the connection is made with.
     let settings: ConnectionSettings
+    /// The host and port of the URL, which the request's Host field need not be.
+    private let target: String
     private let handshake: ClientHandshake
     private let endpointConfiguration: EndpointConfiguration
     private let makeHandler: MakeHandler?
@@ -32,9 +34,10 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
     private var request: HTTPRequest { handshake.request }
 
     init(
-        _ handshake: ClientHandshake, _ configuration: WebSocketClientConfiguration, clock: any LoopDriver,
-        makeHandler: MakeHandler? = nil
+        to target: String, _ handshake: ClientHandshake, _ configuration: WebSocketClientConfiguration,
+        clock: any LoopDriver, makeHandler: MakeHandler? = nil
     ) {
+        self.target = target
         self.handshake = handshake
         endpointConfiguration = configuration.endpoint
         settings = ConnectionSettings(configuration.buffers, configuration.observers)
@@ -54,8 +57,8 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
 
     /// Connects and waits for the server's answer. Cancelling the task gives the attempt up.
     ///
-    /// - Parameter connect: Has an engine begin to connect. It reports with ``connectFailed(_:)`` where no connection comes
-    ///   about; one that does reports for itself.
+    /// - Parameter connect: Has an engine begin to connect. It reports with ``connectFailed(_:)`` where no connection
+    ///   comes about; one that does reports for itself.
     func run(_ connect: (ConnectionAttempt) -> Void) async throws(WebSocketError) -> WebSocket {
         let outcome = await withTaskCancellationHandler {
             // Not awaited: neither a slow lookup nor a silent host is to hold up a task that has been cancelled.
@@ -88,7 +91,7 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
     }
 
     func connectFailed(_ error: any Error) {
-        let message = "no connection to \(request.authority ?? ""): \(NetworkErrorText.describe(error))"
+        let message = "no connection to \(target): \(NetworkErrorText.describe(error))"
         observe(.connectFailed(message))
         let failure = WebSocketError(.connectFailed, message, underlyingError: error)
         log(failure)

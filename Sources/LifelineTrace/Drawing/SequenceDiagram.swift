@@ -104,12 +104,13 @@ public struct SequenceDiagram: Hashable, Sendable {
 
     /// The options of a diagram.
     public struct Options: Hashable, Sendable {
-        /// The shortest time between two rows that is shown as a pause, in nanoseconds. Default: one second.
-        public var pause: Int64 = 1_000_000_000
+        /// The shortest time between two rows that is shown as a pause, in nanoseconds. Default: 1.5 seconds, so that a feed with one
+        /// message a second does not have one now and then.
+        public var pause: Int64 = 1_500_000_000
         /// How often a sequence of arrows must be repeated to be collapsed; `nil` collapses nothing. Default: 3.
         public var collapses: Int? = 3
-        /// The most characters of a payload that are shown. Default: 60.
-        public var contentLimit = 60
+        /// The most characters of a payload to show. Default: 80.
+        public var contentLimit = 80
 
         /// Creates the defaults.
         public init() {}

@@ -1,90 +1,91 @@
 import Lifeline
 import Synchronization
 
-/// How far the messages have come that one connection publishes and the server sends to all; shared by the loops.
+/// How far the published messages have come: one connection publishes, and the server sends each message to all. Shared
+/// by the loops.
 ///
-/// A delivery is a message's arrival on one connection. They are counted, not told apart: a server sends each connection the
-/// messages in their order, and the oldest is taken to be the one that has come everywhere.
-final class Publication: Sendable {
-    /// The connections that are open.
+/// A delivery is the arrival of a message on one connection. Deliveries are counted, not matched to messages: a server
+/// sends each connection the messages in order, so a delivery is taken for one of the oldest message.
+final class BroadcastProgress: Sendable {
+    /// The number of open connections.
     private let subscribers = Atomic(0)
-    /// The messages that have been published.
+    /// The number of published messages.
     private let messages = Atomic(0)
-    /// The deliveries that there are to be of them.
+    /// The number of deliveries of these messages.
     private let expected = Atomic(0)
-    /// The deliveries that have been, or will never be.
+    /// The number of deliveries that have arrived or never will.
     private let delivered = Atomic(0)
-    /// With how many there is room for the next message.
+    /// The number of settled deliveries at which the publisher may send again.
     private let goal = Atomic(Int.max)
 
-    /// How many deliveries have been, or will never be.
+    /// The number of deliveries that have arrived or never will.
     var settled: Int { delivered.load(ordering: .acquiring) }
 
-    /// How many deliveries are outstanding.
+    /// The number of outstanding deliveries.
     var outstanding: Int { max(0, expected.load(ordering: .relaxed) - settled) }
 
-    /// How many connections are open.
+    /// The number of open connections.
     var audience: Int { subscribers.load(ordering: .relaxed) }
 
     func subscriberOpened() {
         subscribers.wrappingAdd(1, ordering: .relaxed)
     }
 
-    /// Counts what will never be delivered to a connection that has ended.
+    /// Settles the deliveries that a closed connection will never receive.
     ///
-    /// - Parameter deliveries: How many messages have come on it.
-    /// - Returns: Whether there may be room for another message.
+    /// - Parameter deliveries: The number of messages that it received.
+    /// - Returns: Whether the publisher may send again.
     func subscriberClosed(after deliveries: Int) -> Bool {
         subscribers.wrappingSubtract(1, ordering: .relaxed)
         return settle(max(0, messages.load(ordering: .relaxed) - deliveries))
     }
 
-    /// Counts deliveries.
+    /// Settles deliveries.
     ///
-    /// - Returns: Whether there may be room for another message.
+    /// - Returns: Whether the publisher may send again.
     @inline(__always)
     func settle(_ count: Int = 1) -> Bool {
         delivered.wrappingAdd(count, ordering: .acquiringAndReleasing).newValue >= goal.load(ordering: .acquiring)
     }
 
-    /// Notes that a message is about to leave; on the publisher's loop.
+    /// Notes that a message is about to be sent. Called on the publisher's loop.
     ///
-    /// - Returns: With how many deliveries it has come everywhere.
+    /// - Returns: The number of settled deliveries at which every connection has received it.
     func publish() -> Int {
         messages.wrappingAdd(1, ordering: .relaxed)
         return expected.wrappingAdd(audience, ordering: .relaxed).newValue
     }
 
-    /// Says with how many deliveries there is room for the next message; never, where there is no number.
+    /// Sets the number of settled deliveries at which the publisher may send again; `nil` for never.
     func setGoal(_ deliveries: Int?) {
         goal.store(deliveries ?? .max, ordering: .releasing)
     }
 }
 
-/// What the publisher has sent and has not come everywhere, the oldest first; confined to its loop.
+/// The published messages that not every connection has received, oldest first. Confined to the publisher's loop.
 struct PublishedMessages {
     private var messages: [(moment: UInt64, end: Int)] = []
 
     var count: Int { messages.count }
 
-    /// With how many deliveries the oldest has come everywhere.
+    /// The number of settled deliveries at which every connection has received the oldest message.
     var goal: Int? { messages.first?.end }
 
     /// Adds a message.
     ///
     /// - Parameters:
     ///   - moment: When it was sent, or due.
-    ///   - end: With how many deliveries it has come everywhere.
+    ///   - end: The number of settled deliveries at which every connection has received it.
     mutating func append(_ moment: UInt64, until end: Int) {
         messages.append((moment, end))
     }
 
-    /// Removes those that have come everywhere.
+    /// Removes the messages that every connection has received.
     mutating func settle(_ deliveries: Int) {
         messages.removeFirst(messages.firstIndex { $0.end > deliveries } ?? messages.count)
     }
 
-    /// Counts the deliveries that are outstanding, by message.
+    /// Calls `note` with the number of outstanding deliveries of each message.
     func outstanding(after deliveries: Int, _ note: (_ moment: UInt64, _ count: Int) -> Void) {
         var settled = deliveries
         for message in messages where message.end > settled {

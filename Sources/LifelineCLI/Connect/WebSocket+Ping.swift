@@ -1,19 +1,19 @@
 import Lifeline
 
 extension WebSocket {
-    /// Sends a Ping, and waits for its Pong, or for so long.
+    /// Sends a Ping, and waits for its Pong, up to a timeout.
     ///
-    /// - Returns: Whether the Pong has come.
-    /// - Throws: What the library throws where the connection has ended.
+    /// - Returns: Whether the Pong arrived in time.
+    /// - Throws: `WebSocketError` if the connection ends.
     @discardableResult
-    func ping(waitingFor patience: Duration) async throws -> Bool {
+    func ping(timeout: Duration) async throws -> Bool {
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
                 _ = try await self.ping()
                 return true
             }
             group.addTask {
-                try await Task.sleep(for: patience)
+                try await Task.sleep(for: timeout)
                 return false
             }
             defer { group.cancelAll() }

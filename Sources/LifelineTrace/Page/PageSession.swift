@@ -7,11 +7,11 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// What the page's script and the server say to each other: `docs/page.md` describes it.
-final class PageConversation: Sendable {
+/// The server's side of the page's WebSocket (`docs/page.md` describes the messages).
+final class PageSession: Sendable {
     private let board: ConnectionBoard
     private let subject: String
-    /// The number of the page's own connection; `nil` where that is not among those shown.
+    /// The number of the page's own connection, or `nil` if the page does not show it.
     private let own: UInt64?
     private let places: [String]
     private let socket: WebSocket
@@ -22,7 +22,7 @@ final class PageConversation: Sendable {
     private static let listInterval = Duration.milliseconds(250)
     /// How often rows are sent, at most.
     private static let rowInterval = Duration.milliseconds(50)
-    /// The most rows of a diagram; then it begins again with what follows.
+    /// The most rows of a diagram. After them, it begins again.
     private static let maximumRows = 4000
 
     init(board: ConnectionBoard, subject: String, places: [String], socket: WebSocket, isShown: Bool) {
@@ -33,15 +33,15 @@ final class PageConversation: Sendable {
         self.socket = socket
     }
 
-    // MARK: What is said
+    // MARK: Messages
 
     private struct Hello: Codable {
         var type = "hello"
-        /// Whose connections are shown; may be empty.
+        /// Whose connections the page shows; may be empty.
         var subject: String
         var places: [String]
         var payloads: Bool
-        /// The number of the page's own connection; `null` where that is not among those shown.
+        /// The number of the page's own connection; `null` if the page does not show it.
         var own: UInt64?
     }
 
@@ -55,7 +55,7 @@ final class PageConversation: Sendable {
     private struct Rows: Codable {
         var type = "rows"
         var connection: UInt64
-        /// The place of the first of the rows; those behind it are replaced.
+        /// The index of the first of the rows. They replace the rows from there on.
         var from: Int
         var rows: [Row]
         /// Whether the diagram begins here.
@@ -76,83 +76,83 @@ final class PageConversation: Sendable {
         var base64: String?
     }
 
-    // MARK: The conversation
+    // MARK: The session
 
     func run() async throws {
-        try await say(Hello(subject: subject, places: places, payloads: board.payloadLimit > 0, own: own))
+        try await send(Hello(subject: subject, places: places, payloads: board.payloadLimit > 0, own: own))
         try await withThrowingTaskGroup { group in
             group.addTask { try await self.listen() }
-            group.addTask { try await self.tellList() }
-            group.addTask { try await self.tellRows() }
-            // Whichever ends first, the page's connection most likely, ends all.
+            group.addTask { try await self.sendList() }
+            group.addTask { try await self.sendRows() }
+            // When one task ends, most likely because the connection has ended, all end.
             defer { group.cancelAll() }
             try await group.next()
         }
     }
 
-    private func say(_ value: some Encodable) async throws {
+    private func send(_ value: some Encodable) async throws {
         let data = try JSONEncoder().encode(value)
         try await socket.send(String(decoding: data, as: UTF8.self))
     }
 
     private func listen() async throws {
         for try await message in socket {
-            guard case .text(let text) = message, let wish = PageWish(text) else {
-                _ = try await socket.close(code: .unsupportedData, reason: "no wish that is known")
+            guard case .text(let text) = message, let request = PageRequest(text) else {
+                _ = try await socket.close(code: .unsupportedData, reason: "unknown request")
                 return
             }
-            watched.withLock { $0 = wish.watch }
+            watched.withLock { $0 = request.watch }
         }
     }
 
-    private func tellList() async throws {
+    private func sendList() async throws {
         var version: UInt64 = 0
         var count = -1
         while true {
             let (changed, ids, next, now) = board.changes(since: version)
             if next != version || ids.count != count && !ids.isEmpty {
-                // What the page is told makes the page's own connection change, and is no news.
+                // Sending the list changes the page's own connection, which is no reason to send it again.
                 let news = changed.filter { $0.id != own || count < 0 }
                 if !news.isEmpty || ids.count != count {
-                    try await say(List(now: now, changed: news, ids: ids))
+                    try await send(List(now: now, changed: news, ids: ids))
                 }
                 version = next
                 count = ids.count
             }
-            try await Task.sleep(for: PageConversation.listInterval)
+            try await Task.sleep(for: PageSession.listInterval)
         }
     }
 
-    private func tellRows() async throws {
-        var drawn: (connection: UInt64, builder: DiagramBuilder, next: Int, told: Int)?
+    private func sendRows() async throws {
+        var drawn: (connection: UInt64, builder: DiagramBuilder, next: Int, sent: Int)?
         while true {
-            let wish = watched.withLock { $0 }
-            if wish != drawn?.connection { drawn = nil }
-            // The page's own connection would tell of what it tells.
-            if let wish, wish != own {
+            let watched = watched.withLock { $0 }
+            if watched != drawn?.connection { drawn = nil }
+            // Drawing the page's own connection would trace the page's own traffic.
+            if let watched, watched != own {
                 let from = drawn?.next ?? 0
-                if let (events, next) = board.events(of: wish, from: from), let first = events.first {
+                if let (events, next) = board.events(of: watched, from: from), let first = events.first {
                     var builder =
                         drawn?.builder
                         ?? DiagramBuilder(options: SequenceDiagram.Options(), observer: first.observer)
-                    var told = drawn?.told ?? 0
+                    var sent = drawn?.sent ?? 0
                     var isNew = drawn == nil
-                    if builder.rows.count > PageConversation.maximumRows {
+                    if builder.rows.count > PageSession.maximumRows {
                         builder = DiagramBuilder(options: SequenceDiagram.Options(), observer: first.observer)
-                        told = 0
+                        sent = 0
                         isNew = true
                     }
                     for event in events { builder.add(event) }
-                    // The last rows may have been told more of since.
-                    let start = isNew ? 0 : max(0, told - 8)
-                    try await say(
+                    // Later events may have changed the last rows.
+                    let start = isNew ? 0 : max(0, sent - 8)
+                    try await send(
                         Rows(
-                            connection: wish, from: start, rows: builder.rows[start...].map(PageConversation.row),
+                            connection: watched, from: start, rows: builder.rows[start...].map(PageSession.row),
                             isNew: isNew))
-                    drawn = (wish, builder, next, builder.rows.count)
+                    drawn = (watched, builder, next, builder.rows.count)
                 }
             }
-            try await Task.sleep(for: PageConversation.rowInterval)
+            try await Task.sleep(for: PageSession.rowInterval)
         }
     }
 
