@@ -175,7 +175,7 @@ final class RelayedConnection {
         client.flush()
         client.finish()
         // Unread bytes of the request would make TCP reset the connection before the client has read the answer.
-        isSwallowing = true
+        isDiscarding = true
         requestRead(.client)
         schedule(Relay.closeTimeout) { $0.closeAll() }
     }

@@ -21,7 +21,7 @@ struct OutcomeText: CustomStringConvertible {
     init(_ ending: TraceEvent.Ending, _ terminal: Terminal) {
         self.init(
             CloseCode(rawValue: ending.code), ending.reason, isClean: ending.isClean,
-            initiator: ending.initiator == "local" ? "the server" : "the client", ending.failure, terminal)
+            initiator: ending.initiator == .local ? "the server" : "the client", ending.failure, terminal)
     }
 
     private init(
