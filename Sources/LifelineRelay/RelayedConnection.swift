@@ -247,7 +247,7 @@ final class RelayedConnection {
 
     private func forwardEnd(_ item: Item, from side: WebSocketRole) {
         guard isDiscarding else { return forward(item, from: side) }
-        // The other side is sent nothing, but its connection does not stay open for ever.
+        // The other side is sent nothing, but its connection does not stay open indefinitely.
         if end(side.peer)?.inputHasEnded ?? true {
             closeAll()
         } else {

@@ -119,7 +119,7 @@ struct ResponseFollower {
         switch length {
         case .bytes(let count): phase = count > 0 ? .body(count) : .statusLine
         case .chunked: phase = .chunks(HTTPChunkedBody())
-        // The end of the connection ends the body, or nobody can tell where it ends.
+        // Only the end of the connection ends the body, or its end is unknown.
         case .absent, .untilEnd, nil: giveUp()
         }
     }

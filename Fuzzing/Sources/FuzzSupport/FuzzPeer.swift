@@ -6,7 +6,7 @@ import HTTPTypes
 public final class FuzzPeer {
     /// What was received. Messages are whole, however they were delivered.
     public struct Result: Hashable {
-        public var messages: [WebSocketMessage] = []
+        public var messages: [Message] = []
         public var pings = 0
         public var requests = 0
         public var violation: ProtocolViolation?
@@ -15,7 +15,7 @@ public final class FuzzPeer {
         public var output: [UInt8] = []
         public var phase: Endpoint.Phase = .opening
 
-        public struct WebSocketMessage: Hashable {
+        public struct Message: Hashable {
             public var kind: MessageKind
             public var payload: [UInt8]
 

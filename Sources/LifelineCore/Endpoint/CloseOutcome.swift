@@ -37,7 +37,7 @@ public struct CloseOutcome: Hashable, Sendable {
         return received.code ?? .noStatusReceived
     }
 
-    /// The code that describes the end: that of the Close frame of whoever began it.
+    /// The code that describes the end: that of the Close frame of the side that began it.
     ///
     /// - If this side began the end, or both did, it is the code that this side sent: 1009 after a message that was too big, whatever
     ///   the peer answered.

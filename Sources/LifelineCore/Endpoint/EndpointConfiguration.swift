@@ -15,7 +15,7 @@ public struct EndpointConfiguration: Hashable, Sendable {
     /// The most frames of a message. Every 32 bytes of received payload (on the wire, if compressed) allow one more. Default: 16 384.
     /// One more than that fails the connection with 1008.
     ///
-    /// Without this limit, a message of empty fragments could cost work for ever and never exceed a limit on bytes. Because it grows
+    /// Without this limit, a message of empty fragments could cost endless work and never exceed a limit on bytes. Because it grows
     /// with what arrives, a message in fragments of at least 32 bytes never exceeds it.
     public var maximumFragmentsPerMessage: Int
     /// The most bytes of an HTTP head, from the first byte to the empty line. Default: 16 KiB. A server refuses a longer one with 431.

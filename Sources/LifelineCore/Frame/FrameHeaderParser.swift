@@ -1,5 +1,5 @@
 /// Parses frame headers and checks the rules of [RFC 6455 §5](https://www.rfc-editor.org/rfc/rfc6455#section-5) that a header can
-/// break. An ``Endpoint`` and the decoder of `lifeline proxy` both use it, so that each rule stands here only.
+/// break. An ``Endpoint`` and the decoder of `lifeline proxy` both use it, so that each rule is implemented once.
 ///
 /// The parser is resumable at every byte. It knows whether a fragmented message is open, and therefore in which order frames may
 /// come. Limits on sizes belong to ``FrameReader``.

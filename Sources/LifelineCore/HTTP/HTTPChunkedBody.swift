@@ -17,7 +17,7 @@ package struct HTTPChunkedBody: Sendable {
 
     private var part = Part.size(nil, hasEnded: false)
 
-    /// Creates a reader that stands at the first chunk's size.
+    /// Creates a reader of a body, which begins with the first chunk's size.
     package init() {}
 
     /// Whether the body is complete, with its trailer.

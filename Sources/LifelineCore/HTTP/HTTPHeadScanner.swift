@@ -19,7 +19,7 @@ package struct HTTPHeadScanner: Sendable {
     package enum Strictness: Sendable {
         /// Lines end with CR LF only, and the first byte must begin a method or a version: for readers that act upon the head.
         case strict
-        /// Lines may end with LF only, and carriage returns may stand anywhere: for readers that only report the head.
+        /// Lines may end with LF only, and carriage returns may occur anywhere: for readers that only report the head.
         case lenient
     }
 

@@ -90,19 +90,19 @@ struct ByteStore: ~Copyable {
 
     /// Releases memory if the capacity is much larger than the bytes need: by more than a factor of four and ``spareRoom``.
     ///
-    /// There is so much more only where more was wished for than there is. Whoever wishes for no more than a few times what has
-    /// arrived since the last time thus pays for what is moved here, and the work stays linear.
+    /// The capacity is that large only if more was wished for than has arrived. If callers wish for at most a few times what has arrived
+    /// since the last call, the bytes moved here are linear in what has arrived.
     mutating func shrinkToFit() {
         guard capacity > ByteStore.spareRoom, capacity / 4 - ByteStore.spareRoom / 4 > count else { return }
         if isEmpty { removeAll() } else { move(to: max(count, 128)) }
     }
 
-    /// Room for bytes behind those that are there, valid until the store is changed.
+    /// Returns room for more bytes. It is valid until the store changes.
     ///
     /// - Parameters:
-    ///   - arrived: How many more bytes are there to be taken; there is room for all of them.
-    ///   - expected: How many more bytes may come at most, `arrived` among them. There is no more room than that, and less
-    ///     where they are many times what has arrived.
+    ///   - arrived: How many more bytes have arrived. There is room for all of them.
+    ///   - expected: The most bytes that may come, including `arrived`. There is room for at most so many, and for fewer if they are many
+    ///     times what has arrived.
     mutating func room(for arrived: Int, of expected: Int) -> UnsafeMutableRawBufferPointer {
         let needed = count.addingSaturating(max(arrived, 0))
         if needed > capacity {

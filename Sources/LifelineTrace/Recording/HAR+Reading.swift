@@ -182,7 +182,7 @@ extension HAR {
             let object = try Object(decoder)
             let hasMessages = object.has("_webSocketMessages")
             isWebSocket = hasMessages || object.value("_resourceType") == "websocket"
-            // Of the many others nothing is needed.
+            // Other entries are not needed.
             guard isWebSocket else { return }
             start = object.value("startedDateTime")
             if let wait = object.value("timings", as: ReadTimings.self)?.wait, wait > 0, wait < 1e9 {
@@ -196,7 +196,7 @@ extension HAR {
 
     fileprivate struct ReadMessage: Decodable {
         var type: String?
-        /// Seconds since 1970, or since some other moment.
+        /// Seconds since 1970, or since another instant.
         var time: Double?
         var opcode: Int?
         var data: String?
@@ -209,7 +209,7 @@ extension HAR {
             data = object.value("data")
             size = object.integer("_size")
             if let number = object.number("time") {
-                // No date is so late: these are milliseconds, or microseconds.
+                // Too late for a date: the number is in milliseconds or microseconds.
                 time = number > 1e14 ? number / 1e6 : number > 1e11 ? number / 1e3 : number
             } else if let text = object.value("time", as: String.self) {
                 time = CalendarText(text)?.seconds
@@ -218,17 +218,16 @@ extension HAR {
     }
 }
 
-/// Makes events of a WebSocket's entry.
+/// Converts the entry of a WebSocket to events.
 private struct EntryReader {
     private let entry: HAR.ReadEntry
     private let connection: UInt64
     private let messages: [HAR.Lenient<HAR.ReadMessage>]
-    /// When it was begun, in seconds since 1970 or, where none of its times is a date, since another moment; `nil` where
-    /// nothing says so.
+    /// When the connection began, in seconds since 1970 or, if none of its times is a date, since another instant; `nil` if unknown.
     private(set) var start: Double?
-    /// When each message came, by the same clock; `nil` where that cannot be read.
+    /// The time of each message, by the same clock; `nil` if it cannot be read.
     private var times: [Double?]
-    /// When the first of them came.
+    /// The time of the first message.
     private var first: Double?
     private(set) var omissions: [Recording.Omission] = []
 

@@ -7,17 +7,15 @@ struct DeflateExampleTests {
     private let hello = Array("Hello".utf8)
     private let compressedHello: [UInt8] = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00]
 
-    @Test("§7.2.3.1: a message compressed using one compressed DEFLATE block")
-    func oneBlock() throws {
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.compressing(role)
-            harness.receive(WireFrame(opcode: 1, reserved: 4, payload: compressedHello))
-            #expect(harness.events == [.message(.text, hello)])
-            try harness.send(.text, hello, compress: .always)
-            let sent = try #require(harness.takeFrames().first)
-            #expect(sent.reserved == 4 && sent.isFinal)
-            #expect(sent.payload == compressedHello)
-        }
+    @Test("§7.2.3.1: a message compressed using one compressed DEFLATE block", arguments: WebSocketRole.allCases)
+    func oneBlock(role: WebSocketRole) throws {
+        let harness = EndpointHarness.compressing(role)
+        harness.receive(WireFrame(opcode: 1, reserved: 4, payload: compressedHello))
+        #expect(harness.events == [.message(.text, hello)])
+        try harness.send(.text, hello, compress: .always)
+        let sent = try #require(harness.takeFrames().first)
+        #expect(sent.reserved == 4 && sent.isFinal)
+        #expect(sent.payload == compressedHello)
     }
 
     @Test("§7.2.3.1: the same in two fragments")
@@ -71,19 +69,17 @@ struct DeflateExampleTests {
         #expect(server.events == [.message(.text, hello)])
     }
 
-    @Test("§7.2.3.6: an empty message")
-    func emptyMessage() throws {
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.compressing(role)
-            harness.receive(WireFrame(opcode: 1, reserved: 4, payload: [0x00]))
-            #expect(harness.events == [.message(.text, [])])
-            // Anew, and with something before it.
-            for before in [[], hello] {
-                if !before.isEmpty { try harness.send(.text, before, compress: .always) }
-                _ = harness.takeFrames()
-                try harness.send(.text, [], compress: .always)
-                #expect(harness.takeFrames().map(\.payload) == [[0x00]])
-            }
+    @Test("§7.2.3.6: an empty message", arguments: WebSocketRole.allCases)
+    func emptyMessage(role: WebSocketRole) throws {
+        let harness = EndpointHarness.compressing(role)
+        harness.receive(WireFrame(opcode: 1, reserved: 4, payload: [0x00]))
+        #expect(harness.events == [.message(.text, [])])
+        // Anew, and with something before it.
+        for before in [[], hello] {
+            if !before.isEmpty { try harness.send(.text, before, compress: .always) }
+            _ = harness.takeFrames()
+            try harness.send(.text, [], compress: .always)
+            #expect(harness.takeFrames().map(\.payload) == [[0x00]])
         }
     }
 }

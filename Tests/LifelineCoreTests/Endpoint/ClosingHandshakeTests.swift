@@ -4,48 +4,45 @@ import Testing
 
 @Suite("§7.1 the closing handshake")
 struct ClosingHandshakeTests {
-    @Test("§7.1.2, §7.1.3 begun here: a Close frame goes out, and no more data is accepted for sending")
-    func begunHere() {
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.open(role)
-            harness.close(.goingAway, "restart")
-            #expect(harness.phase == .closing)
-            let frames = harness.takeFrames()
-            #expect(frames.map(\.closeCode) == [1001])
-            #expect(frames.first?.payload.dropFirst(2).elementsEqual("restart".utf8) == true)
-            #expect(harness.outcome == nil && harness.transportRequest == nil)
-            #expect(harness.deadline == harness.now.advanced(by: .seconds(10)))
-        }
+    @Test(
+        "§7.1.2, §7.1.3 begun here: a Close frame goes out, and no more data is accepted for sending",
+        arguments: WebSocketRole.allCases)
+    func begunHere(role: WebSocketRole) {
+        let harness = EndpointHarness.open(role)
+        harness.close(.goingAway, "restart")
+        #expect(harness.phase == .closing)
+        let frames = harness.takeFrames()
+        #expect(frames.map(\.closeCode) == [1001])
+        #expect(frames.first?.payload.dropFirst(2).elementsEqual("restart".utf8) == true)
+        #expect(harness.outcome == nil && harness.transportRequest == nil)
+        #expect(harness.deadline == harness.now.advanced(by: .seconds(10)))
     }
 
-    @Test("§7.1.4 begun here and answered: clean, with what was sent and what came")
-    func begunHereAndAnswered() throws {
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.open(role)
-            harness.close(.goingAway, "restart")
-            harness.receive(.close(1001))
-            #expect(harness.events == [.closed])
-            let outcome = try #require(harness.outcome)
-            #expect(outcome.isClean && outcome.initiator == .local && outcome.failure == nil)
-            #expect(outcome.sent == CloseFrame(.goingAway, "restart"))
-            #expect(outcome.received == CloseFrame(.goingAway, ""))
-            #expect(outcome.code == .goingAway && outcome.reason == "")
-            #expect(harness.takeFrames().count == 1, "the answer is not answered")
-        }
+    @Test("§7.1.4 begun here and answered: clean, with what was sent and what came", arguments: WebSocketRole.allCases)
+    func begunHereAndAnswered(role: WebSocketRole) throws {
+        let harness = EndpointHarness.open(role)
+        harness.close(.goingAway, "restart")
+        harness.receive(.close(1001))
+        #expect(harness.events == [.closed])
+        let outcome = try #require(harness.outcome)
+        #expect(outcome.isClean && outcome.initiator == .local && outcome.failure == nil)
+        #expect(outcome.sent == CloseFrame(.goingAway, "restart"))
+        #expect(outcome.received == CloseFrame(.goingAway, ""))
+        #expect(outcome.code == .goingAway && outcome.reason == "")
+        #expect(harness.takeFrames().count == 1, "the answer is not answered")
     }
 
-    @Test("§5.5.1, §7.1.4 begun by the peer: its code is echoed, and the end is clean")
-    func begunByPeer() throws {
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.open(role)
-            harness.receive(.close(4001, "done here"))
-            #expect(harness.events == [.closed])
-            #expect(harness.takeFrames().map(\.payload) == [[0x0F, 0xA1]])
-            let outcome = try #require(harness.outcome)
-            #expect(outcome.isClean && outcome.initiator == .peer)
-            #expect(outcome.code.rawValue == 4001 && outcome.reason == "done here")
-            #expect(outcome.sent == CloseFrame(CloseCode(rawValue: 4001), ""))
-        }
+    @Test(
+        "§5.5.1, §7.1.4 begun by the peer: its code is echoed, and the end is clean", arguments: WebSocketRole.allCases)
+    func begunByPeer(role: WebSocketRole) throws {
+        let harness = EndpointHarness.open(role)
+        harness.receive(.close(4001, "done here"))
+        #expect(harness.events == [.closed])
+        #expect(harness.takeFrames().map(\.payload) == [[0x0F, 0xA1]])
+        let outcome = try #require(harness.outcome)
+        #expect(outcome.isClean && outcome.initiator == .peer)
+        #expect(outcome.code.rawValue == 4001 && outcome.reason == "done here")
+        #expect(outcome.sent == CloseFrame(CloseCode(rawValue: 4001), ""))
     }
 
     @Test("§7.1.1 the server ends TCP first, and then reads on until the client has ended it too")
@@ -79,34 +76,34 @@ struct ClosingHandshakeTests {
         }
     }
 
-    @Test("§7.1.1 a client whose server does not end TCP ends it itself after a time; the outcome stays clean")
-    func serverNeverEnds() {
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.open(role)
-            harness.receive(.close(1000))
-            harness.advance(by: .seconds(10) - .nanoseconds(1))
-            #expect(harness.phase == .ending)
-            harness.advance(by: .nanoseconds(1))
-            #expect(harness.phase == .closed && harness.transportRequest == .abort)
-            #expect(harness.outcome?.isClean == true && harness.outcome?.code == .normalClosure)
-        }
+    @Test(
+        "§7.1.1 a client whose server does not end TCP ends it itself after a time; the outcome stays clean",
+        arguments: WebSocketRole.allCases)
+    func serverNeverEnds(role: WebSocketRole) {
+        let harness = EndpointHarness.open(role)
+        harness.receive(.close(1000))
+        harness.advance(by: .seconds(10) - .nanoseconds(1))
+        #expect(harness.phase == .ending)
+        harness.advance(by: .nanoseconds(1))
+        #expect(harness.phase == .closed && harness.transportRequest == .abort)
+        #expect(harness.outcome?.isClean == true && harness.outcome?.code == .normalClosure)
     }
 
-    @Test("§7.1 a Close frame that is never answered: the outcome says so, at the deadline and not before")
-    func neverAnswered() throws {
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.open(role)
-            harness.close(.normalClosure, "bye")
-            harness.receive(.text("data puts nothing off"))
-            harness.advance(by: .seconds(10) - .nanoseconds(1))
-            #expect(harness.phase == .closing)
-            harness.advance(by: .nanoseconds(1))
-            let outcome = try #require(harness.outcome)
-            #expect(harness.phase == .closed && harness.transportRequest == .abort)
-            #expect(outcome.failure == .closeTimedOut(after: .seconds(10)))
-            #expect(outcome.initiator == .local && outcome.code == .abnormalClosure)
-            #expect(outcome.sent == CloseFrame(.normalClosure, "bye") && outcome.received == nil)
-        }
+    @Test(
+        "§7.1 a Close frame that is never answered: the outcome says so, at the deadline and not before",
+        arguments: WebSocketRole.allCases)
+    func neverAnswered(role: WebSocketRole) throws {
+        let harness = EndpointHarness.open(role)
+        harness.close(.normalClosure, "bye")
+        harness.receive(.text("data puts nothing off"))
+        harness.advance(by: .seconds(10) - .nanoseconds(1))
+        #expect(harness.phase == .closing)
+        harness.advance(by: .nanoseconds(1))
+        let outcome = try #require(harness.outcome)
+        #expect(harness.phase == .closed && harness.transportRequest == .abort)
+        #expect(outcome.failure == .closeTimedOut(after: .seconds(10)))
+        #expect(outcome.initiator == .local && outcome.code == .abnormalClosure)
+        #expect(outcome.sent == CloseFrame(.normalClosure, "bye") && outcome.received == nil)
     }
 
     @Test("§5.5.1 messages that come between the two Close frames are received, one that had begun before among them")
@@ -199,20 +196,18 @@ struct ClosingHandshakeTests {
         #expect(server.output.isEmpty)
     }
 
-    @Test("§5.5.1, §7.1.1 what comes after the peer's Close frame is ignored")
-    func dataAfterClose() {
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.open(role)
-            let frames: [WireFrame] = [
-                .close(1000), .text("late"), .ping("late"), .close(1011), WireFrame(opcode: 3, payload: []),
-            ]
-            harness.receive(frames.bytes(from: role.peer) + [0xFF, 0xFF, 0xFF])
-            harness.receive(.text("later"))
-            #expect(harness.events == [.closed])
-            #expect(harness.takeFrames().count == 1)
-            let isIgnored = harness.endpoint.assembly.capacity == 0
-            #expect(isIgnored && harness.outcome?.isClean == true && harness.outcome?.code == .normalClosure)
-        }
+    @Test("§5.5.1, §7.1.1 what comes after the peer's Close frame is ignored", arguments: WebSocketRole.allCases)
+    func dataAfterClose(role: WebSocketRole) {
+        let harness = EndpointHarness.open(role)
+        let frames: [WireFrame] = [
+            .close(1000), .text("late"), .ping("late"), .close(1011), WireFrame(opcode: 3, payload: []),
+        ]
+        harness.receive(frames.bytes(from: role.peer) + [0xFF, 0xFF, 0xFF])
+        harness.receive(.text("later"))
+        #expect(harness.events == [.closed])
+        #expect(harness.takeFrames().count == 1)
+        let isIgnored = harness.endpoint.assembly.capacity == 0
+        #expect(isIgnored && harness.outcome?.isClean == true && harness.outcome?.code == .normalClosure)
     }
 
     @Test("§7.1.2 a second close changes nothing")
@@ -242,16 +237,16 @@ struct ClosingHandshakeTests {
         #expect(server.phase == .ending && server.transportRequest == .shutdownOutput)
     }
 
-    @Test("§7.1.7 after a violation TCP is ended without waiting for a Close frame, in no more than the close deadline")
-    func afterViolation() {
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.open(role)
-            harness.receive(WireFrame(opcode: 0x3, payload: []))
-            let outcome = harness.outcome
-            harness.receive(.close(1002))
-            #expect(harness.outcome == outcome)
-            harness.advance(by: .seconds(10))
-            #expect(harness.phase == .closed && harness.transportRequest == .abort && harness.outcome == outcome)
-        }
+    @Test(
+        "§7.1.7 after a violation TCP is ended without waiting for a Close frame, in no more than the close deadline",
+        arguments: WebSocketRole.allCases)
+    func afterViolation(role: WebSocketRole) {
+        let harness = EndpointHarness.open(role)
+        harness.receive(WireFrame(opcode: 0x3, payload: []))
+        let outcome = harness.outcome
+        harness.receive(.close(1002))
+        #expect(harness.outcome == outcome)
+        harness.advance(by: .seconds(10))
+        #expect(harness.phase == .closed && harness.transportRequest == .abort && harness.outcome == outcome)
     }
 }

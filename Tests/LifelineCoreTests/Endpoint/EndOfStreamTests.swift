@@ -50,66 +50,64 @@ struct EndOfStreamTests {
         #expect(harness.events.count == count && !harness.hasOutput, sourceLocation: sourceLocation)
     }
 
-    @Test("§7.1.5 the end of the stream at every offset gives one outcome, which says whether a frame was cut")
-    func endAtEveryOffset() throws {
-        for role in [WebSocketRole.client, .server] {
-            let stream = Stream(to: role)
-            for offset in 0...stream.bytes.count {
-                let harness = endpoint(role)
-                harness.receive(Array(stream.bytes[..<offset]))
-                let isDecided = harness.outcome != nil
-                harness.receiveEnd()
-                #expect(harness.transportRequest == .close)
-                let outcome = try #require(harness.outcome)
-                if offset >= stream.closed {
-                    #expect(isDecided && outcome.isClean && outcome.code.rawValue == 4000)
-                } else {
-                    let isCut = offset >= stream.opened && !stream.boundaries.contains(offset)
-                    #expect(!isDecided && outcome.code == .abnormalClosure)
-                    #expect(outcome.failure == .endOfStream(insideFrame: isCut), "\(role) at \(offset)")
-                    #expect(outcome.initiator == .peer && outcome.sent == nil && outcome.received == nil)
-                }
-                expectEnded(harness)
+    @Test(
+        "§7.1.5 the end of the stream at every offset gives one outcome, which says whether a frame was cut",
+        arguments: WebSocketRole.allCases)
+    func endAtEveryOffset(role: WebSocketRole) throws {
+        let stream = Stream(to: role)
+        for offset in 0...stream.bytes.count {
+            let harness = endpoint(role)
+            harness.receive(Array(stream.bytes[..<offset]))
+            let isDecided = harness.outcome != nil
+            harness.receiveEnd()
+            #expect(harness.transportRequest == .close)
+            let outcome = try #require(harness.outcome)
+            if offset >= stream.closed {
+                #expect(isDecided && outcome.isClean && outcome.code.rawValue == 4000)
+            } else {
+                let isCut = offset >= stream.opened && !stream.boundaries.contains(offset)
+                #expect(!isDecided && outcome.code == .abnormalClosure)
+                #expect(outcome.failure == .endOfStream(insideFrame: isCut), "\(role) at \(offset)")
+                #expect(outcome.initiator == .peer && outcome.sent == nil && outcome.received == nil)
             }
+            expectEnded(harness)
         }
     }
 
-    @Test("§7.1.5 a transport that fails at every offset gives one outcome")
-    func failureAtEveryOffset() throws {
-        for role in [WebSocketRole.client, .server] {
-            let stream = Stream(to: role)
-            for offset in 0...stream.bytes.count {
-                let harness = endpoint(role)
-                harness.isStalled = offset.isMultiple(of: 2)
-                harness.receive(Array(stream.bytes[..<offset]))
-                harness.endpoint.transportFailed("connection reset by peer", at: harness.now)
-                #expect(harness.transportRequest == .abort && !harness.hasOutput)
-                let outcome = try #require(harness.outcome)
-                if offset >= stream.closed {
-                    #expect(outcome.isClean)
-                } else {
-                    #expect(outcome.failure == .transport("connection reset by peer"))
-                    #expect(outcome.initiator == .peer)
-                }
-                expectEnded(harness)
+    @Test("§7.1.5 a transport that fails at every offset gives one outcome", arguments: WebSocketRole.allCases)
+    func failureAtEveryOffset(role: WebSocketRole) throws {
+        let stream = Stream(to: role)
+        for offset in 0...stream.bytes.count {
+            let harness = endpoint(role)
+            harness.isStalled = offset.isMultiple(of: 2)
+            harness.receive(Array(stream.bytes[..<offset]))
+            harness.endpoint.transportFailed("connection reset by peer", at: harness.now)
+            #expect(harness.transportRequest == .abort && !harness.hasOutput)
+            let outcome = try #require(harness.outcome)
+            if offset >= stream.closed {
+                #expect(outcome.isClean)
+            } else {
+                #expect(outcome.failure == .transport("connection reset by peer"))
+                #expect(outcome.initiator == .peer)
             }
+            expectEnded(harness)
         }
     }
 
-    @Test("§7.1.5 a connection that is given up here at every offset gives one outcome")
-    func abortAtEveryOffset() throws {
-        for role in [WebSocketRole.client, .server] {
-            let stream = Stream(to: role)
-            for offset in 0...stream.bytes.count {
-                let harness = endpoint(role)
-                harness.receive(Array(stream.bytes[..<offset]))
-                harness.endpoint.abort("the application crashed")
-                #expect(harness.transportRequest == .abort && !harness.hasOutput)
-                let outcome = try #require(harness.outcome)
-                #expect(
-                    offset >= stream.closed ? outcome.isClean : outcome.failure == .aborted("the application crashed"))
-                expectEnded(harness)
-            }
+    @Test(
+        "§7.1.5 a connection that is given up here at every offset gives one outcome", arguments: WebSocketRole.allCases
+    )
+    func abortAtEveryOffset(role: WebSocketRole) throws {
+        let stream = Stream(to: role)
+        for offset in 0...stream.bytes.count {
+            let harness = endpoint(role)
+            harness.receive(Array(stream.bytes[..<offset]))
+            harness.endpoint.abort("the application crashed")
+            #expect(harness.transportRequest == .abort && !harness.hasOutput)
+            let outcome = try #require(harness.outcome)
+            #expect(
+                offset >= stream.closed ? outcome.isClean : outcome.failure == .aborted("the application crashed"))
+            expectEnded(harness)
         }
     }
 

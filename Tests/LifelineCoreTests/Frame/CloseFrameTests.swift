@@ -4,17 +4,17 @@ import Testing
 
 @Suite("§5.5.1 Close frames")
 struct CloseFrameTests {
-    @Test("§5.5.1 a frame without a payload is echoed without one, and reported as 1005")
-    func empty() {
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.open(role)
-            harness.receive(.emptyClose)
-            #expect(harness.events == [.closed])
-            #expect(harness.takeFrames().map(\.payload) == [[]])
-            #expect(harness.outcome?.code == .noStatusReceived)
-            #expect(harness.outcome?.received == .empty)
-            #expect(harness.outcome?.reason == "")
-        }
+    @Test(
+        "§5.5.1 a frame without a payload is echoed without one, and reported as 1005",
+        arguments: WebSocketRole.allCases)
+    func empty(role: WebSocketRole) {
+        let harness = EndpointHarness.open(role)
+        harness.receive(.emptyClose)
+        #expect(harness.events == [.closed])
+        #expect(harness.takeFrames().map(\.payload) == [[]])
+        #expect(harness.outcome?.code == .noStatusReceived)
+        #expect(harness.outcome?.received == .empty)
+        #expect(harness.outcome?.reason == "")
     }
 
     @Test("§5.5.1 a payload of one byte fails the connection")
@@ -88,7 +88,8 @@ struct CloseFrameTests {
             try CloseFrame(code: .goingAway, reason: longest + "!")
         }
         #expect(error == .reasonTooLong(124))
-        #expect(error.map { "\($0)" } == "the close reason has 124 bytes of UTF-8; at most 123 are allowed (RFC 6455 §5.5)")
+        #expect(
+            error.map { "\($0)" } == "the close reason has 124 bytes of UTF-8; at most 123 are allowed (RFC 6455 §5.5)")
     }
 
     @Test("§7.4 a code that must not be sent is refused when it is given, not when it arrives")

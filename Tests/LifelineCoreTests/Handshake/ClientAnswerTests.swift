@@ -74,7 +74,7 @@ struct ClientAnswerTests {
     }
 
     @Test(
-        "§4.1 what is wrong with a 101 is told: missing, another, or doubled",
+        "§4.1 a failure says what is wrong with a 101: a field that is missing, different or repeated",
         arguments: [
             ("Upgrade", [], "no Upgrade field"), ("Upgrade", ["h2c"], "\"h2c\""),
             ("Upgrade", ["websocket", "websocket"], "Upgrade: websocket 2 times"),

@@ -2,7 +2,7 @@ import Testing
 
 @testable import LifelineCore
 
-@Suite("The store of bytes that wait for more")
+@Suite("The store of bytes that are kept until more arrive")
 struct ByteStoreTests {
     @Test("What is added is there, in order, whatever the sizes")
     func append() {
