@@ -1,13 +1,14 @@
 import LifelineCore
 
-/// Large messages, received where they are put together. Asked by engines, outside of turns.
+/// Lets an engine read large messages directly into the buffer in which they are assembled. Engines call it outside of
+/// turns.
 extension Connection {
-    /// Whether the bytes to come belong to a large message, so that ``directWindow(for:)`` is worth asking.
+    /// Whether the next bytes belong to a large frame, so that ``directWindow(for:)`` may return a buffer.
     @inline(__always)
     package var isInsideLargeFrame: Bool { endpoint.pointee.isInsideLargeFrame }
 
-    /// Where the next bytes may be received so that they are not copied; `nil` where they may be received anywhere. They are
-    /// handed over with ``received(_:)``, before anything else happens to the connection.
+    /// Returns the buffer into which the engine should read the next bytes to avoid a copy; `nil` if it may read them
+    /// anywhere. The engine must pass these bytes to ``received(_:)`` before anything else happens to the connection.
     package func directWindow(for arrived: Int) -> UnsafeMutableRawBufferPointer? {
         guard !inputIsHeld, borrowed == nil else { return nil }
         return endpoint.pointee.directWindow(for: arrived)

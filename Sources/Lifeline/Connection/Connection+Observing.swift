@@ -1,9 +1,9 @@
 import HTTPTypes
 import LifelineCore
 
-/// Tells the observer, where there is one.
+/// Reports events to the observer, if there is one.
 extension Connection {
-    /// Tells it of something.
+    /// Reports an event. Its kind is evaluated only if there is an observer.
     @inline(__always)
     func observe(_ kind: @autoclosure () -> LifecycleEvent.Kind) {
         if observer != nil { report(kind()) }
@@ -17,12 +17,12 @@ extension Connection {
 
     // MARK: Received
 
-    /// Keeps a received frame's header until its payload is known.
+    /// Stores a received frame's header until its payload is known.
     func observeFrame(_ header: FrameHeader) {
         observePayload(UnsafeRawBufferPointer(start: nil, count: 0))
         observedHeader = header
         guard !header.opcode.isControl else { return }
-        // What follows is added here until the message has been read.
+        // Collects the frames of the message until it is complete.
         var message =
             observedIncoming
             ?? LifecycleEvent.MessageSummary(
@@ -33,20 +33,20 @@ extension Connection {
         observedIncoming = message
     }
 
-    /// Reports the received frame that was kept, with its payload's beginning.
+    /// Reports the received frame whose header was stored, with the beginning of its payload.
     func observePayload(_ payload: UnsafeRawBufferPointer) {
         guard let header = observedHeader else { return }
         observedHeader = nil
         report(.frameReceived(header, preview: (header.opcode == .close ? closePayload() : nil) ?? preview(payload)))
     }
 
-    /// The payload of the peer's Close, where it was read.
+    /// Returns the payload of the peer's Close frame, if it has been read and has a code.
     private func closePayload() -> [UInt8]? {
         guard let received = outcome?.received, let code = received.code else { return nil }
         return [UInt8(code.rawValue >> 8), UInt8(truncatingIfNeeded: code.rawValue)] + received.reason.utf8
     }
 
-    /// Reports what has come of a message: the frame's payload, and, behind its last part, the message.
+    /// Reports a frame of a message when its payload has arrived, and the message after its last part.
     func observeReceived(_ bytes: UnsafeRawBufferPointer, isFirst: Bool, isLast: Bool) {
         observePayload(bytes)
         guard var message = observedIncoming else { return }
@@ -56,7 +56,7 @@ extension Connection {
         if isLast { report(.messageReceived(message)) }
     }
 
-    /// Reports that the transport takes no more, or takes more again.
+    /// Reports that the transport is no longer writable, or is writable again.
     func observeWriting() {
         guard isObserved, !isTerminated, !endpoint.pointee.hasOutcome, isWritable == observedFull
         else { return }
@@ -64,19 +64,19 @@ extension Connection {
         report(isWritable ? .writingResumed : .writingPaused(pendingBytes: transport?.pendingBytes ?? 0))
     }
 
-    /// How a payload begins.
+    /// Returns the beginning of a payload.
     private func preview(_ payload: UnsafeRawBufferPointer) -> [UInt8] {
-        // A buffer is copied at once; a slice of one is not.
+        // An array copies a buffer in one step, but a slice element by element.
         Array(UnsafeRawBufferPointer(rebasing: payload.prefix(settings.payloadLimit)))
     }
 
     // MARK: Sent
 
-    /// Reports a data frame that is being sent, and, with its last frame, the message.
+    /// Reports a data frame that is being sent, and the message after its last frame.
     ///
     /// - Parameters:
-    ///   - payload: What is sent.
-    ///   - compressedLength: What it takes on the wire, where it is compressed.
+    ///   - payload: The payload before compression.
+    ///   - compressedLength: The length of the compressed payload; `nil` if it is not compressed.
     func observeSent(
         _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer,
         compressedLength: Int? = nil

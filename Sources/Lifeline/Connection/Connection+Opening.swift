@@ -1,22 +1,23 @@
 import HTTPTypes
 import LifelineCore
 
-/// A server's answers in the opening handshake.
+/// A server's responses in the opening handshake.
 extension Connection {
-    /// Opens the WebSocket with the given answer to the request that waits.
+    /// Opens the WebSocket by sending the response to the pending request.
     func accept(_ response: HTTPResponse, compression: PerMessageDeflate? = nil) {
         endpoint.pointee.accept(response, compression: compression, at: now, random: &loop.random)
         wasOpened = true
         answered(response)
     }
 
-    /// Answers the request that waits without opening anything.
+    /// Sends the response to the pending request without opening a WebSocket.
     func respond(_ response: HTTPResponse, _ body: [UInt8]) {
         endpoint.pointee.respond(response, body: body, at: now)
         answered(response)
     }
 
-    /// Has a request answered that has waited, and reads on behind it; on the loop. Does nothing if the connection has ended.
+    /// Calls a function that answers the pending request, then resumes reading; on the loop. Does nothing if no request
+    /// is pending, as after the end of the connection.
     func answer(_ answer: () -> Void) {
         guard endpoint.pointee.request != nil else { return }
         loop.beginTurn()
@@ -31,7 +32,8 @@ extension Connection {
         settle()
     }
 
-    /// A server's graceful shutdown: the closing handshake where a WebSocket is open, the end where none is.
+    /// Shuts the connection down gracefully: begins the closing handshake if the WebSocket is open, and aborts
+    /// otherwise.
     func shutDown() {
         if endpoint.pointee.phase == .opening {
             abort("the server is shutting down")

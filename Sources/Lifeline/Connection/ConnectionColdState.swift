@@ -1,11 +1,11 @@
 import LifelineCore
 import NIOCore
 
-/// What many connections share.
+/// The settings that all connections of a client or server share.
 final class ConnectionSettings: Sendable {
     let limits: BufferLimits
     let observer: (any LifecycleObserver)?
-    /// The most bytes of a payload that the observer wants to see.
+    /// The maximum number of payload bytes that the observer receives.
     let payloadLimit: Int
 
     init(_ limits: BufferLimits, _ observers: [any LifecycleObserver]) {
@@ -15,7 +15,7 @@ final class ConnectionSettings: Sendable {
     }
 }
 
-/// Messages that were dropped because nobody received them.
+/// Counts messages that were dropped because no task received them.
 struct DroppedMessages {
     private(set) var count = 0
     private(set) var bytes = 0
@@ -26,35 +26,35 @@ struct DroppedMessages {
     }
 }
 
-/// What a connection has only when something is up. An idle one has none of it.
+/// State that a connection needs only occasionally. An idle connection does not allocate it.
 final class ConnectionColdState {
-    /// Bytes that are not parsed yet: behind a request that waits for its answer, or behind more than the inbox takes.
+    /// Bytes that have not been parsed yet, because a request waits for its response, or because the inbox is full.
     @exclusivity(unchecked) var held: [UInt8] = []
-    /// How many of them have been parsed.
+    /// How many of the held bytes have been parsed.
     @exclusivity(unchecked) var heldStart = 0
-    /// The parts so far of a message that a task receives as a whole, but that arrived as chunks.
+    /// The chunks so far of a message that a task receives as a whole.
     @exclusivity(unchecked) var partial: Inbox.Item?
-    /// Messages that came behind this side's Close frame, and that nobody received.
+    /// Messages that arrived after our Close frame and that no task received.
     @exclusivity(unchecked) var droppedMessages = DroppedMessages()
     @exclusivity(unchecked) var pings: [Connection.PingWaiter] = []
-    /// The receive that ends at a deadline.
+    /// The deadline of the current receive.
     @exclusivity(unchecked) var receiveTimeout: Connection.ReceiveTimeout?
     @exclusivity(unchecked) var terminationWaiters: [UnsafeContinuation<Void, Never>] = []
     /// The first error of the byte stream.
     @exclusivity(unchecked) var transportError: (any Error)?
-    /// A frame's header that the observer will be told with the payload's beginning.
+    /// The header of a received frame that is reported to the observer once its payload is known.
     @exclusivity(unchecked) var observedHeader: FrameHeader?
-    /// Whether the observer has been told that the transport takes no more.
+    /// Whether the last event about writing that the observer received was `writingPaused`.
     @exclusivity(unchecked) var observedFull = false
-    /// The message that is being received, as far as the observer will be told of it.
+    /// The summary of the message that is being received, for the observer.
     @exclusivity(unchecked) var observedIncoming: LifecycleEvent.MessageSummary?
-    /// The message that is being sent.
+    /// The summary of the message that is being sent, for the observer.
     @exclusivity(unchecked) var observedOutgoing: LifecycleEvent.MessageSummary?
 }
 
 extension Connection {
-    /// Made where there are none.
-    private var extra: ConnectionColdState {
+    /// The cold state, which is allocated on first use.
+    private var allocatedColdState: ConnectionColdState {
         if let coldState { return coldState }
         let made = ConnectionColdState()
         coldState = made
@@ -63,61 +63,61 @@ extension Connection {
 
     var held: [UInt8] {
         get { coldState?.held ?? [] }
-        _modify { yield &extra.held }
+        _modify { yield &allocatedColdState.held }
     }
 
     var heldStart: Int {
         get { coldState?.heldStart ?? 0 }
-        _modify { yield &extra.heldStart }
+        _modify { yield &allocatedColdState.heldStart }
     }
 
     var partial: Inbox.Item? {
         get { coldState?.partial }
-        _modify { yield &extra.partial }
+        _modify { yield &allocatedColdState.partial }
     }
 
     var droppedMessages: DroppedMessages {
         get { coldState?.droppedMessages ?? DroppedMessages() }
-        _modify { yield &extra.droppedMessages }
+        _modify { yield &allocatedColdState.droppedMessages }
     }
 
     var pings: [PingWaiter] {
         get { coldState?.pings ?? [] }
-        _modify { yield &extra.pings }
+        _modify { yield &allocatedColdState.pings }
     }
 
     var receiveTimeout: ReceiveTimeout? {
         get { coldState?.receiveTimeout }
-        _modify { yield &extra.receiveTimeout }
+        _modify { yield &allocatedColdState.receiveTimeout }
     }
 
     var terminationWaiters: [UnsafeContinuation<Void, Never>] {
         get { coldState?.terminationWaiters ?? [] }
-        _modify { yield &extra.terminationWaiters }
+        _modify { yield &allocatedColdState.terminationWaiters }
     }
 
     var transportError: (any Error)? {
         get { coldState?.transportError }
-        _modify { yield &extra.transportError }
+        _modify { yield &allocatedColdState.transportError }
     }
 
     var observedHeader: FrameHeader? {
         get { coldState?.observedHeader }
-        _modify { yield &extra.observedHeader }
+        _modify { yield &allocatedColdState.observedHeader }
     }
 
     var observedIncoming: LifecycleEvent.MessageSummary? {
         get { coldState?.observedIncoming }
-        _modify { yield &extra.observedIncoming }
+        _modify { yield &allocatedColdState.observedIncoming }
     }
 
     var observedOutgoing: LifecycleEvent.MessageSummary? {
         get { coldState?.observedOutgoing }
-        _modify { yield &extra.observedOutgoing }
+        _modify { yield &allocatedColdState.observedOutgoing }
     }
 
     var observedFull: Bool {
         get { coldState?.observedFull ?? false }
-        _modify { yield &extra.observedFull }
+        _modify { yield &allocatedColdState.observedFull }
     }
 }

@@ -1,15 +1,16 @@
 public import LifelineCore
 public import NIOCore
 
-/// A message where it lies: in the socket's read buffer, where it came in one piece.
+/// A received message in place: in the socket's read buffer if it arrived in one piece.
 ///
-/// It is borrowed, and cannot be kept: what is to outlive the call is copied out of it.
+/// It is valid only during the call that provides it. Copy what must outlive the call with ``copy``, ``text`` or
+/// ``buffer``.
 public struct ReceivedMessage: ~Copyable {
-    /// Whether it is text, which has been checked to be UTF-8, or binary.
+    /// Whether the message is text, which is valid UTF-8, or binary.
     public let kind: MessageKind
-    /// The bytes; valid for as long as the value.
+    /// The bytes of the payload; valid for the lifetime of this value.
     let payload: UnsafeRawBufferPointer
-    /// What keeps the bytes alive, where they were copied.
+    /// The buffer that keeps the bytes alive if they were copied.
     private let owner: ByteBuffer?
 
     @inline(__always)
@@ -19,17 +20,18 @@ public struct ReceivedMessage: ~Copyable {
         owner = nil
     }
 
-    /// A message that was kept. Its bytes lie still: the buffer's storage is not changed while the value holds it.
+    /// Refers to a message from the inbox. The address of its bytes is stable, because the buffer's storage does not
+    /// change while this value holds it.
     init(_ item: Inbox.Item) {
         kind = item.kind
         owner = item.bytes
         payload = item.bytes.withUnsafeReadableBytes { $0 }
     }
 
-    /// The number of bytes.
+    /// The size of the payload in bytes.
     public var count: Int { payload.count }
 
-    /// The bytes, in place.
+    /// The payload, in place.
     public var bytes: RawSpan {
         @_lifetime(borrow self)
         get {
@@ -38,20 +40,20 @@ public struct ReceivedMessage: ~Copyable {
         }
     }
 
-    /// Calls a function with the bytes, in place.
+    /// Calls a function with the payload, in place.
     public func withUnsafeBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try body(payload)
     }
 
-    /// A copy of the bytes.
+    /// A copy of the payload.
     public var buffer: ByteBuffer { owner ?? ByteBuffer(bytes: payload) }
 
-    /// A copy of the bytes as text. The bytes of a binary message that are not UTF-8 are replaced by U+FFFD.
+    /// A copy of the payload as text. In a binary message, bytes that are not UTF-8 are replaced by U+FFFD.
     public var text: String {
         if kind == .text, #available(macOS 26, iOS 26, tvOS 26, watchOS 26, visionOS 26, *) {
-            // It has been checked as it arrived; what follows does not check it again.
+            // The text was checked as it arrived, so it is not checked again.
             let span = UTF8Span(unchecked: Span<UInt8>(_unsafeElements: payload.assumingMemoryBound(to: UInt8.self)))
             return String(copying: span)
         }
