@@ -8,7 +8,7 @@ extension WebSocket: AsyncSequence {
 
         /// Returns the next message, or `nil` if the peer closed with 1000, with 1001, or without a code.
         ///
-        /// - Throws: ``WebSocketError`` with the codes of ``WebSocket/receive(_:)``.
+        /// - Throws: ``WebSocketError`` with the codes of ``WebSocket/receive(_:)->Result?``.
         public mutating func next() async throws(WebSocketError) -> WebSocketMessage? {
             try await socket.receive { $0.copy }
         }

@@ -7,8 +7,8 @@ extension WebSocket {
     /// If `body` throws, its message is consumed, and the next call receives the message after it.
     ///
     /// - Parameter body: A function that is called once with the message.
-    /// - Returns: What `body` returned, or `nil` if ``receive(_:)-(_->Result)`` would return `nil`.
-    /// - Throws: What `body` threw, or a ``WebSocketError`` with the codes of ``receive(_:)-(_->Result)``.
+    /// - Returns: What `body` returned, or `nil` if ``receive(_:)->Result?`` would return `nil`.
+    /// - Throws: What `body` threw, or a ``WebSocketError`` with the codes of ``receive(_:)->Result?``.
     @inlinable
     @_disfavoredOverload
     public nonisolated(nonsending) func receive<Value>(
@@ -31,9 +31,9 @@ extension WebSocket {
     ///     arrived, the connection is closed with 1009. Default: no limit in addition to that of the connection
     ///     (`EndpointConfiguration.maximumMessageSize`).
     ///   - timeout: How long to wait for the end of the message. Default: no limit.
-    /// - Returns: The message, or `nil` if ``receive(_:)-(_->Result)`` would return `nil`.
+    /// - Returns: The message, or `nil` if ``receive(_:)->Result?`` would return `nil`.
     /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/messageTooBig`` or
-    ///   ``WebSocketError/Code/timedOut``, or with the codes of ``receive(_:)-(_->Result)``. No message is lost after a
+    ///   ``WebSocketError/Code/timedOut``, or with the codes of ``receive(_:)->Result?``. No message is lost after a
     ///   timeout or a cancellation: the next call receives it.
     public nonisolated(nonsending) func receive(
         upTo maximumSize: Int = .max, within timeout: Duration? = nil

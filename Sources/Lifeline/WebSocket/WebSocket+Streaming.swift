@@ -84,7 +84,7 @@ public struct IncomingMessages: AsyncSequence, Sendable {
 
         /// Returns the next message as soon as its first bytes have arrived, or `nil` after the last.
         ///
-        /// - Throws: ``WebSocketError`` with the codes of ``WebSocket/receive(_:)``.
+        /// - Throws: ``WebSocketError`` with the codes of ``WebSocket/receive(_:)->Result?``.
         public mutating func next() async throws(WebSocketError) -> IncomingMessage? {
             try await reader.nextMessage()
         }

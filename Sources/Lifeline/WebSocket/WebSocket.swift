@@ -16,7 +16,7 @@ public import NIOCore
 /// dead peer is detected while the application is busy.
 ///
 /// When the handler of a server's route, or the closure given to
-/// ``WebSocketClient/connect(to:configuration:handler:)``, returns or throws, the connection is closed.
+/// ``WebSocketClient/connect(to:configuration:handler:)-(String,_,_)``, returns or throws, the connection is closed.
 public struct WebSocket: Sendable {
     let handle: ConnectionHandle
     /// The request, the response and the agreement of the opening handshake.
@@ -94,12 +94,12 @@ public struct WebSocket: Sendable {
     }
 
     /// Sends a received message back, or on to another connection, without waiting; for use inside
-    /// ``receive(_:)-(_->Result)``.
+    /// ``receive(_:)->Result?``.
     ///
-    /// On the connection's event loop the next ``receive(_:)-(_->Result)`` waits if the peer reads too slowly, so a
-    /// loop of the two buffers as little as one of ``receive(_:)-(_->Result)`` and `send`. Elsewhere there is no
-    /// back-pressure, and a connection that has more than ``BufferLimits/maximumOutbound`` waiting is ended: use `send`
-    /// there.
+    /// On the connection's event loop the next ``receive(_:)->Result?`` waits if the peer reads too slowly, so a loop
+    /// of `receive` and `enqueue` buffers as little as one of `receive` and `send`. Elsewhere there is no
+    /// back-pressure, and a connection that has more than ``BufferLimits/maximumOutbound`` waiting is ended: use
+    /// `send` there.
     @discardableResult
     @inline(__always)
     public func enqueue(_ message: borrowing ReceivedMessage) -> EnqueueResult {
