@@ -10,8 +10,8 @@ import Glibc
 
 /// A value behind a lock; the package's only lock.
 ///
-/// ThreadSanitizer does not see `Synchronization.Mutex` on Linux, which waits on a futex of its own, and would report races
-/// that are none. Builds for it (`LIFELINE_SANITIZE=thread`) take this one, a `pthread_mutex`, which it sees.
+/// ThreadSanitizer does not recognise `Synchronization.Mutex` on Linux, which waits on a futex, and would report false
+/// races. Builds for it (`LIFELINE_SANITIZE=thread`) use this `pthread_mutex` instead.
 package struct Lock<Value>: ~Copyable, @unchecked Sendable {
     private final class Storage {
         let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
@@ -36,7 +36,7 @@ package struct Lock<Value>: ~Copyable, @unchecked Sendable {
         storage = Storage(value)
     }
 
-    /// Calls a function with the value while nobody else has it.
+    /// Calls a function with exclusive access to the value.
     package borrowing func withLock<Result: ~Copyable, Failure: Error>(
         _ body: (inout sending Value) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {
@@ -48,13 +48,13 @@ package struct Lock<Value>: ~Copyable, @unchecked Sendable {
 }
 
 #else
-// Re-exported, so that files that import this module can call the lock's methods.
+// Re-exported so that files that import this module can call the methods of the lock.
 @_exported public import Synchronization
 
 /// A value behind a lock; the package's only lock.
 ///
-/// Builds for ThreadSanitizer, which does not see `Synchronization.Mutex` on Linux, take a `pthread_mutex`
-/// (`LIFELINE_SANITIZE=thread`). An alias, because the compiler does not specialise a wrapper around `Mutex` in other modules, which
-/// made every observed message slower.
+/// Builds for ThreadSanitizer, which does not recognise `Synchronization.Mutex` on Linux, use a `pthread_mutex`
+/// (`LIFELINE_SANITIZE=thread`). It is an alias because the compiler does not specialise a wrapper around `Mutex` in
+/// other modules, which made every observed message slower.
 package typealias Lock = Mutex
 #endif

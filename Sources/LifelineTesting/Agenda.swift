@@ -1,35 +1,35 @@
 import LifelineLocks
 
-/// The work of a simulation that can be done at this moment.
+/// The work of a simulation that is ready to run at the current instant.
 ///
-/// `@unchecked Sendable`: `isElsewhere` is touched on the simulation's thread alone, the rest is behind a lock.
+/// `@unchecked Sendable`: `isElsewhere` is accessed on the simulation's thread only; a lock protects the rest.
 final class Agenda: @unchecked Sendable {
     typealias Work = @Sendable () -> Void
 
     private struct State {
         var ready: [Work] = []
-        /// Done when nothing is ready.
+        /// Work that runs when nothing else is ready.
         var whenIdle: [Work] = []
-        /// Whether somebody does the work, or has been asked to.
+        /// Whether a run is in progress or scheduled.
         var isScheduled = false
     }
 
     private let state = Lock(State())
-    /// Has the work done; `nil` if the simulation's owner does it.
+    /// Schedules a run; `nil` if the simulation's owner runs the work.
     private let schedule: (@Sendable (Agenda) -> Void)?
-    /// Whether what runs at the moment counts as a task on some other thread.
+    /// Whether the current work counts as running on another thread.
     private(set) var isElsewhere = false
 
     init(schedule: (@Sendable (Agenda) -> Void)? = nil) {
         self.schedule = schedule
     }
 
-    /// Adds work, from any thread.
+    /// Adds work; from any thread.
     func add(_ work: @escaping Work) {
         add { $0.ready.append(work) }
     }
 
-    /// Adds work that is done when nothing else is ready, from any thread.
+    /// Adds work that runs when nothing else is ready; from any thread.
     func addWhenIdle(_ work: @escaping Work) {
         add { $0.whenIdle.append(work) }
     }
@@ -44,9 +44,9 @@ final class Agenda: @unchecked Sendable {
         if mustSchedule { schedule?(self) }
     }
 
-    /// Does what is ready, and leaves what that makes ready.
+    /// Runs the work that is ready, but not the work that this adds.
     ///
-    /// - Returns: How many things were done.
+    /// - Returns: How many pieces of work were run.
     func runOnce() -> Int {
         let batch = state.withLock { state in
             defer { state.ready = [] }
@@ -56,14 +56,14 @@ final class Agenda: @unchecked Sendable {
         return batch.count
     }
 
-    /// Takes the next work for when nothing is ready.
+    /// Takes the next work for an idle moment; `nil` if there is none, or if other work is ready.
     func takeWhenIdle() -> Work? {
         state.withLock { $0.ready.isEmpty && !$0.whenIdle.isEmpty ? $0.whenIdle.removeFirst() : nil }
     }
 
-    /// Ends a run that ``schedule`` began, unless there is more to do.
+    /// Ends a run that ``schedule`` started, unless there is more work.
     ///
-    /// - Returns: Whether it has ended.
+    /// - Returns: Whether the run has ended.
     func endRun(_ ending: () -> Void) -> Bool {
         state.withLock { state in
             guard state.ready.isEmpty, state.whenIdle.isEmpty else { return false }
@@ -77,7 +77,7 @@ final class Agenda: @unchecked Sendable {
         state.withLock { $0.ready = [] }
     }
 
-    /// Runs something as if on another thread: the loop is not the caller's then.
+    /// Runs work as if on another thread, so that it does not count as being on the loop.
     func elsewhere(_ work: () -> Void) {
         isElsewhere = true
         work()

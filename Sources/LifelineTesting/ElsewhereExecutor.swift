@@ -1,4 +1,4 @@
-/// Runs tasks that are not at home on the loop, on the simulation's thread and in the same order each time.
+/// Runs tasks as if off the loop, but on the simulation's thread and in a reproducible order.
 package final class ElsewhereExecutor: TaskExecutor {
     private let agenda: Agenda
 

@@ -11,24 +11,24 @@ import Musl
 import Glibc
 #endif
 
-/// An engine without sockets and without time: servers and clients run on it through all of their own code, in virtual
-/// time, the same each time for the same seed.
+/// An engine without sockets. Servers and clients run all of their own code on it, in virtual time, and identically for
+/// the same seed.
 ///
-/// It is one machine's loopback: a client that connects to a port reaches whoever listens there, whatever the host's name.
-/// Give it to a configuration as `engine = .given(engine)`, run tasks with ``SimulatedNetwork/elsewhere`` or ``loop`` as
-/// their executor, and let things happen with ``SimulatedNetwork/run()`` and ``SimulatedNetwork/advance(by:)``, all on the
-/// thread that made the engine. Servers are started with `WebSocketServer.withServer`: `run()` hears of its end from another
-/// thread.
+/// It simulates the loopback interface of one machine: a client that connects to a port reaches the server that listens
+/// there, whatever the host name. Set it in a configuration with `engine = .given(engine)`, run tasks with
+/// ``SimulatedNetwork/elsewhere`` or ``loop`` as their executor, and run the simulation with ``SimulatedNetwork/run()``
+/// and ``SimulatedNetwork/advance(by:)``, all on the thread that made the engine. Start servers with
+/// `WebSocketServer.withServer`, because `run()` is notified of its end on another thread.
 ///
-/// `@unchecked Sendable`: it is used on the simulation's thread alone.
+/// `@unchecked Sendable`: it is used on the simulation's thread only.
 package final class SimulatedEngine: Engine, @unchecked Sendable {
-    /// What a connect comes to.
+    /// How an attempt to connect fails.
     package enum ConnectFault: CaseIterable, Sendable {
-        /// Nobody listens there.
+        /// The connection is refused, because nothing listens at the port.
         case refused
-        /// The network cannot be reached.
+        /// The network is unreachable.
         case unreachable
-        /// Nobody answers.
+        /// The host does not respond, so the attempt times out.
         case silence
     }
 
@@ -44,15 +44,15 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
     package let name = "simulated"
     package let network: SimulatedNetwork
     package let loop: Loop
-    /// How connections that are made from here on behave.
+    /// The behaviour of connections that are made from now on.
     package var link = SimulatedLink()
-    /// What connects from here on come to; `nil` for a connection.
+    /// How attempts to connect fail from now on; `nil` if they succeed.
     package var connectFault: ConnectFault?
-    /// How many of the accepts to come fail because the process has too many open files. Each is tried again.
+    /// How many of the next accepts fail because the process has too many open files. Each is retried.
     package var acceptFailures = 0
-    /// The ends of all connections at who listened.
+    /// The listening ends of all connections.
     package private(set) var serverTransports: [SimulatedTransport] = []
-    /// The ends of all connections at who connected.
+    /// The connecting ends of all connections.
     package private(set) var clientTransports: [SimulatedTransport] = []
 
     private var listeners: [ServerAddress: Listener] = [:]
@@ -61,7 +61,7 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
     private var lastClientPort = 0
     private let randomSeed: Atomic<UInt64>
 
-    /// How long it takes until a failed accept is tried again.
+    /// The time after which a failed accept is retried.
     package static let acceptPause = Duration.milliseconds(100)
 
     package init(seed: UInt64 = 1, runsByItself: Bool = false) {
@@ -80,7 +80,7 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
         RandomPool(SplitMix64(seed: randomSeed.wrappingAdd(1, ordering: .relaxed).newValue))
     }
 
-    /// There are no threads to end, and others may use the engine.
+    /// Does nothing: there are no threads to end, and others may use the engine.
     package func shutDown() async {}
 
     private struct Socket: ListeningSocket {
@@ -112,7 +112,7 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
         return found
     }
 
-    /// What a listener is found by: there is one machine, whatever it is called.
+    /// Returns the key of a listener. It ignores the host name, because there is only one machine.
     private static func key(_ address: ServerAddress) -> ServerAddress {
         address.port.map { .hostname("", port: $0) } ?? address
     }
@@ -146,9 +146,9 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
         }
     }
 
-    // MARK: Peers that speak bytes
+    // MARK: Raw peers
 
-    /// Listens, and gives each connection's end to a function, which gives it to a ``StreamUser``.
+    /// Listens, and passes the server's end of each connection to a function, which attaches a ``StreamUser``.
     ///
     /// - Returns: The port.
     package func listen(_ accept: @escaping (SimulatedTransport) -> Void) -> Int {
@@ -157,9 +157,10 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
         return lastPort
     }
 
-    /// Connects to who listens at a port.
+    /// Connects to a port.
     ///
-    /// - Returns: The end of whoever connects, which it gives to a ``StreamUser``.
+    /// - Returns: The client's end, to which the caller attaches a ``StreamUser``; `nil` if nothing listens at the
+    ///   port.
     package func connect(to port: Int) -> SimulatedTransport? {
         listeners[.hostname("", port: port)].map { join(BufferLimits().outbound, to: $0) }
     }
@@ -173,7 +174,7 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
         let server = SimulatedTransport(network, link, serverMarks)
         SimulatedTransport.join(client, server)
         if network.runsByItself {
-            // Nobody looks back at those that have ended.
+            // No test inspects connections that have ended.
             clientTransports.removeAll { !$0.isOpen }
             serverTransports.removeAll { !$0.isOpen }
             connections.removeAll { $0.connection == nil }
@@ -193,7 +194,7 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
     private func accept(_ transport: SimulatedTransport, _ acceptor: any ConnectionAcceptor, _ name: String) {
         guard acceptFailures == 0 else {
             acceptFailures -= 1
-            acceptor.acceptFailed("the process has as many open files as it may (ulimit -n)")
+            acceptor.acceptFailed("the process has reached its limit of open files (ulimit -n)")
             return network.execute(after: SimulatedEngine.acceptPause) { self.accept(transport, acceptor, name) }
         }
         begin(acceptor.makeConnection(on: loop, over: transport, remoteAddress: name), transport)
@@ -213,7 +214,7 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
         clientTransports.count(where: \.isOpen) + serverTransports.count(where: \.isOpen)
     }
 
-    /// Ends what sleeps, and lets go of everything that refers to the engine.
+    /// Wakes sleeping tasks, and releases everything that refers to the engine.
     package func tearDown() {
         network.tearDown()
         listeners = [:]

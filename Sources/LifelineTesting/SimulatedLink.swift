@@ -1,35 +1,35 @@
-/// How one side of a simulated TCP connection behaves.
+/// The behaviour of one end of a simulated TCP connection.
 package struct SimulatedLink: Sendable {
     /// How many bytes a read or a write moves.
     package enum Size: Sendable {
-        /// All that are there.
+        /// All available bytes.
         case all
-        /// At most this many.
+        /// At most this many bytes.
         case atMost(Int)
-        /// A random number, at most this many.
+        /// A random number of bytes, from 1 to this many.
         case random(Int)
     }
 
-    /// How long everything is on its way.
+    /// How long data takes to arrive, in one direction.
     package var latency: Duration
-    /// What the network and the receiving socket hold of what one side has written.
+    /// How many written bytes the network and the receiving socket hold.
     package var socketBuffer: Int
-    /// How many bytes a read brings.
+    /// How many bytes a read returns.
     package var readSize: Size
-    /// How many bytes a write takes before the socket takes more in its own time.
+    /// How many bytes a write accepts before the socket accepts more later.
     package var writeSize: Size
-    /// Whether what has not been read is lost where the peer resets the connection; otherwise it is read before, as
-    /// Linux has it.
+    /// Whether unread bytes are lost when the peer resets the connection. Otherwise they can still be read, as on
+    /// Linux.
     package var resetDropsInput: Bool
-    /// Whether a write that fails is reported at once and ends the transport; otherwise it reads on, and what the peer had
-    /// to say tells how it ended.
+    /// Whether a failed write is reported at once and ends the transport. Otherwise the transport continues to read, so
+    /// that the peer's last bytes show why the connection ended.
     package var failedWriteEnds: Bool
-    /// Whether the transport reports its end some time after the call that ended it, as an engine does that waits for its
-    /// kernel, or from inside that call.
+    /// Whether the transport reports its end some time after the call that ended it, like an engine that waits for the
+    /// kernel; otherwise it reports its end during that call.
     package var endsLate: Bool
-    /// Whether the transport reads from inside of a flush, as SwiftNIO does in some.
+    /// Whether the transport reads during a flush, as SwiftNIO sometimes does.
     package var readsInsideFlush: Bool
-    /// Whether large messages are received where they are put together.
+    /// Whether large messages are read directly into the buffer in which they are assembled.
     package var receivesDirectly: Bool
 
     package init(

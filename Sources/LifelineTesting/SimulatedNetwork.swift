@@ -10,45 +10,49 @@ import Musl
 import Glibc
 #endif
 
-/// A network in virtual time, and the driver of the one loop upon it.
+/// A network in virtual time, which is also the driver of its one loop.
 ///
-/// Everything happens on one thread, in an order that the seed decides: work that is ready first, then what is due next. Time
-/// passes only when ``advance(by:)`` says so, and nobody sleeps. The thread is the one that made the network, which calls
-/// ``run()``; or, if the network runs by itself, whichever thread does its work at the moment, one at a time.
+/// Everything happens on one thread, in an order that the seed determines: first the work that is ready, then the next
+/// that is due. Time passes only when ``advance(by:)`` is called; no thread sleeps. The thread is the one that made the
+/// network and calls ``run()``, or, if the network runs by itself, any thread, one at a time.
 ///
-/// `@unchecked Sendable`: all state but the agenda's is touched on that one thread alone.
+/// `@unchecked Sendable`: all state but the agenda's is accessed on that one thread only.
 package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
     package typealias Work = @Sendable () -> Void
 
     private struct Timed {
         var instant: MonotonicInstant
         var work: Work
-        /// Who is woken by it.
+        /// The sleeper that the work wakes, if there is one.
         var sleeper: Sleeper?
     }
 
     package private(set) var instant = MonotonicInstant(nanoseconds: 86_399_123_456_789)
-    /// For sizes and times that are left to chance.
+    /// The generator for random sizes and times.
     package var random: SplitMix64
     /// Runs tasks as if on other threads.
     package let elsewhere: ElsewhereExecutor
-    /// Is called where work goes round in circles and time would never pass; traps where nobody is to be told.
-    package var whenRestless: () -> Void = { preconditionFailure("the simulated network does not come to rest") }
+    /// A function that is called when work keeps adding work, so that time never passes. Default: traps.
+    package var onLivelock: () -> Void = { preconditionFailure("the simulated network does not become idle") }
 
-    /// The thread that does the work; 0 between two runs of a network that runs by itself.
+    /// The thread that runs the work; 0 between two runs of a network that runs by itself.
     private let thread: Atomic<UInt>
-    /// Whether work is done as soon as there is some, on any thread, rather than when ``run()`` is called.
+    /// Whether work runs automatically as soon as it is added, on any thread, rather than when ``run()`` is called.
     package let runsByItself: Bool
     private let agenda: Agenda
-    /// Work for later, in the order of its time.
+    /// Work for later, in the order in which it is due.
     private var later: [Timed] = []
     private var wakeUp: (instant: MonotonicInstant, loop: Loop)?
 
-    /// The most steps between two instants, after which something is going round in circles.
+    /// The maximum number of steps at one instant; more count as a livelock.
     private static let maximumSteps = 3_000_000
 
-    /// - Parameter runsByItself: Whether work is done as soon as there is some, on any thread, rather than when ``run()`` is
-    ///   called on this one.
+    /// Creates a network.
+    ///
+    /// - Parameters:
+    ///   - seed: The seed of ``random``.
+    ///   - runsByItself: Whether work runs automatically as soon as it is added, on any thread, rather than when
+    ///     ``run()`` is called on this thread.
     package init(seed: UInt64 = 1, runsByItself: Bool = false) {
         random = SplitMix64(seed: seed)
         self.runsByItself = runsByItself
@@ -59,7 +63,7 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
         runner.network = self
     }
 
-    /// Leads from the agenda back to its network. `@unchecked Sendable`: it is set once, before there is work.
+    /// Refers from the agenda back to its network. `@unchecked Sendable`: it is set once, before there is work.
     private final class Runner: @unchecked Sendable {
         unowned(unsafe) var network: SimulatedNetwork!
     }
@@ -72,7 +76,7 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
         #endif
     }
 
-    /// Does everything that there is to do, on this thread.
+    /// Runs all work, on the current thread.
     private func drain() {
         repeat {
             thread.store(SimulatedNetwork.currentThread, ordering: .relaxed)
@@ -86,7 +90,7 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
         return true
     }
 
-    /// Runs a function where the network's work is done.
+    /// Runs a function as part of the network's work.
     package func perform<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
         guard runsByItself, !isOnLoop else { return try body() }
         return try await withUnsafeThrowingContinuation { continuation in
@@ -94,7 +98,7 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
         }
     }
 
-    /// Lets time pass once everything has been done that can be done before.
+    /// Advances time once all work at the current instant is done.
     package func advanceWhenIdle(by duration: Duration) async {
         await withUnsafeContinuation { continuation in
             agenda.addWhenIdle {
@@ -137,7 +141,7 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
 
     // MARK: Work
 
-    /// Has something run after a time.
+    /// Runs work after a delay.
     package func execute(after delay: Duration, _ work: @escaping Work) {
         guard delay > .zero else { return execute(work) }
         schedule(after: delay, nil, work)
@@ -151,22 +155,22 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
 
     // MARK: Time
 
-    /// Does everything that can be done before time passes.
+    /// Runs all work that is ready at the current instant.
     package func run() {
         var steps = 0
         while case let done = runOnce(), done > 0 {
             steps += done
-            guard steps < SimulatedNetwork.maximumSteps else { return whenRestless() }
+            guard steps < SimulatedNetwork.maximumSteps else { return onLivelock() }
         }
     }
 
-    /// Does what is ready, and leaves what that makes ready.
+    /// Runs the work that is ready, but not the work that this adds.
     ///
-    /// - Returns: How many things were done.
+    /// - Returns: How many pieces of work were run.
     @discardableResult
     package func runOnce() -> Int { agenda.runOnce() }
 
-    /// Lets time pass; everything on the way happens exactly when it is due.
+    /// Advances time. All work that becomes due on the way runs exactly when it is due.
     package func advance(by duration: Duration) {
         let end = instant.advanced(by: duration)
         run()
@@ -178,9 +182,9 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
         instant = end
     }
 
-    /// Lets time pass up to the next thing that is due, if that is no further away.
+    /// Advances time to the next work that is due, if it is due within `duration`.
     ///
-    /// - Returns: Whether there was one.
+    /// - Returns: Whether there was such work.
     @discardableResult
     package func advanceToNext(within duration: Duration) -> Bool {
         run()
@@ -191,13 +195,13 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
         return true
     }
 
-    /// When the next thing is due.
+    /// The instant at which the next work is due; `nil` if there is none.
     package var nextInstant: MonotonicInstant? {
         guard let wakeUp else { return later.first?.instant }
         return later.first.map { min($0.instant, wakeUp.instant) } ?? wakeUp.instant
     }
 
-    /// Does one thing that is due.
+    /// Runs one piece of work that is due.
     private func step() {
         if let first = later.first, first.instant <= instant {
             later.removeFirst()
@@ -208,7 +212,7 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
         }
     }
 
-    /// Wakes who sleeps, and lets go of everything that refers back to here.
+    /// Wakes sleeping tasks, and releases everything that refers to the network.
     package func tearDown() {
         for timed in later { timed.sleeper?.wake() }
         run()

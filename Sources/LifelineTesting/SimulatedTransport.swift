@@ -4,19 +4,19 @@ package import NIOCore
 
 /// One end of a simulated TCP connection.
 ///
-/// It behaves as a socket does: what the peer does not read fills its socket's buffer, then the network, then this side,
-/// until this side is no longer writable. Whatever can befall a socket can be brought about: ``reset()``,
-/// ``cut()``, ``failWrites()``, a peer that does not read (``setReading(_:)``), and what ``SimulatedLink`` says.
+/// It behaves like a socket: bytes that the peer does not read fill the peer's socket buffer, then the network, then
+/// this end's buffer, until this end is no longer writable. Tests can cause faults with ``reset()``, ``cut()``,
+/// ``failWrites()``, a peer that does not read (``setReading(_:)``), and the settings of ``SimulatedLink``.
 ///
-/// `@unchecked Sendable`: it is used on the simulation's thread alone.
+/// `@unchecked Sendable`: it is used on the simulation's thread only.
 package final class SimulatedTransport: Transport, @unchecked Sendable {
     private let network: SimulatedNetwork
     private let link: SimulatedLink
     private let marks: BufferLimits.Marks
-    /// Who reads and writes here; `nil` once TCP has ended.
+    /// The user that reads and writes here; `nil` before ``begin(_:)`` and once TCP has ended.
     package private(set) var user: (any StreamUser)?
     private weak var peer: SimulatedTransport?
-    /// Whether somebody has taken the socket; until then what arrives waits in it.
+    /// Whether a user has been attached. Until then arriving bytes wait in the socket.
     private var hasBegun = false
 
     // Output
@@ -29,19 +29,19 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
     private var closesAfterOutput = false
     private var outputHasEnded = false
     private var pushIsDue = false
-    /// Whether writes fail from now on, and whether one has.
+    /// Whether writes fail from now on.
     private var writesFail = false
-    /// Whether nothing can be written any more. The connection is told at once where nothing is read, and otherwise within
-    /// ``brokenOutputTimeout``.
+    /// Whether a write has failed, so that nothing more can be written. The connection learns of it at once if it does
+    /// not read, and otherwise within ``brokenOutputTimeout``.
     package private(set) var outputIsBroken = false
-    /// How long reading goes on once nothing can be written any more.
+    /// How long reading continues after a write has failed.
     package static let brokenOutputTimeout = Duration.seconds(1)
-    /// How often bytes have been pushed out: each would have been a system call.
+    /// How many times bytes have been flushed. Each flush would be a system call.
     package private(set) var flushes = 0
 
     // Input
     private var arrived = ByteBuffer()
-    /// The bytes on their way here, and those that arrived and have not been read.
+    /// The number of bytes that are on their way here, or have arrived and have not been read.
     private var unread = 0
     private var endHasArrived = false
     private var endIsReported = false
@@ -50,12 +50,12 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
     private var readIsDue = false
     private var isInsideRead = false
 
-    /// Whether everything this side sends is lost.
+    /// Whether everything that this end sends is lost.
     private var isCut = false
-    /// Whether the time runs after which TCP gives up what is not acknowledged.
+    /// Whether TCP's retransmission timeout is running.
     private var isRetransmitting = false
 
-    /// How long Linux sends the same bytes again and again before it takes a connection for lost (`tcp_retries2`).
+    /// How long Linux retransmits bytes before it considers a connection lost (`tcp_retries2`).
     package static let retransmissionTimeout = Duration.seconds(924)
 
     init(_ network: SimulatedNetwork, _ link: SimulatedLink, _ marks: BufferLimits.Marks) {
@@ -64,20 +64,20 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
         self.marks = marks
     }
 
-    /// Lays a cable between two ends.
+    /// Connects two ends to each other.
     static func join(_ one: SimulatedTransport, _ other: SimulatedTransport) {
         one.peer = other
         other.peer = one
     }
 
-    /// Gives the end to who reads and writes here.
+    /// Attaches the user that reads and writes here.
     package func begin(_ user: any StreamUser) {
         self.user = user
         hasBegun = true
         readSoon()
     }
 
-    /// Whether the socket is open, or has not been taken yet.
+    /// Whether the socket is open, or no user has been attached yet.
     package var isOpen: Bool { user != nil || !hasBegun }
 
     // MARK: Output
@@ -105,7 +105,7 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
         if link.readsInsideFlush, !isInsideRead { readNow() }
     }
 
-    /// Moves what has been flushed into the network, as far as there is room.
+    /// Moves flushed bytes into the network, as far as there is room.
     private func push() {
         if writesFail, flushed > 0 { return breakOutput() }
         while flushed > 0, !pushIsDue, let peer, peer.unread < link.socketBuffer {
@@ -126,7 +126,7 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
         if pending.readableBytes == 0, closesAfterOutput { end() }
     }
 
-    /// The socket has taken a part, and takes more in its own time.
+    /// Continues to push later, because the socket has accepted only a part.
     private func pushSoon() {
         pushIsDue = true
         network.execute { [weak self] in
@@ -135,7 +135,7 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
         }
     }
 
-    /// The bytes that have been written here and that the network has not taken.
+    /// The number of bytes that have been written here and that the network has not accepted.
     package var pendingBytes: Int { pending.readableBytes }
 
     private func send(_ what: @escaping @Sendable (SimulatedTransport) -> Void) {
@@ -143,7 +143,7 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
             guard !isRetransmitting else { return }
             isRetransmitting = true
             return network.execute(after: SimulatedTransport.retransmissionTimeout) { [weak self] in
-                self?.fail("the network timed out")
+                self?.fail("the connection timed out")
             }
         }
         network.execute(after: link.latency) { [weak peer] in if let peer { what(peer) } }
@@ -156,7 +156,7 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
         if endIsReported { end() }
     }
 
-    /// A write has failed.
+    /// Handles a failed write.
     private func breakOutput() {
         guard !outputIsBroken else { return }
         outputIsBroken = true
@@ -169,19 +169,20 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
         network.execute(after: SimulatedTransport.brokenOutputTimeout) { [weak self] in self?.failNow() }
     }
 
-    /// Tells the connection that nothing can be written any more; not from inside its own call.
+    /// Reports later that nothing more can be written, so that the report does not happen during a call of the
+    /// connection.
     private func failSoon() {
         network.execute { [weak self] in self?.failNow() }
     }
 
     private func failNow() {
-        fail("the peer no longer takes bytes")
+        fail("the peer no longer accepts bytes")
     }
 
     // MARK: Input
 
     private func arrive(_ bytes: ByteBuffer) {
-        // A socket that is closed answers with a reset.
+        // A closed socket responds with a reset.
         guard isOpen else { return send { $0.arriveReset() } }
         arrived.writeImmutableBuffer(bytes)
         readSoon()
@@ -207,7 +208,7 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
         end()
     }
 
-    /// Whether a read would bring something. A reset is reported whether or not anybody wants to read.
+    /// Whether a read would return bytes, an end or a reset. A reset is reported even if reading is paused.
     private var isReadable: Bool {
         user != nil
             && (resetHasArrived || isReading && (arrived.readableBytes > 0 || endHasArrived && !endIsReported))
@@ -232,7 +233,7 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
         } else {
             endIsReported = true
             user.inputEnded()
-            // A socket whose both directions have ended is closed.
+            // Both directions have ended, so the socket is closed.
             if outputHasEnded { end() }
         }
         isInsideRead = false
@@ -248,7 +249,7 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
             take(part, to: window)
             return connection.received(UnsafeMutableRawBufferPointer(rebasing: window[..<part]))
         }
-        // A block of just this size, spoiled after use: nobody may read past it, or later.
+        // A block of exactly this size, overwritten after use, exposes reads past its end or after the call.
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
         take(count, to: memory)
         user.received(memory)
@@ -301,7 +302,7 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
         end()
     }
 
-    /// Closes the socket. Bytes that were not read make that a reset.
+    /// Closes the socket. If there are unread bytes, the peer gets a reset.
     private func end() {
         guard let user else { return }
         isWritable = false
@@ -326,18 +327,18 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
 
     // MARK: Faults
 
-    /// From here on everything this side sends is lost, as behind a cable that was cut.
+    /// Loses everything that this end sends from now on, as if the cable were cut.
     package func cut() {
         isCut = true
     }
 
-    /// Ends TCP with a reset: the process has died, or a middlebox has lost patience.
+    /// Ends TCP with a reset, as when the process dies or a middlebox drops the connection.
     package func reset() {
         arrived.writeInteger(0 as UInt8)
         end()
     }
 
-    /// From here on every write fails, as behind a peer that takes nothing any more.
+    /// Makes every write fail from now on, as when the peer no longer accepts bytes.
     package func failWrites() {
         writesFail = true
         if flushed > 0 { network.execute { [weak self] in self?.push() } }

@@ -10,9 +10,9 @@ final class Sleeper: Sendable {
 
     private let state = Lock(State.new)
 
-    /// Notes that the task sleeps; resumes it where it has been woken already.
+    /// Suspends the task, or resumes it at once if it has been woken already.
     ///
-    /// - Returns: Whether it sleeps.
+    /// - Returns: Whether the task sleeps.
     func sleep(_ continuation: UnsafeContinuation<Void, Never>) -> Bool {
         let sleeps = state.withLock { state in
             guard case .new = state else { return false }
@@ -23,6 +23,7 @@ final class Sleeper: Sendable {
         return sleeps
     }
 
+    /// Wakes the task, now or when it goes to sleep.
     func wake() {
         let continuation = state.withLock { state in
             defer { state = .awake }

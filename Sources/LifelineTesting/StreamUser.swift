@@ -1,6 +1,7 @@
 package import Lifeline
 
-/// Who reads from and writes to one end of a simulated TCP connection: a connection, or a peer without manners.
+/// The user of one end of a simulated TCP connection, which reads and writes: a connection, or a peer that may
+/// misbehave.
 package protocol StreamUser: AnyObject {
     func received(_ bytes: UnsafeMutableRawBufferPointer)
     func inputEnded()

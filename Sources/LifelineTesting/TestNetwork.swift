@@ -1,9 +1,9 @@
 public import Lifeline
 import LifelineCore
 
-/// A network in memory, with a clock that moves only when a test says so.
+/// A network in memory, whose clock moves only when a test advances it.
 ///
-/// Servers and clients whose configuration has its ``engine`` run through all of their own code, without sockets and without
+/// Servers and clients whose configuration has its ``engine`` run all of their own code, without sockets and without
 /// waiting:
 ///
 /// ```swift
@@ -21,19 +21,19 @@ import LifelineCore
 /// }
 /// ```
 ///
-/// It is one machine's loopback: a client that connects to a port reaches the server that listens there, whatever the host's
-/// name. It has no TLS. All networks of a process are apart.
+/// It simulates the loopback interface of one machine: a client that connects to a port reaches the server that listens
+/// there, whatever the host name. It has no TLS. Different networks are not connected.
 ///
-/// Heartbeats, timeouts and ``Lifeline/WebSocket/receive(upTo:within:)`` take the network's time. `Task.sleep` does not; code
-/// under test that waits by itself should take a clock from its caller, which may use ``sleep(for:)``.
+/// Heartbeats, timeouts and ``Lifeline/WebSocket/receive(upTo:within:)`` use the network's clock. `Task.sleep` does
+/// not: code under test that sleeps should take a sleep function from its caller, which can be ``sleep(for:)``.
 public final class TestNetwork: Sendable {
     let simulation: SimulatedEngine
 
-    /// Makes a network on which nobody listens.
+    /// Creates a network on which no server listens.
     ///
     /// - Parameters:
-    ///   - seed: Decides masking keys, Ping payloads and whatever else is left to chance. Default: 1.
-    ///   - latency: How long each piece of data is on its way. Default: no time at all.
+    ///   - seed: The seed of all random values, such as masking keys and Ping payloads. Default: 1.
+    ///   - latency: How long data takes to arrive, in one direction. Default: zero.
     public init(seed: UInt64 = 1, latency: Duration = .zero) {
         simulation = SimulatedEngine(seed: seed, runsByItself: true)
         simulation.link = SimulatedLink(latency: latency)
@@ -42,10 +42,10 @@ public final class TestNetwork: Sendable {
     /// The engine for `WebSocketServerConfiguration.engine` and `WebSocketClientConfiguration.engine`.
     public var engine: WebSocketEngine { .given(simulation) }
 
-    /// Runs a function, with all its child tasks, in step with the network.
+    /// Runs a function and all its child tasks in step with the network.
     ///
-    /// ``advance(by:)`` then lets time pass only when every task of the function waits, so a test gives the same result in each
-    /// run.
+    /// ``advance(by:)`` then waits until every task of the function waits before it advances time, so a test gives the
+    /// same result in each run.
     ///
     /// - Returns: What `body` returned.
     /// - Throws: What `body` threw.
@@ -55,22 +55,22 @@ public final class TestNetwork: Sendable {
         try await withTaskExecutorPreference(simulation.network.elsewhere, operation: body)
     }
 
-    /// Lets time pass, once the network has nothing left to do at the present instant.
+    /// Advances the clock once the network has nothing left to do at the current instant.
     ///
-    /// Everything that is due on the way happens exactly when it is due. Tasks that were not started by ``run(_:)`` run beside the
-    /// network, and may not have come to what they were about to do.
+    /// Everything that becomes due on the way happens exactly when it is due. Tasks that were not started in
+    /// ``run(_:)`` run concurrently with the network, so time may pass before they reach their next step.
     public func advance(by duration: Duration) async {
         await simulation.network.advanceWhenIdle(by: duration)
     }
 
-    /// Suspends the task for some of the network's time.
+    /// Suspends the task until the network's clock has advanced by a duration.
     ///
     /// - Throws: `CancellationError` if the task is cancelled.
     public func sleep(for duration: Duration) async throws {
         try await simulation.network.sleep(for: duration)
     }
 
-    /// Ends TCP of all connections with a reset, as when a middlebox restarts.
+    /// Resets TCP of all connections, as when a middlebox restarts.
     public func resetConnections() async {
         let simulation = simulation
         _ = try? await simulation.network.perform {

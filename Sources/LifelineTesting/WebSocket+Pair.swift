@@ -4,7 +4,7 @@ import LifelineLocks
 import Logging
 
 extension WebSocket {
-    /// Makes two sockets that are connected to each other in memory, for the test of a function that takes one.
+    /// Returns two WebSockets that are connected to each other in memory, for testing a function that takes one.
     ///
     /// ```swift
     /// let (client, server) = try await WebSocket.pair()
@@ -13,15 +13,16 @@ extension WebSocket {
     /// #expect(try await client.receive() == .text("Hello, Ada"))
     /// ```
     ///
-    /// The opening handshake has been run between them. Both stay open until one of them is closed, or `network` resets them.
+    /// They have completed the opening handshake. Both stay open until one of them is closed or `network` resets them.
     ///
     /// - Parameters:
-    ///   - network: The network between them, which has the clock. Default: one of their own.
-    ///   - target: The path, and the query, that the client asks for. Default: `/`.
+    ///   - network: The network between them, which has the clock. Default: a new one.
+    ///   - target: The path and query that the client requests. Default: `/`.
     ///   - configuration: The client's configuration, whose engine has no effect.
-    ///   - serverConfiguration: The server's configuration, whose engine has no effect. Default: one that logs nothing.
+    ///   - serverConfiguration: The server's configuration, whose engine has no effect. Default: one that does not log.
     ///   - subprotocols: The server's subprotocols. Default: those that the client offers.
-    /// - Throws: ``Lifeline/WebSocketError`` if the handshake fails, as it does where the target is malformed.
+    /// - Throws: ``Lifeline/WebSocketError`` if the opening handshake fails, for example because the target is
+    ///   malformed.
     public static func pair(
         on network: TestNetwork = TestNetwork(), target: String = "/",
         configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
@@ -68,7 +69,7 @@ extension WebSocketServerConfiguration {
     }
 }
 
-/// Waits for both sockets of a pair.
+/// Waits for both WebSockets of a pair.
 private final class Accepted: Sendable {
     private struct State {
         var client: WebSocket?

@@ -1,28 +1,29 @@
 import LifelineCore
 
-/// Event loops of a client's own, for a program that minds where its connections run: a load generator.
+/// Event loops for client connections, for a program that chooses the loop of each connection, such as a load
+/// generator.
 ///
-/// They run until the process ends.
+/// The loops run until the process ends.
 package struct ClientLoops: Sendable {
     private let engine: any Engine
     private let loops: [Loop]
 
     /// - Parameters:
-    ///   - choice: What moves the bytes.
+    ///   - choice: The engine that runs the loops.
     ///   - count: The number of loops, each with a thread of its own.
-    ///   - usesTLS: Whether the connections are to be those of `wss`.
+    ///   - usesTLS: Whether the connections use `wss`.
     package init(_ choice: WebSocketEngine, count: Int, usesTLS: Bool) throws(WebSocketError) {
         engine = try EngineFactory.engine(choice, loopCount: count, usesTLS: usesTLS)
         loops = engine.loops
     }
 
-    /// What the engine is called.
+    /// The name of the engine.
     package var engineName: String { engine.name }
 
-    /// The loops as executors, in their order.
+    /// The loops as executors, in index order.
     package var executors: [any TaskExecutor] { loops }
 
-    /// Runs a function on a loop. What it sends leaves when it returns.
+    /// Runs a function on a loop, and flushes what it sends when it returns.
     package func execute(on index: Int, _ work: @escaping @Sendable () -> Void) {
         let loop = loops[index]
         loop.driver.execute {
@@ -32,7 +33,7 @@ package struct ClientLoops: Sendable {
         }
     }
 
-    /// Opens a connection on a loop, with a handler that sees it to its end.
+    /// Opens a connection on a loop, with an on-loop handler that receives its messages until it ends.
     package func open(
         _ url: WebSocketURL, _ configuration: WebSocketClientConfiguration, on index: Int,
         makeHandler: @escaping @Sendable (WebSocketHandshake) -> any OnLoopHandler

@@ -3,7 +3,7 @@ import LifelineCore
 import LifelineLocks
 import Logging
 
-/// A client's attempt to connect, from the name's lookup to the server's answer.
+/// A client's attempt to connect, from the name lookup to the server's response.
 final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
     private typealias Outcome = Result<WebSocket, WebSocketError>
 
@@ -14,12 +14,12 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
         var isCancelled = false
     }
 
-    /// Makes the handler on the loop that is to receive messages from the first on.
+    /// Makes the on-loop handler that receives all messages, starting with the first.
     typealias MakeHandler = @Sendable (WebSocketHandshake) -> any OnLoopHandler
 
-    /// The connection's number.
+    /// The connection's number, unique within the process.
     let id = ConnectionID.next()
-    /// What the connection is made with.
+    /// The buffer limits and the observer of the connection.
     let settings: ConnectionSettings
     /// The host and port of the URL, which the request's Host field need not be.
     private let target: String
@@ -30,7 +30,7 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
     private let clock: any LoopDriver
     private let state = Lock(State())
 
-    /// What is asked of the server.
+    /// The request that the client sends.
     private var request: HTTPRequest { handshake.request }
 
     init(
@@ -46,22 +46,22 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
         logger = configuration.logger
     }
 
-    /// Whether somebody looks on.
+    /// Whether an observer is set.
     var isObserved: Bool { settings.observer != nil }
 
-    /// Tells the observer of something before there is a connection.
+    /// Reports an event to the observer before there is a connection.
     func observe(_ kind: LifecycleEvent.Kind) {
         settings.observer?.observe(
             LifecycleEvent(connectionID: id, role: .client, instant: clock.now(), kind: kind))
     }
 
-    /// Connects and waits for the server's answer. Cancelling the task gives the attempt up.
+    /// Connects and waits for the server's response. Cancelling the task cancels the attempt.
     ///
-    /// - Parameter connect: Has an engine begin to connect. It reports with ``connectFailed(_:)`` where no connection
-    ///   comes about; one that does reports for itself.
+    /// - Parameter connect: Asks an engine to connect. The engine calls ``connectFailed(_:)`` if it cannot connect;
+    ///   otherwise the connection reports to its owner, this object.
     func run(_ connect: (ConnectionAttempt) -> Void) async throws(WebSocketError) -> WebSocket {
         let outcome = await withTaskCancellationHandler {
-            // Not awaited: neither a slow lookup nor a silent host is to hold up a task that has been cancelled.
+            // Not awaited, so that a cancelled task does not wait for a slow lookup or an unresponsive host.
             connect(self)
             return await withUnsafeContinuation { continuation in
                 let outcome = state.withLock { state in
@@ -91,7 +91,7 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
     }
 
     func connectFailed(_ error: any Error) {
-        let message = "no connection to \(target): \(NetworkErrorText.describe(error))"
+        let message = "cannot connect to \(target): \(NetworkErrorText.describe(error))"
         observe(.connectFailed(message))
         let failure = WebSocketError(.connectFailed, message, underlyingError: error)
         log(failure)
@@ -107,9 +107,9 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
         handle?.abort("the task was cancelled")
     }
 
-    /// Decides how the attempt ends.
+    /// Sets the result of the attempt, unless it is set already.
     ///
-    /// - Returns: Whether that had not been decided before.
+    /// - Returns: Whether this call set it.
     @discardableResult
     private func finish(_ outcome: Outcome) -> Bool {
         let (isFirst, continuation) = state.withLock { state in
@@ -130,7 +130,7 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
             return state.isCancelled
         }
         if isCancelled { return connection.abort("the task was cancelled") }
-        // It is the connection's first output, and leaves with this turn.
+        // The request is the connection's first output, and is flushed at the end of this turn.
         connection.observe(.requestSent(request))
     }
 
@@ -172,7 +172,7 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
 
     private func log(_ error: WebSocketError) {
         logger.notice(
-            "no connection",
+            "connection failed",
             metadata: [
                 "connection": "\(id)", "server": "\(request.authority ?? "")",
                 "error": "\(SecretText.redacted(error.message))",
@@ -183,7 +183,7 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
         state.withLock { $0.handle = nil }
     }
 
-    /// Why no connection came about.
+    /// Describes why a connection ended before it was opened.
     private func error(of connection: Connection) -> WebSocketError {
         if let failure = connection.endpoint.pointee.handshakeFailure {
             return WebSocketError(
@@ -191,7 +191,7 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
                 handshakeFailure: failure)
         }
         if let error = connection.transportError, TLSErrorText.isTLS(error) {
-            let message = "no TLS with \(request.authority ?? ""): \(NetworkErrorText.describe(error))"
+            let message = "TLS with \(request.authority ?? "") failed: \(NetworkErrorText.describe(error))"
             return WebSocketError(.tlsFailed, message, underlyingError: error)
         }
         return WebSocketError(

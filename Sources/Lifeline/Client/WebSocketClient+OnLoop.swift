@@ -1,24 +1,26 @@
 public import LifelineCore
 
 extension WebSocketClient {
-    /// Opens a connection whose messages are handled on its event loop, and returns when it has ended.
+    /// Opens a connection, handles its messages on its event loop, and returns when the connection has ended.
     ///
     /// ```swift
     /// let outcome = try await WebSocketClient.connectOnLoop(to: "ws://127.0.0.1:8080/push") { _ in Ticker() }
     /// ```
     ///
-    /// It is what ``WebSocketServer/routeOnLoop(_:subprotocols:makeHandler:)`` is for servers: for programs that have many
-    /// connections, or count microseconds. The handler sees the connection from its opening to its end, and closes it with
-    /// ``OnLoopWebSocket/close(code:reason:)``. When the task is cancelled, the connection is closed with 1001.
+    /// It is the client's counterpart of ``WebSocketServer/routeOnLoop(_:subprotocols:makeHandler:)``, for programs
+    /// that have many connections or need very low latency. The handler receives every event of the connection, and
+    /// closes it with ``OnLoopWebSocket/close(code:reason:)``. If the task is cancelled, the connection is closed with
+    /// 1001.
     ///
     /// - Parameters:
     ///   - url: A URL with the scheme `ws` or `wss`.
-    ///   - configuration: What to ask for, and the limits to keep. ``WebSocketClientConfiguration/handlesOnLoop`` has no
-    ///     meaning here.
-    ///   - makeHandler: Makes the handler, once the server has agreed; called on the connection's event loop.
+    ///   - configuration: The offers and limits of the client. ``WebSocketClientConfiguration/handlesOnLoop`` has no
+    ///     effect.
+    ///   - makeHandler: Makes the handler once the opening handshake is complete; called on the connection's event
+    ///     loop.
     /// - Returns: How the connection ended. TCP has ended too.
-    /// - Throws: ``WebSocketError`` where no connection came about, with the codes of
-    ///   ``connect(to:configuration:handler:)-(String,_,_)``. An end that is not clean is no error here, but an outcome.
+    /// - Throws: ``WebSocketError`` if the connection cannot be opened, with the codes of
+    ///   ``connect(to:configuration:handler:)-(String,_,_)``. An end that is not clean is an outcome, not an error.
     public static func connectOnLoop(
         to url: String, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
         makeHandler: @escaping @Sendable (WebSocketHandshake) -> any OnLoopHandler
@@ -26,7 +28,7 @@ extension WebSocketClient {
         try await connectOnLoop(to: WebSocketURL(url), configuration: configuration, makeHandler: makeHandler)
     }
 
-    /// Opens a connection whose messages are handled on its event loop, and returns when it has ended; see
+    /// Opens a connection, handles its messages on its event loop, and returns when the connection has ended; see
     /// ``connectOnLoop(to:configuration:makeHandler:)-(String,_,_)``.
     public static func connectOnLoop(
         to url: WebSocketURL, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
@@ -48,7 +50,7 @@ extension WebSocket {
     fileprivate var end: CloseOutcome {
         get async {
             await handle.waitForTermination()
-            guard let outcome = await outcome else { preconditionFailure("TCP has ended, and the WebSocket has not") }
+            guard let outcome = await outcome else { preconditionFailure("TCP has ended, but the WebSocket has not") }
             return outcome
         }
     }

@@ -5,9 +5,10 @@ public import Foundation
 #endif
 
 extension WebSocketURL {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
-    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/invalidRequest`` that says which part is wrong.
+    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/invalidRequest`` and a message that says which
+    ///   part is invalid.
     public init(_ url: URL) throws(WebSocketError) {
         try self.init(url.absoluteString)
     }
@@ -30,7 +31,7 @@ extension WebSocketClient {
         try await open(to: WebSocketURL(url), configuration: configuration)
     }
 
-    /// Opens a connection whose messages are handled on its event loop, and returns when it has ended; see
+    /// Opens a connection, handles its messages on its event loop, and returns when the connection has ended; see
     /// ``connectOnLoop(to:configuration:makeHandler:)-(String,_,_)``.
     public static func connectOnLoop(
         to url: URL, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),

@@ -1,6 +1,6 @@
 import LifelineCore
 
-/// Opens connections.
+/// Opens client connections ([RFC 6455 §4.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.1)).
 public enum WebSocketClient {
     /// Opens a connection, calls `handler` with it, and closes it when `handler` returns or throws.
     ///
@@ -11,21 +11,21 @@ public enum WebSocketClient {
     /// }
     /// ```
     ///
-    /// However `handler` is left, the closing handshake is run (with 1000 where it returned, 1001 where the task was
-    /// cancelled, 1011 or a ``WebSocketCloseError``'s code where it threw), and has ended when this function returns. It is bounded by
-    /// `EndpointConfiguration.closeTimeout`.
+    /// The closing handshake has ended when this function returns. The close code is 1000 if `handler` returned, 1001
+    /// if the task was cancelled, and otherwise 1011 or the code of the ``WebSocketCloseError`` that `handler` threw.
+    /// `EndpointConfiguration.closeTimeout` limits how long the closing handshake takes.
     ///
     /// - Parameters:
     ///   - url: A URL with the scheme `ws` or `wss`.
-    ///   - configuration: What to ask for, and the limits to keep.
-    ///   - handler: What to do with the connection. It runs where the caller runs, or on the connection's event loop
+    ///   - configuration: The offers and limits of the client.
+    ///   - handler: Uses the connection. It runs where the caller runs, or on the connection's event loop
     ///     (``WebSocketClientConfiguration/handlesOnLoop``).
     /// - Returns: What `handler` returned.
-    /// - Throws: What `handler` threw, or a ``WebSocketError`` where no connection came about:
-    ///   ``WebSocketError/Code/invalidRequest``, ``WebSocketError/Code/connectFailed``,
-    ///   ``WebSocketError/Code/tlsFailed``, ``WebSocketError/Code/handshakeRefused``,
-    ///   ``WebSocketError/Code/handshakeFailed``, ``WebSocketError/Code/handshakeInterrupted`` or
-    ///   ``WebSocketError/Code/cancelled``.
+    /// - Throws: What `handler` threw, or a ``WebSocketError`` if the connection cannot be opened:
+    ///   ``WebSocketError/Code/invalidRequest``, ``WebSocketError/Code/invalidConfiguration``,
+    ///   ``WebSocketError/Code/connectFailed``, ``WebSocketError/Code/tlsFailed``,
+    ///   ``WebSocketError/Code/handshakeRefused``, ``WebSocketError/Code/handshakeFailed``,
+    ///   ``WebSocketError/Code/handshakeInterrupted`` or ``WebSocketError/Code/cancelled``.
     public nonisolated(nonsending) static func connect<Result>(
         to url: String, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
         handler: nonisolated(nonsending) (WebSocket) async throws -> Result
@@ -41,7 +41,8 @@ public enum WebSocketClient {
     ) async throws -> Result {
         let engine = try EngineFactory.engine(configuration.engine, loopCount: nil, usesTLS: url.isSecure)
         let loop = engine.nextLoop()
-        // The task is on the loop before the connection is, so that it takes what comes with the server's answer.
+        // The task moves to the loop before the connection is made, so that it receives messages that arrive together
+        // with the server's response.
         let executor = configuration.handlesOnLoop ? loop : nil
         return try await withTaskExecutorPreference(executor) {
             try await connect(to: url, configuration, engine, on: loop, handler)
@@ -66,7 +67,8 @@ public enum WebSocketClient {
         }
     }
 
-    /// Opens a connection that the caller closes, for an owner that outlives a function: an actor, a view model.
+    /// Opens a connection that the caller closes, for an owner that outlives a function, such as an actor or a view
+    /// model.
     ///
     /// ```swift
     /// let socket = try await WebSocketClient.open(to: "ws://127.0.0.1:8080/chat")
@@ -74,14 +76,16 @@ public enum WebSocketClient {
     /// try await socket.close()
     /// ```
     ///
-    /// The connection stays open until ``WebSocket/close(code:reason:)`` is called, or the peer or the network ends it, even if
-    /// nothing refers to it any more. ``connect(to:configuration:handler:)-(String,_,_)`` closes it by itself.
+    /// The connection stays open until ``WebSocket/close(code:reason:)`` is called, or the peer or the network ends it,
+    /// even if nothing refers to it any more. Use ``connect(to:configuration:handler:)-(String,_,_)`` to have it closed
+    /// automatically.
     ///
     /// - Parameters:
     ///   - url: A URL with the scheme `ws` or `wss`.
-    ///   - configuration: What to ask for, and the limits to keep. ``WebSocketClientConfiguration/handlesOnLoop`` has no effect.
+    ///   - configuration: The offers and limits of the client. ``WebSocketClientConfiguration/handlesOnLoop`` has no
+    ///     effect.
     /// - Returns: The open connection.
-    /// - Throws: ``WebSocketError`` as ``connect(to:configuration:handler:)-(String,_,_)`` does.
+    /// - Throws: ``WebSocketError`` with the codes of ``connect(to:configuration:handler:)-(String,_,_)``.
     public nonisolated(nonsending) static func open(
         to url: String, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration()
     ) async throws(WebSocketError) -> WebSocket {
@@ -96,9 +100,9 @@ public enum WebSocketClient {
         return try await open(url, configuration, engine, on: engine.nextLoop())
     }
 
-    /// Opens a connection that nobody closes but the caller.
+    /// Opens a connection on a loop.
     ///
-    /// - Parameter makeHandler: Makes the handler on the loop that is to receive; `nil` where tasks do.
+    /// - Parameter makeHandler: Makes the on-loop handler that receives; `nil` if tasks receive.
     static func open(
         _ url: WebSocketURL, _ configuration: WebSocketClientConfiguration, _ engine: any Engine, on loop: Loop,
         makeHandler: ConnectionAttempt.MakeHandler? = nil

@@ -2,35 +2,39 @@ public import HTTPTypes
 public import LifelineCore
 public import Logging
 
-/// What a client asks for, and the limits it keeps.
+/// The offers, limits and timeouts of a client.
 public struct WebSocketClientConfiguration: Sendable {
-    /// Limits and times of the protocol. Default: `EndpointConfiguration.client`.
+    /// The protocol's limits and timeouts. Default: `EndpointConfiguration.client`.
     public var endpoint: EndpointConfiguration = .client
-    /// How much is held for the application and for the peer.
+    /// How many bytes are buffered for the application and for the peer.
     public var buffers = BufferLimits()
-    /// How long the name's lookup and the TCP connection may take. Default: 10 s. The opening handshake, with TLS before
-    /// it, has a deadline of its own (`EndpointConfiguration.handshakeTimeout`).
+    /// How long the name lookup and the TCP connection may take together. Default: 10 s. TLS and the opening handshake
+    /// have a timeout of their own (`EndpointConfiguration.handshakeTimeout`).
     public var connectTimeout: Duration = .seconds(10)
-    /// The subprotocols to offer, in the order of preference.
+    /// The subprotocols to offer, in order of preference. Default: none.
     public var subprotocols: [String] = []
-    /// Fields of the request besides the handshake's own, such as `Authorization`, `Cookie` or `Origin`.
+    /// Request fields in addition to those of the handshake, such as `Authorization`, `Cookie` or `Origin`. Default:
+    /// none.
     public var headerFields: HTTPFields = [:]
-    /// Whom to trust over TLS.
+    /// The certificates to trust for `wss`. Default: the system's roots.
     public var tls = ClientTLS()
-    /// What moves the bytes. Default: ``WebSocketEngine/automatic``. Asked for by name, an engine that is not to be had, or
-    /// cannot do what is asked, is an error (``WebSocketError/Code/invalidConfiguration``).
+    /// The engine that runs the event loops. Default: ``WebSocketEngine/automatic``. If an engine is chosen explicitly
+    /// and is not available, or does not support what is asked of it, opening fails with
+    /// ``WebSocketError/Code/invalidConfiguration``.
     public var engine = WebSocketEngine.automatic
-    /// Whether the handler runs on the connection's event loop, as handlers of servers do. Default: `false`; it runs where
-    /// the caller runs.
+    /// Whether the handler runs on the connection's event loop, as handlers of servers do. Default: `false`, which runs
+    /// it where the caller runs.
     ///
-    /// There, messages are received where they lie and sent without a hop between threads, and a message is handled before
-    /// what arrived behind it is looked at. The handler must not block then. A caller on an actor stays there all the same.
+    /// On the loop, the handler receives messages without a copy, sends without a hop between threads, and handles a
+    /// message before the bytes that arrived after it are parsed. It must not block. If the caller is isolated to an
+    /// actor, the handler stays on that actor.
     public var handlesOnLoop = false
-    /// Who is told each step of the connection's life.
+    /// The observers that receive the connection's lifecycle events. Default: none.
     public var observers: [any LifecycleObserver] = []
-    /// Where to log: connections at `info`, attempts that fail at `notice`. Default: nowhere.
+    /// The logger, which logs connections at `info` and failed attempts at `notice`. Default: one that discards
+    /// everything.
     public var logger = Logger(label: "lifeline.client") { _ in SwiftLogNoOpLogHandler() }
 
-    /// The defaults.
+    /// Creates a configuration with the default values.
     public init() {}
 }

@@ -5,7 +5,7 @@ import NIOCore
 extension Connection {
     // MARK: Pings
 
-    /// Sends a Ping, and resumes with the round-trip time; on the loop.
+    /// Sends a Ping, and resumes with the round-trip time once its Pong arrives; on the loop.
     func ping(_ wait: Wait, _ continuation: PingContinuation) {
         guard !wait.isCancelled else { return continuation.resume(returning: .failure(.cancelled)) }
         loop.beginTurn()
@@ -24,7 +24,7 @@ extension Connection {
         loop.endTurn()
     }
 
-    /// Resumes the tasks whose Pings have been answered. A Pong also answers all earlier Pings (RFC 6455 §5.5.3).
+    /// Resumes the tasks whose Ping has been answered. A Pong also answers all earlier Pings (RFC 6455 §5.5.3).
     func answerPings(upTo number: UInt64, roundTrip: Duration) {
         observe(.roundTrip(roundTrip))
         guard !pings.isEmpty else { return }
@@ -35,18 +35,19 @@ extension Connection {
         }
     }
 
-    /// Fails the Pings that have timed out. The connection may be alive all the same, if the peer sends other frames or this side
-    /// does not read.
+    /// Fails the Pings whose Pong has not arrived in time although the connection is alive: its peer sends other
+    /// frames, or this connection does not read.
     func expirePings() {
         guard let first = pings.first, first.deadline <= now else { return }
         let expired = pings.filter { $0.deadline <= now }
         pings.removeAll { $0.deadline <= now }
         let error = WebSocketError(
-            .timedOut, "no Pong came within \(endpoint.pointee.pongTimeout * 2) (twice HeartbeatConfiguration.timeout)")
+            .timedOut,
+            "no Pong arrived within \(endpoint.pointee.pongTimeout * 2) (twice HeartbeatConfiguration.timeout)")
         for waiter in expired { waiter.continuation.resume(returning: .failure(error)) }
     }
 
-    /// Fails the Ping with this wait, if it still waits.
+    /// Resumes the task with this wait if it still waits.
     func cancelPing(_ wait: Wait) {
         guard let index = pings.firstIndex(where: { $0.wait == wait }) else { return }
         pings.remove(at: index).continuation.resume(returning: .failure(.cancelled))
@@ -54,20 +55,20 @@ extension Connection {
 
     // MARK: The end
 
-    /// Begins the closing handshake, if it has not begun; on the loop.
+    /// Begins the closing handshake unless it has begun; on the loop.
     func close(_ frame: CloseFrame) {
         loop.beginTurn()
         now = loop.driver.now()
         endpoint.pointee.close(frame, at: now)
         noteClosing()
-        // The application has closed, so it receives no more, and input need not be paused for it.
+        // The application has closed, so reading no longer waits for it to receive.
         if endpoint.pointee.phase == .closing { setReading() }
         sendWaiting()
         settle()
         loop.endTurn()
     }
 
-    /// Ends the connection without a closing handshake; on the loop.
+    /// Aborts the connection, without a closing handshake; on the loop.
     func abort(_ reason: String) {
         loop.beginTurn()
         now = loop.driver.now()

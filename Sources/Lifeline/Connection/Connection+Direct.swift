@@ -1,13 +1,14 @@
 import LifelineCore
 
-/// Lets engines receive large messages straight into the memory in which they are assembled. Called outside of turns.
+/// Lets an engine read large messages directly into the buffer in which they are assembled. Engines call it outside of
+/// turns.
 extension Connection {
-    /// Whether the next bytes belong to a large message, so that ``directWindow(for:)`` may return memory.
+    /// Whether the next bytes belong to a large frame, so that ``directWindow(for:)`` may return a buffer.
     @inline(__always)
     package var isInsideLargeFrame: Bool { endpoint.pointee.isInsideLargeFrame }
 
-    /// Returns memory into which to receive the next bytes so that they are not copied, or `nil` to receive them anywhere. The
-    /// engine passes the bytes to ``received(_:)`` before it does anything else with the connection.
+    /// Returns the buffer into which the engine should read the next bytes to avoid a copy; `nil` if it may read them
+    /// anywhere. The engine must pass these bytes to ``received(_:)`` before anything else happens to the connection.
     package func directWindow(for arrived: Int) -> UnsafeMutableRawBufferPointer? {
         guard !inputIsHeld, borrowed == nil else { return nil }
         return endpoint.pointee.directWindow(for: arrived)

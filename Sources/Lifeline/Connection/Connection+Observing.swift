@@ -1,9 +1,9 @@
 import HTTPTypes
 import LifelineCore
 
-/// Reports to the observer, if there is one.
+/// Reports events to the observer, if there is one.
 extension Connection {
-    /// Reports an event. It is made only if there is an observer.
+    /// Reports an event. Its kind is evaluated only if there is an observer.
     @inline(__always)
     func observe(_ kind: @autoclosure () -> LifecycleEvent.Kind) {
         if observer != nil { report(kind()) }
@@ -17,12 +17,12 @@ extension Connection {
 
     // MARK: Received
 
-    /// Keeps a received frame's header until its payload is known.
+    /// Stores a received frame's header until its payload is known.
     func observeFrame(_ header: FrameHeader) {
         observePayload(UnsafeRawBufferPointer(start: nil, count: 0))
         observedHeader = header
         guard !header.opcode.isControl else { return }
-        // The frames of a message are added up until the message is complete.
+        // Collects the frames of the message until it is complete.
         var message =
             observedIncoming
             ?? LifecycleEvent.MessageSummary(
@@ -33,20 +33,20 @@ extension Connection {
         observedIncoming = message
     }
 
-    /// Reports the received frame whose header was kept, with the beginning of its payload.
+    /// Reports the received frame whose header was stored, with the beginning of its payload.
     func observePayload(_ payload: UnsafeRawBufferPointer) {
         guard let header = observedHeader else { return }
         observedHeader = nil
         report(.frameReceived(header, preview: (header.opcode == .close ? closePayload() : nil) ?? preview(payload)))
     }
 
-    /// The payload of the peer's Close frame, if one has been read.
+    /// Returns the payload of the peer's Close frame, if it has been read and has a code.
     private func closePayload() -> [UInt8]? {
         guard let received = outcome?.received, let code = received.code else { return nil }
         return [UInt8(code.rawValue >> 8), UInt8(truncatingIfNeeded: code.rawValue)] + received.reason.utf8
     }
 
-    /// Reports a received part of a message, and, after the last part, the message.
+    /// Reports a frame of a message when its payload has arrived, and the message after its last part.
     func observeReceived(_ bytes: UnsafeRawBufferPointer, isFirst: Bool, isLast: Bool) {
         observePayload(bytes)
         guard var message = observedIncoming else { return }
@@ -56,7 +56,7 @@ extension Connection {
         if isLast { report(.messageReceived(message)) }
     }
 
-    /// Reports that the transport has become full, or has room again.
+    /// Reports that the transport is no longer writable, or is writable again.
     func observeWriting() {
         guard isObserved, !isTerminated, !endpoint.pointee.hasOutcome, isWritable == observedFull
         else { return }
@@ -64,19 +64,19 @@ extension Connection {
         report(isWritable ? .writingResumed : .writingPaused(pendingBytes: transport?.pendingBytes ?? 0))
     }
 
-    /// A copy of the beginning of a payload, as long as the observer asks for.
+    /// Returns the beginning of a payload.
     private func preview(_ payload: UnsafeRawBufferPointer) -> [UInt8] {
-        // Rebased, because a buffer is copied in one step, and a slice byte by byte.
+        // An array copies a buffer in one step, but a slice element by element.
         Array(UnsafeRawBufferPointer(rebasing: payload.prefix(settings.payloadLimit)))
     }
 
     // MARK: Sent
 
-    /// Reports a data frame that is being sent, and, after the last frame, the message.
+    /// Reports a data frame that is being sent, and the message after its last frame.
     ///
     /// - Parameters:
     ///   - payload: The payload before compression.
-    ///   - compressedLength: The length of the payload on the wire if it is compressed.
+    ///   - compressedLength: The length of the compressed payload; `nil` if it is not compressed.
     func observeSent(
         _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer,
         compressedLength: Int? = nil

@@ -3,20 +3,21 @@ import LifelineCore
 
 /// A server's responses in the opening handshake.
 extension Connection {
-    /// Accepts the pending request with a response, and opens the WebSocket.
+    /// Opens the WebSocket by sending the response to the pending request.
     func accept(_ response: HTTPResponse, compression: PerMessageDeflate? = nil) {
         endpoint.pointee.accept(response, compression: compression, at: now, random: &loop.random)
         wasOpened = true
         answered(response)
     }
 
-    /// Answers the pending request without opening a WebSocket.
+    /// Sends the response to the pending request without opening a WebSocket.
     func respond(_ response: HTTPResponse, _ body: [UInt8]) {
         endpoint.pointee.respond(response, body: body, at: now)
         answered(response)
     }
 
-    /// Has a request answered that has waited, and reads on behind it; on the loop. Does nothing if the connection has ended.
+    /// Calls a function that answers the pending request, then resumes reading; on the loop. Does nothing if no request
+    /// is pending, as after the end of the connection.
     func answer(_ answer: () -> Void) {
         guard endpoint.pointee.request != nil else { return }
         loop.beginTurn()
@@ -31,7 +32,8 @@ extension Connection {
         settle()
     }
 
-    /// Shuts down gracefully: begins the closing handshake, or ends the connection if no WebSocket has been opened.
+    /// Shuts the connection down gracefully: begins the closing handshake if the WebSocket is open, and aborts
+    /// otherwise.
     func shutDown() {
         if endpoint.pointee.phase == .opening {
             abort("the server is shutting down")

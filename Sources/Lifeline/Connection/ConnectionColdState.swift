@@ -1,11 +1,11 @@
 import LifelineCore
 import NIOCore
 
-/// The settings that all connections of a server or client share.
+/// The settings that all connections of a client or server share.
 final class ConnectionSettings: Sendable {
     let limits: BufferLimits
     let observer: (any LifecycleObserver)?
-    /// The most bytes of a payload that the observer asks for.
+    /// The maximum number of payload bytes that the observer receives.
     let payloadLimit: Int
 
     init(_ limits: BufferLimits, _ observers: [any LifecycleObserver]) {
@@ -15,7 +15,7 @@ final class ConnectionSettings: Sendable {
     }
 }
 
-/// Messages that were dropped because nobody received them.
+/// Counts messages that were dropped because no task received them.
 struct DroppedMessages {
     private(set) var count = 0
     private(set) var bytes = 0
@@ -35,23 +35,23 @@ final class ConnectionColdState {
     /// Messages that arrived after this side's Close frame and that nobody received.
     @exclusivity(unchecked) var droppedMessages = DroppedMessages()
     @exclusivity(unchecked) var pings: [Connection.PingWaiter] = []
-    /// The receive that ends at a deadline.
+    /// The deadline of the current receive.
     @exclusivity(unchecked) var receiveTimeout: Connection.ReceiveTimeout?
     @exclusivity(unchecked) var terminationWaiters: [UnsafeContinuation<Void, Never>] = []
     /// The first error of the byte stream.
     @exclusivity(unchecked) var transportError: (any Error)?
-    /// A frame's header that will be reported to the observer together with the beginning of the payload.
+    /// The header of a received frame that is reported to the observer once its payload is known.
     @exclusivity(unchecked) var observedHeader: FrameHeader?
-    /// Whether it has been reported to the observer that the transport is full.
+    /// Whether the last event about writing that the observer received was `writingPaused`.
     @exclusivity(unchecked) var observedFull = false
-    /// The summary of the message that is being received.
+    /// The summary of the message that is being received, for the observer.
     @exclusivity(unchecked) var observedIncoming: LifecycleEvent.MessageSummary?
-    /// The summary of the message that is being sent.
+    /// The summary of the message that is being sent, for the observer.
     @exclusivity(unchecked) var observedOutgoing: LifecycleEvent.MessageSummary?
 }
 
 extension Connection {
-    /// The cold state, which is allocated if there is none.
+    /// The cold state, which is allocated on first use.
     private var allocatedColdState: ConnectionColdState {
         if let coldState { return coldState }
         let made = ConnectionColdState()

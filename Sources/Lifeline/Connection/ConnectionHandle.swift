@@ -2,23 +2,25 @@ import LifelineCore
 import NIOCore
 import Synchronization
 
-/// What everybody but the loop holds of a connection.
+/// A reference to a connection that any thread may hold.
 ///
-/// The loop owns its connections, and everything in them. `Connection` is not Sendable, so the compiler lets nobody carry
-/// one to another thread; a handle is what goes there. It leads back to the connection on the loop alone, and owns none of
-/// the loop's memory: dropping the last handle, wherever that happens, frees a small record and nothing else.
+/// The loop owns its connections and everything in them. `Connection` is not Sendable, so the compiler prevents it from
+/// being used on another thread. A handle is Sendable, and gives access to the connection on the loop only. It owns
+/// none of the loop's memory: releasing the last handle, on any thread, frees only the handle and what is left of an
+/// ended connection.
 ///
-/// A connection that has ended is cleared from its handle, which answers from what is left of it (``EndedConnection``).
+/// When a connection ends, its handle drops the reference to it and keeps an ``EndedConnection`` instead.
 ///
-/// `@unchecked Sendable`: `loop` and `id` are immutable; everything else is touched on the loop alone, which debug builds
-/// assert.
+/// `@unchecked Sendable`: `loop` and `id` are immutable and `closing` is atomic; everything else is accessed on the
+/// loop only, which debug builds assert.
 final class ConnectionHandle: @unchecked Sendable {
     let loop: Loop
     let id: UInt64
-    /// The connection; `nil` once it has ended. The loop keeps it alive for longer than any call on the loop lasts.
+    /// The connection; `nil` once it has ended. The loop keeps it alive at least until the current call on the loop
+    /// returns.
     @exclusivity(unchecked) private var reference: Unmanaged<Connection>?
     private let closing: Atomic<Bool>
-    /// What is left of the connection, once it has ended.
+    /// What is left of the connection once it has ended.
     @exclusivity(unchecked) private var ended: EndedConnection?
 
     init(_ connection: Connection) {
@@ -28,19 +30,20 @@ final class ConnectionHandle: @unchecked Sendable {
         closing = Atomic(connection.endpoint.pointee.phase != .open && connection.endpoint.pointee.phase != .opening)
     }
 
-    /// Whether the closing handshake has begun, or the connection has ended, so that nothing more is sent; from anywhere.
+    /// Whether the closing handshake has begun or the connection has ended, so that no more messages are sent; from any
+    /// thread.
     var isClosing: Bool { closing.load(ordering: .relaxed) }
 
-    /// Notes that nothing more is sent; on the loop.
+    /// Sets ``isClosing``; on the loop.
     func noteClosing() {
         closing.store(true, ordering: .relaxed)
     }
 
     /// Calls a function with the connection; on the loop.
     ///
-    /// The connection must not leave the function.
+    /// The connection must not escape from the function.
     ///
-    /// - Returns: What `body` returned, or `nil` where the connection has ended.
+    /// - Returns: What `body` returned, or `nil` if the connection has ended.
     @inline(__always)
     func withConnection<Result>(_ body: (Connection) -> Result) -> Result? {
         loop.assertOnLoop()
@@ -54,24 +57,24 @@ final class ConnectionHandle: @unchecked Sendable {
         return reference == nil
     }
 
-    /// How the connection ended, or `nil` while it has not; on the loop.
+    /// How the connection ended; `nil` while it is open. On the loop.
     var outcome: CloseOutcome? {
         if let outcome = withConnection({ $0.outcome }) { return outcome }
         return ended?.outcome
     }
 
-    /// What compression has saved; on the loop.
+    /// The compression statistics; on the loop.
     var compressionStatistics: CompressionStatistics {
         withConnection { $0.compressionStatistics } ?? ended?.compressionStatistics ?? CompressionStatistics()
     }
 
-    /// The time of the last round trip; on the loop.
+    /// The last round-trip time; on the loop.
     var roundTripTime: Duration? {
         if let time = withConnection({ $0.endpoint.pointee.roundTripTime }) { return time }
         return ended?.roundTripTime
     }
 
-    /// The next message, or part of one, that arrived before the connection ended and has not been received; on the loop.
+    /// Takes the next message, or part of one, that arrived before the connection ended; on the loop.
     func takeUnread(whole: Bool) -> Inbox.Item? {
         loop.assertOnLoop()
         guard let ended else { return nil }
@@ -82,7 +85,7 @@ final class ConnectionHandle: @unchecked Sendable {
         return nil
     }
 
-    /// Notes that the connection has ended; on the loop.
+    /// Drops the reference to the connection, which has ended; on the loop.
     func end(_ ended: EndedConnection) {
         loop.assertOnLoop()
         assert(reference != nil, "a connection ends once")
@@ -90,20 +93,20 @@ final class ConnectionHandle: @unchecked Sendable {
         self.ended = ended
     }
 
-    // MARK: From anywhere
+    // MARK: From any thread
 
-    /// Runs a function with the connection on the loop: at once where the caller is there, soon otherwise; not at all where
-    /// the connection has ended by then.
+    /// Runs a function with the connection on the loop: immediately if the caller is on the loop, otherwise later. Does
+    /// nothing if the connection has ended by then.
     func execute(_ body: @escaping @Sendable (Connection) -> Void) {
         loop.execute { _ = self.withConnection(body) }
     }
 
-    /// Runs a function with the connection on the loop, soon; not at all where the connection has ended by then.
+    /// Runs a function with the connection on the loop, always later. Does nothing if the connection has ended by then.
     func executeSoon(_ body: @escaping @Sendable (Connection) -> Void) {
         loop.driver.execute { _ = self.withConnection(body) }
     }
 
-    /// Reads something on the loop.
+    /// Calls a function on the loop and returns its result.
     func onLoop<Value: Sendable>(_ read: @escaping @Sendable (ConnectionHandle) -> Value) async -> Value {
         await withUnsafeContinuation { continuation in
             loop.execute { continuation.resume(returning: read(self)) }
@@ -114,7 +117,8 @@ final class ConnectionHandle: @unchecked Sendable {
         await onLoop { $0.outcome }
     }
 
-    /// Waits until TCP has ended. Each step on the way has its deadline, so this wait needs none, and cannot be cancelled.
+    /// Waits until TCP has ended. Cancelling the task does not end the wait. It needs no timeout, because each step of
+    /// ending a connection has one.
     nonisolated(nonsending) func waitForTermination() async {
         await withUnsafeContinuation { continuation in
             loop.execute {
@@ -126,13 +130,14 @@ final class ConnectionHandle: @unchecked Sendable {
 
     // MARK: Receiving
 
-    /// Waits in the handler's own task, on the loop, until `Connection.pull()` has something, or the task is cancelled.
+    /// Waits until `Connection.pull()` has something or the task is cancelled; on the loop, in the server's handler
+    /// task.
     @inline(__always)
     nonisolated(nonsending) func waitForOwnMessage() async {
         await withUnsafeContinuation { wait($0) }
     }
 
-    /// Waits, on the loop, until `Connection.pull()` has something, or the task is cancelled.
+    /// Waits until `Connection.pull()` has something or the task is cancelled; on the loop.
     @inline(never)
     nonisolated(nonsending) func waitForMessage() async throws(WebSocketError) {
         try checkNobodyReceives()
@@ -144,11 +149,11 @@ final class ConnectionHandle: @unchecked Sendable {
         try checkCancellation()
     }
 
-    /// Resumes when there is something to pull, or the wait is cancelled.
+    /// Resumes a continuation when there is something to pull or the wait is cancelled.
     @inline(never)
     private func wait(_ continuation: UnsafeContinuation<Void, Never>) {
         guard loop.isOnLoop else {
-            // It lives for as long as it waits.
+            // The task is alive while it waits.
             nonisolated(unsafe) let task = withUnsafeCurrentTask { $0 }
             return loop.driver.execute { self.wait(continuation, isCancelled: task?.isCancelled ?? false) }
         }
@@ -160,24 +165,26 @@ final class ConnectionHandle: @unchecked Sendable {
         if waits == nil { continuation.resume() }
     }
 
-    /// Throws where another task waits for a message.
+    /// Throws if another task waits for a message.
     func checkNobodyReceives() throws(WebSocketError) {
-        // An actor's task that has left the loop looks again there, before it waits.
+        // A task of an actor that has left the loop checks again on the loop before it waits.
         guard loop.isOnLoop, withConnection({ $0.hasReceiver }) == true else { return }
         throw .concurrentReceive
     }
 
-    /// Throws where the task has been cancelled and nothing has been found for it.
+    /// Throws if the task has been cancelled and no message is ready for it.
     func checkCancellation() throws(WebSocketError) {
-        // What was found is ours alone to take, and only on the loop.
+        // A borrowed message belongs to this task, and can be taken on the loop only.
         guard Task.isCancelled else { return }
         if loop.isOnLoop, withConnection({ $0.borrowed != nil }) == true { return }
         throw .cancelled
     }
 
-    /// The next message, or part of one, for a task that does not run on the loop; `nil` after the last.
+    /// Receives the next message, or part of one, for a task that does not run on the loop; returns `nil` after the
+    /// last.
     ///
-    /// - Parameter deadline: The instant at which the wait ends with ``WebSocketError/Code/timedOut``; `nil` for never.
+    /// - Parameter deadline: The instant at which the wait ends with ``WebSocketError/Code/timedOut``; `nil` for no
+    ///   limit.
     func receiveOffLoop(whole: Bool, deadline: MonotonicInstant? = nil) async throws(WebSocketError) -> Inbox.Item? {
         let wait = Wait()
         let result = await withTaskCancellationHandler {
@@ -198,7 +205,7 @@ final class ConnectionHandle: @unchecked Sendable {
 
     // MARK: Sending
 
-    /// Sends a frame once the transport takes more; on the loop.
+    /// Sends a frame once the transport is writable, or only waits if the frame is `nil`; on the loop.
     nonisolated(nonsending) func sendWhenWritable(_ frame: OutboundFrame?) async throws(WebSocketError) {
         let wait = Wait()
         let result = await withTaskCancellationHandler {
@@ -212,7 +219,8 @@ final class ConnectionHandle: @unchecked Sendable {
         try result.get()
     }
 
-    /// Sends a frame on behalf of a task that does not run on the loop.
+    /// Sends a frame once the transport is writable, or only waits if the frame is `nil`; for a task that does not run
+    /// on the loop.
     func sendOffLoop(_ frame: OutboundFrame?) async throws(WebSocketError) {
         let wait = Wait()
         let result = await withTaskCancellationHandler {
@@ -254,18 +262,18 @@ final class ConnectionHandle: @unchecked Sendable {
         return try result.get()
     }
 
-    /// Begins the closing handshake, if it has not begun.
+    /// Begins the closing handshake unless it has begun.
     func close(_ frame: CloseFrame) {
         execute { $0.close(frame) }
     }
 
-    /// Ends the connection without a closing handshake.
+    /// Aborts the connection, without a closing handshake.
     func abort(_ reason: String) {
         execute { $0.abort(reason) }
     }
 }
 
-/// What is left of a connection that has ended: the application's, and none of it the loop's.
+/// What is left of a connection that has ended. It holds no memory of the loop.
 final class EndedConnection {
     let outcome: CloseOutcome?
     let roundTripTime: Duration?

@@ -1,19 +1,19 @@
 import LifelineCore
 
-/// Who a connection belongs to: a server, or a client's attempt to connect. Called on the connection's loop.
+/// The owner of a connection: a server, or a client's attempt to connect. Connections call it on their loop.
 protocol ConnectionOwner: AnyObject, Sendable {
-    /// TCP is there, and the connection has begun.
+    /// Called when TCP is established.
     func connectionEstablished(_ connection: Connection)
 
-    /// A server: a request waits for its answer.
+    /// Called on a server when a request has arrived, which the server must answer.
     func connection(_ connection: Connection, received request: InboundRequest)
 
-    /// A client: the server agreed.
+    /// Called on a client when the opening handshake has succeeded.
     func connectionOpened(_ connection: Connection)
 
-    /// How the WebSocket ended is decided. TCP may have to be ended yet.
+    /// Called when the outcome of the WebSocket is set. TCP may still be open.
     func connectionEnded(_ connection: Connection)
 
-    /// TCP has ended.
+    /// Called when TCP has ended.
     func connectionTerminated(_ connection: Connection)
 }

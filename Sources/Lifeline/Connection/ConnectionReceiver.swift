@@ -1,13 +1,13 @@
 import LifelineCore
 
-/// Receives a connection's messages on its loop, as they arrive.
+/// Receives a connection's messages on its loop as they arrive.
 protocol ConnectionReceiver: AnyObject {
-    /// A message has arrived. It is valid until the call returns.
+    /// Called when a message has arrived. The message is valid until the call returns.
     func received(_ message: borrowing ReceivedMessage)
 
-    /// The transport takes bytes again.
+    /// Called when the transport is writable again.
     func writable()
 
-    /// The connection has ended. This is the last call.
+    /// Called last, when the connection has ended.
     func closed(_ outcome: CloseOutcome)
 }

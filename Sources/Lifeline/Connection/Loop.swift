@@ -64,7 +64,7 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
     private static let maximumSpareBlocks = 40
     private static let maximumSpareCapacity = 256 << 10
 
-    package init(driver: any LoopDriver, random: consuming RandomPool = .ofTheSystem()) {
+    package init(driver: any LoopDriver, random: consuming RandomPool = .system()) {
         self.driver = driver
         self.random = random
         assert(confineMemory())

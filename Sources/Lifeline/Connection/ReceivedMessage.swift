@@ -1,15 +1,16 @@
 public import LifelineCore
 public import NIOCore
 
-/// A received message, in the memory into which it was received.
+/// A received message in place: in the socket's read buffer if it arrived in one piece.
 ///
-/// It is borrowed and cannot be kept. Use ``copy``, ``text`` or ``buffer`` for contents that outlive the call.
+/// It is valid only during the call that provides it. Copy what must outlive the call with ``copy``, ``text`` or
+/// ``buffer``.
 public struct ReceivedMessage: ~Copyable {
-    /// Whether the message is text, which has been checked to be UTF-8, or binary.
+    /// Whether the message is text, which is valid UTF-8, or binary.
     public let kind: MessageKind
-    /// The bytes, which are valid as long as the value.
+    /// The bytes of the payload; valid for the lifetime of this value.
     let payload: UnsafeRawBufferPointer
-    /// The owner of the bytes if they were copied.
+    /// The buffer that keeps the bytes alive if they were copied.
     private let owner: ByteBuffer?
 
     @inline(__always)
@@ -19,18 +20,18 @@ public struct ReceivedMessage: ~Copyable {
         owner = nil
     }
 
-    /// Makes a value of a message from the inbox. The pointer stays valid: the value holds the buffer's storage, and nobody
-    /// changes it.
+    /// Refers to a message from the inbox. The address of its bytes is stable, because the buffer's storage does not
+    /// change while this value holds it.
     init(_ item: Inbox.Item) {
         kind = item.kind
         owner = item.bytes
         payload = item.bytes.withUnsafeReadableBytes { $0 }
     }
 
-    /// The number of bytes.
+    /// The size of the payload in bytes.
     public var count: Int { payload.count }
 
-    /// The bytes, in place.
+    /// The payload, in place.
     public var bytes: RawSpan {
         @_lifetime(borrow self)
         get {
@@ -39,17 +40,17 @@ public struct ReceivedMessage: ~Copyable {
         }
     }
 
-    /// Calls a function with the bytes, in place.
+    /// Calls a function with the payload, in place.
     public func withUnsafeBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try body(payload)
     }
 
-    /// A copy of the bytes.
+    /// A copy of the payload.
     public var buffer: ByteBuffer { owner ?? ByteBuffer(bytes: payload) }
 
-    /// A copy of the bytes as text. The bytes of a binary message that are not UTF-8 are replaced by U+FFFD.
+    /// A copy of the payload as text. In a binary message, bytes that are not UTF-8 are replaced by U+FFFD.
     public var text: String {
         if kind == .text, #available(macOS 26, iOS 26, tvOS 26, watchOS 26, visionOS 26, *) {
             // The text was checked as it arrived, so it is not checked again.

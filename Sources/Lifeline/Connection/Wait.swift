@@ -2,8 +2,8 @@ import Synchronization
 
 /// One task's wait for something on a connection's loop.
 ///
-/// The task may be cancelled from any thread, also before its wait has reached the loop: `cancel` is seen there in either
-/// order.
+/// The task may be cancelled on any thread, even before its wait has reached the loop, which sees the cancellation in
+/// either case.
 final class Wait: Sendable, Equatable {
     private let cancelled = Atomic(false)
 

@@ -29,7 +29,7 @@ package protocol Engine: AnyObject, Sendable {
 }
 
 extension Engine {
-    package func makeRandom() -> RandomPool { .ofTheSystem() }
+    package func makeRandom() -> RandomPool { .system() }
 }
 
 /// A socket on which an engine listens.

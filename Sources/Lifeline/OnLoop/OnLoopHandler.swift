@@ -1,18 +1,18 @@
 public import LifelineCore
 
-/// Handles one connection's messages on its event loop, the moment they arrive: no task, no hop, no copy.
+/// Handles one connection's messages on its event loop as soon as they arrive, without a task, a hop or a copy.
 ///
-/// For servers that answer from memory, and count microseconds. A handler must not block: all connections of its loop
-/// wait meanwhile. Its calls come one at a time, so that its state needs no lock. Everything else, the opening and
-/// closing handshakes, heartbeats and limits, is the same as with asynchronous handlers.
+/// It is for servers that answer from memory and need very low latency. A handler must not block, because all
+/// connections of its loop would wait. The loop makes one call at a time, so the handler's state needs no lock. The
+/// handshakes, heartbeats and limits are the same as with asynchronous handlers.
 public protocol OnLoopHandler {
-    /// The connection is open.
+    /// Called once, when the connection is open.
     func opened(_ socket: OnLoopWebSocket)
-    /// A message has arrived.
+    /// Called when a message has arrived. The message is valid until the call returns.
     func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket)
-    /// The transport takes more, after a send had said that it does not.
+    /// Called when the transport is writable again after a send returned ``OnLoopWebSocket/SendResult/sentButFull``.
     func writable(_ socket: OnLoopWebSocket)
-    /// The connection has ended. It is the last call.
+    /// Called last, when the connection has ended.
     func closed(_ outcome: CloseOutcome, on socket: OnLoopWebSocket)
 }
 

@@ -1,6 +1,6 @@
 import LifelineCore
 
-/// A handler on the loop with its connection, in one reference.
+/// An on-loop handler together with its connection, in one reference.
 final class OnLoopReceiver: ConnectionReceiver {
     private let handler: any OnLoopHandler
     private let socket: OnLoopWebSocket
@@ -29,7 +29,7 @@ final class OnLoopReceiver: ConnectionReceiver {
 }
 
 extension Connection {
-    /// Has a handler on the loop receive from here on.
+    /// Makes an on-loop handler receive all further messages.
     func handle(with handler: any OnLoopHandler, _ handshake: WebSocketHandshake) {
         let receiver = OnLoopReceiver(handler, OnLoopWebSocket(handle: handle, handshake: handshake))
         self.receiver = .handler(receiver)

@@ -1,27 +1,28 @@
 public import LifelineCore
 
-/// A connection in the hands of an ``OnLoopHandler``; not to be used anywhere but on its event loop.
+/// The connection of an ``OnLoopHandler``, for use on its event loop only.
 ///
-/// ``webSocket`` is the same connection for use elsewhere.
+/// ``webSocket`` is the same connection for use from anywhere.
 public struct OnLoopWebSocket {
     let handle: ConnectionHandle
-    /// What was asked and agreed in the opening handshake.
+    /// The request, the response and the agreement of the opening handshake.
     public let handshake: WebSocketHandshake
 
-    /// What became of a send.
+    /// The result of a send.
     public enum SendResult: Sendable {
-        /// It goes out with the turn.
+        /// The message is flushed at the end of the turn.
         case sent
-        /// It goes out, but the transport is full: better wait for ``OnLoopHandler/writable(_:)``.
+        /// The message is queued, but the transport is above its high-water mark: wait for
+        /// ``OnLoopHandler/writable(_:)`` before sending more.
         case sentButFull
-        /// The connection is closing; nothing was sent.
+        /// The connection is closing or closed, so the message was not sent.
         case closed
     }
 
     /// The connection as a Sendable value, for tasks and other threads.
     public var webSocket: WebSocket { WebSocket(handle: handle, handshake: handshake) }
 
-    /// Sends a received message back, or on, as it is.
+    /// Sends a received message back, or on to another connection of this loop.
     @discardableResult
     @inline(__always)
     public func send(
@@ -43,25 +44,28 @@ public struct OnLoopWebSocket {
         return text.withUTF8 { send(.text, UnsafeRawBufferPointer($0), compress) }
     }
 
-    /// Sends a message that goes to many connections, and is compressed once for all of them.
+    /// Sends a message that goes to many connections and is compressed once for all of them.
     @discardableResult
     public func send(_ message: PreparedMessage) -> SendResult {
         handle.withConnection { $0.send(message) } ?? .closed
     }
 
-    /// What compression has saved on the connection so far.
+    /// How much compression has saved on this connection so far.
     public var compressionStatistics: CompressionStatistics { handle.compressionStatistics }
 
     /// The bytes that wait to be sent: those that the socket has not taken yet, and messages that wait for a fragmented one to
     /// end.
     public var bufferedBytes: Int { handle.withConnection(\.bufferedBytes) ?? 0 }
 
-    /// Whether the transport takes more.
+    /// Whether the transport is below its high-water mark. `false` once the connection has ended.
     public var isWritable: Bool { handle.withConnection { $0.isWritable } ?? false }
 
     /// Begins the closing handshake.
     ///
-    /// - Throws: `CloseFrameError` where the code or the reason cannot be sent.
+    /// - Parameters:
+    ///   - code: 1000–1003, 1007–1014 or 3000–4999. Default: 1000.
+    ///   - reason: At most 123 bytes of UTF-8. Default: empty.
+    /// - Throws: `CloseFrameError` if the code or the reason cannot be sent.
     public func close(code: CloseCode = .normalClosure, reason: String = "") throws(CloseFrameError) {
         let frame = try CloseFrame(code: code, reason: reason)
         _ = handle.withConnection { $0.close(frame) }
@@ -76,7 +80,7 @@ public struct OnLoopWebSocket {
 }
 
 extension Connection {
-    /// Sends a message without waiting, and says what became of it.
+    /// Sends a message without waiting.
     @inline(__always)
     fileprivate func send(
         _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ compress: MessageCompression

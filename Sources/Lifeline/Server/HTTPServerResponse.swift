@@ -1,22 +1,22 @@
 public import HTTPTypes
 
-/// An answer to an ordinary HTTP request: a page, a health check.
+/// A response to an ordinary HTTP request, such as one for a page or a health check.
 public struct HTTPServerResponse: Sendable {
-    /// The status. Default: 200.
+    /// The status code. Default: 200.
     public var status: HTTPResponse.Status
-    /// The fields; `Content-Length` is added.
+    /// The header fields. The server adds `Content-Length`.
     public var headerFields: HTTPFields
     /// The body.
     public var body: [UInt8]
 
-    /// An answer with the given body.
+    /// Creates a response.
     public init(status: HTTPResponse.Status = .ok, headerFields: HTTPFields = [:], body: [UInt8] = []) {
         self.status = status
         self.headerFields = headerFields
         self.body = body
     }
 
-    /// A text, of the type `text/plain` unless another is given.
+    /// Returns a response whose body is a text, encoded as UTF-8. Default content type: `text/plain; charset=utf-8`.
     public static func text(
         _ text: String, contentType: String = "text/plain; charset=utf-8", status: HTTPResponse.Status = .ok
     ) -> HTTPServerResponse {

@@ -2,7 +2,7 @@ import LifelineCore
 
 /// A server's listening socket.
 struct Listener: Sendable {
-    /// The address at which it listens, with the port that was found.
+    /// The address at which the server listens, with the actual port.
     let address: ServerAddress
     private let socket: any ListeningSocket
     private let runtime: ServerRuntime
@@ -20,7 +20,8 @@ struct Listener: Sendable {
         }
     }
 
-    /// Stops listening, closes each connection with 1001, waits for the answers, and ends what has not ended in time.
+    /// Stops listening, closes each connection with 1001, waits until all connections and handlers have ended, and
+    /// aborts those that exceed `shutdownTimeout`.
     func shutDown() async {
         runtime.beginShutdown()
         await socket.close()
@@ -31,14 +32,15 @@ struct Listener: Sendable {
         let force = Task(executorPreference: driver.backgroundExecutor) {
             guard (try? await driver.sleep(for: timeout)) != nil else { return }
             runtime.cancelHandlers()
-            forEachConnection { $0.abort("the server's shutdown took longer than \(timeout)") }
-            // What has been cancelled gets a moment to return; a handler that ignores it cannot hold up the shutdown.
+            forEachConnection { $0.abort("the server's shutdown took longer than \(timeout) (shutdownTimeout)") }
+            // Cancelled handlers have a second to return, so that one that ignores cancellation does not block the
+            // shutdown.
             guard (try? await driver.sleep(for: .seconds(1))) != nil else { return }
             runtime.giveUpWaiting()
         }
         await runtime.waitUntilIdle()
         force.cancel()
-        // A handler that goes on regardless still needs its loop.
+        // A handler that still runs needs its loop.
         if runtime.isIdle { await engine.shutDown() }
     }
 

@@ -1,6 +1,6 @@
 import LifelineCore
 
-/// What a server has at its paths.
+/// The WebSocket routes and pages of a server, by path.
 struct Routes: Sendable {
     typealias Page = @Sendable (ServerRequest) -> HTTPServerResponse
 
@@ -8,13 +8,13 @@ struct Routes: Sendable {
     private var pages: [String: Page] = [:]
 
     mutating func add(_ path: String, _ route: Route) {
-        precondition(path.hasPrefix("/"), "a route's path begins with /")
-        precondition(webSockets.updateValue(route, forKey: path) == nil, "\(path) has a route already")
+        precondition(path.hasPrefix("/"), "a route's path must begin with /, and \(path) does not")
+        precondition(webSockets.updateValue(route, forKey: path) == nil, "\(path) already has a route")
     }
 
     mutating func add(_ path: String, page: @escaping Page) {
-        precondition(path.hasPrefix("/"), "a page's path begins with /")
-        precondition(pages.updateValue(page, forKey: path) == nil, "\(path) has a page already")
+        precondition(path.hasPrefix("/"), "a page's path must begin with /, and \(path) does not")
+        precondition(pages.updateValue(page, forKey: path) == nil, "\(path) already has a page")
     }
 
     func webSocket(at path: String) -> Route? { webSockets[path] }
@@ -22,22 +22,22 @@ struct Routes: Sendable {
     func page(at path: String) -> Page? { pages[path] }
 }
 
-/// A WebSocket at a path.
+/// A WebSocket route at a path.
 struct Route: Sendable {
-    /// Handles the route's connections.
+    /// The handler of the route's connections.
     enum Target: Sendable {
         case task(WebSocketServer.Handler)
         case onLoop(@Sendable (WebSocketHandshake) -> any OnLoopHandler)
     }
 
-    /// Opens connections to a route.
+    /// How the server decides whether to open a WebSocket.
     enum Opening: Sendable {
-        /// Opens each at once.
+        /// Opens each connection at once.
         case always(Target)
-        /// Asks the application first. The value it accepts with is bound into the target.
+        /// Asks the application first. The target already holds the value that the application accepted with.
         case deciding(@Sendable (ServerRequest) async throws -> UpgradeDecision<Target>)
 
-        /// Asks the application first, and makes the target from the value it accepts with.
+        /// Asks the application first, and makes the target from the value that it accepted with.
         static func deciding<Value>(
             _ upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeDecision<Value>,
             target: @escaping @Sendable (Value) -> Target
@@ -46,15 +46,15 @@ struct Route: Sendable {
         }
     }
 
-    /// The subprotocols that its handler speaks, in its order of preference.
+    /// The subprotocols that the handler supports, in order of preference.
     var subprotocols: [String]
-    /// Which web pages may connect; `nil` for the server's own policy.
+    /// Which web pages may connect; `nil` for the server's policy.
     var originPolicy: OriginPolicy?
     var opening: Opening
 }
 
 extension UpgradeDecision {
-    /// The decision with another value.
+    /// Returns the decision with its value transformed.
     func map<Other: Sendable>(_ transform: (Value) -> Other) -> UpgradeDecision<Other> {
         switch self {
         case .accepted(let acceptance):

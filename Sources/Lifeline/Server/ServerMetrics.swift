@@ -2,7 +2,7 @@ import HTTPTypes
 import LifelineCore
 import Metrics
 
-/// What a server counts, with swift-metrics.
+/// A server's metrics, recorded with swift-metrics.
 struct ServerMetrics: Sendable {
     private let openedCounter = Counter(label: "websocket_connections_opened_total")
 
@@ -17,8 +17,9 @@ struct ServerMetrics: Sendable {
         ).increment()
     }
 
-    /// The label of a close code. Codes of the protocol have one each; libraries' and applications' share one (RFC 6455
-    /// §7.4.2), so that no peer makes as many time series as there are codes.
+    /// The label of a close code. Each code that the protocol defines has a label of its own. The codes of libraries
+    /// share one, and so do those of applications (RFC 6455 §7.4.2), so that peers cannot create thousands of time
+    /// series.
     static func label(_ code: CloseCode) -> String {
         switch code.rawValue {
         case 1000...1015: "\(code.rawValue)"

@@ -1,15 +1,16 @@
 public import HTTPTypes
 import LifelineCore
 
-/// A request to a server that has not been answered yet.
+/// A request that a server has not answered yet.
 public struct ServerRequest: Sendable {
-    /// The request. Its authority is the Host field's value.
+    /// The request. Its authority is the value of the `Host` field.
     public let request: HTTPRequest
-    /// The address and port that the request came from: a proxy's, if one is in between.
+    /// The address and port that the request came from; those of a proxy if there is one in between.
     public let remoteAddress: String
-    /// The subprotocols that the client offers, in its order of preference; empty if the request does not open a WebSocket.
+    /// The subprotocols that the client offers, in its order of preference; empty if the request is not a WebSocket
+    /// handshake.
     public let subprotocols: [String]
-    /// Whether it came as HTTP/1.0, which no browser speaks any more, and some proxies do.
+    /// Whether the request is HTTP/1.0, which some proxies still use.
     package let isHTTP10: Bool
 
     init(_ inbound: InboundRequest, subprotocols: [String] = [], from remoteAddress: String) {
@@ -19,13 +20,13 @@ public struct ServerRequest: Sendable {
         self.remoteAddress = remoteAddress
     }
 
-    /// The request's fields.
+    /// The request's header fields.
     public var headerFields: HTTPFields { request.headerFields }
     /// The path, without its query.
     public var path: String { request.targetPath }
-    /// The query's parameters.
+    /// The parameters of the query.
     public var query: QueryParameters { QueryParameters(request.targetQuery ?? "") }
-    /// The origin of the page that sent the request; `nil` if a browser did not send it
+    /// The origin of the page that sent the request; `nil` if there is none, as in requests that no browser sent
     /// ([RFC 6455 §10.2](https://www.rfc-editor.org/rfc/rfc6455#section-10.2)).
     public var origin: String? { request.headerFields[.origin] }
 }

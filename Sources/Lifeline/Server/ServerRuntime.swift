@@ -3,28 +3,30 @@ import LifelineCore
 import LifelineLocks
 import Logging
 
-/// A running server: answers requests, starts handlers, and knows what is open.
+/// A running server, which answers requests, starts handlers, and counts connections.
 final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     private struct State {
         var isShuttingDown = false
-        /// When it was last told that no connection could be accepted.
+        /// When an accept failure was last logged.
         var lastAcceptFailure: ContinuousClock.Instant?
         /// Connections whose TCP has not ended.
         var connections = 0
-        /// Handlers that have not returned, and what ends those that outlive their connection.
+        /// The handlers that have not returned, by connection.
         var handlers: [UInt64: RunningHandler] = [:]
-        /// The application's decisions about requests that have not been answered.
+        /// The tasks in which the application decides about requests, by connection.
         var decisions: [UInt64: Task<Void, Never>] = [:]
-        /// Tasks that wait for the last of all these to end.
+        /// The tasks that wait until there are no connections, handlers and decisions.
         var idleWaiters: [UnsafeContinuation<Void, Never>] = []
     }
 
     private struct RunningHandler {
         let task: Task<Void, Never>
         let handle: ConnectionHandle
+        /// Cancels the handler if it outlives its connection by more than the grace period.
         var canceller: Task<Void, Never>?
 
-        /// Cancels the task. Nobody else does, so that it need not watch for it while it waits for messages.
+        /// Cancels the task and wakes it. Nothing else cancels handlers, so a handler that waits for messages needs no
+        /// cancellation handler.
         func cancel() {
             task.cancel()
             handle.executeSoon { $0.cancelReceive() }
@@ -32,7 +34,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     }
 
     let configuration: WebSocketServerConfiguration
-    /// What all connections' endpoints share.
+    /// The configuration that the endpoints of all connections share.
     let endpointConfiguration: SharedEndpointConfiguration
     let connectionSettings: ConnectionSettings
     private let routes: Routes
@@ -60,16 +62,16 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
                 server: endpointConfiguration, at: loop.driver.now(), random: &loop.random, memory: loop.memory))
     }
 
-    /// A connection could not be accepted: the process, or the system, has run out of something.
+    /// Logs that a connection could not be accepted because the process or the system has exhausted a resource.
     func acceptFailed(_ reason: String) {
         let now = ContinuousClock.now
-        let isNews = state.withLock { state in
-            // It is tried again and again, and once a minute is often enough to be told.
+        let shouldLog = state.withLock { state in
+            // The engine retries continually; one log line a minute is enough.
             if let last = state.lastAcceptFailure, last.duration(to: now) < .seconds(60) { return false }
             state.lastAcceptFailure = now
             return true
         }
-        guard isNews else { return }
+        guard shouldLog else { return }
         logger.warning("cannot accept connections", metadata: ["reason": "\(reason)"])
     }
 
@@ -80,7 +82,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
             state.connections += 1
             return state.isShuttingDown
         }
-        // It was on its way when the server stopped listening, and nobody else would end it.
+        // The connection was accepted just before the server stopped listening, so the shutdown has not seen it.
         if isShuttingDown { connection.shutDown() }
     }
 
@@ -104,7 +106,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         if let refusal = connection.endpoint.pointee.refusal { noteRefusal(connection, refusal) }
         guard let outcome else { return }
         guard connection.wasOpened else {
-            // Nobody is left to be answered.
+            // Nobody is left to receive a response.
             state.withLock { $0.decisions[connection.id] }?.cancel()
             logger.debug(
                 "connection ended before it was opened",
@@ -115,7 +117,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         logger.info("closed", metadata: ServerRuntime.metadata(of: connection, outcome))
     }
 
-    /// The metadata of the log line for a connection that was open. Built only if the logger writes that line.
+    /// The metadata of the log line for the end of an open connection. It is built only if the logger writes that line.
     private static func metadata(of connection: Connection, _ outcome: CloseOutcome) -> Logger.Metadata {
         var metadata: Logger.Metadata = [
             "connection": "\(connection.id)", "code": "\(outcome.code.rawValue)",
@@ -125,7 +127,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         let dropped = connection.droppedMessages
         if dropped.count > 0 {
             metadata["dropped"] =
-                "\(dropped.count) messages (\(dropped.bytes) bytes) behind our Close frame, not received"
+                "\(dropped.count) messages (\(dropped.bytes) bytes) that arrived after our Close frame"
         }
         return metadata
     }
@@ -136,8 +138,8 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         let driver = connection.loop.driver
         let waiters = state.withLock { state in
             state.connections -= 1
-            assert(state.connections >= 0, "a connection has ended that had not begun")
-            // Most handlers return at once; one that waits for something else is told to, in time.
+            assert(state.connections >= 0, "a connection ended that had not been counted")
+            // Most handlers return at once. One that waits for something else is cancelled after the grace period.
             state.handlers[id]?.canceller = Task(executorPreference: driver.backgroundExecutor) {
                 guard (try? await driver.sleep(for: gracePeriod)) != nil else { return }
                 self.state.withLock { $0.handlers[id] }?.cancel()
@@ -149,14 +151,14 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     // MARK: Requests
 
-    /// Opens a WebSocket, or has the route decide whether to, or refuses to.
+    /// Opens a WebSocket, or asks the route to decide, or throws the refusal.
     private func open(_ connection: Connection, _ request: InboundRequest) throws(HandshakeRefusal) {
         guard let route = routes.webSocket(at: request.request.targetPath) else {
             throw HandshakeRefusal(.notFound, status: .notFound, message: "there is no WebSocket at this path")
         }
         guard !request.isHTTP10 else {
             throw HandshakeRefusal(
-                .method, status: .badRequest, message: "a WebSocket is opened with HTTP/1.1 (RFC 6455 §4.1)")
+                .method, status: .badRequest, message: "a WebSocket needs HTTP/1.1, not HTTP/1.0 (RFC 6455 §4.1)")
         }
         let handshake = try ServerHandshake(request.request)
         try handshake.check(route.originPolicy ?? configuration.originPolicy)
@@ -198,13 +200,14 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     private typealias Decide = @Sendable (ServerRequest) async throws -> UpgradeDecision<Route.Target>
 
-    /// Has a route decide about a request. The endpoint answers with 503 when the handshake's deadline has come.
+    /// Starts a task in which a route decides about a request. The endpoint answers with 503 at the handshake's
+    /// deadline.
     private func start(
         _ decide: @escaping Decide, about asked: ServerRequest, _ handshake: ServerHandshake, _ subprotocols: [String],
         _ handle: ConnectionHandle
     ) {
         state.withLock { state in
-            // Under the lock, so that the task cannot end before it is noted.
+            // Under the lock, so that the task cannot end before it is recorded.
             state.decisions[handle.id] = Task(executorPreference: handle.loop) {
                 let decision = await self.decision(decide, asked, handle.id)
                 handle.execute { connection in
@@ -263,7 +266,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     private static var internalError: HandshakeRefusal {
         HandshakeRefusal(
-            .application, status: .internalServerError, message: "the server failed to decide about the request")
+            .application, status: .internalServerError, message: "the server failed while deciding about the request")
     }
 
     private func hasDecided(_ id: UInt64) {
@@ -282,12 +285,12 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         }
         guard connections <= configuration.maximumConnections else {
             throw HandshakeRefusal(
-                .unavailable, status: .serviceUnavailable, message: "the server has as many connections as it takes",
+                .unavailable, status: .serviceUnavailable, message: "the server has reached its connection limit",
                 headerFields: [.retryAfter: "10"])
         }
     }
 
-    /// Answers an ordinary request.
+    /// Answers an ordinary HTTP request with a page, or throws the refusal.
     private func answer(_ connection: Connection, _ request: InboundRequest) throws(HandshakeRefusal) {
         let path = request.request.targetPath
         guard let page = routes.page(at: path) else {
@@ -296,7 +299,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         }
         guard request.request.method == .get || request.request.method == .head else {
             throw HandshakeRefusal(
-                .method, status: .methodNotAllowed, message: "only GET and HEAD are answered here",
+                .method, status: .methodNotAllowed, message: "only GET and HEAD are allowed at this path",
                 headerFields: [.allow: "GET, HEAD"])
         }
         let answer = page(ServerRequest(request, from: connection.remoteAddress))
@@ -332,9 +335,10 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     private func start(_ handler: @escaping WebSocketServer.Handler, _ socket: WebSocket) {
         let id = socket.id
         state.withLock { state in
-            // Under the lock, so that the task cannot end before it is noted.
+            // Under the lock, so that the task cannot end before it is recorded.
             let task = Task(executorPreference: socket.handle.loop) {
-                // All in one frame, and what is rare in functions: it is kept for as long as the handler waits.
+                // The frame of this closure exists for as long as the handler runs, so code that runs once is in
+                // functions of its own, which keeps the frame small.
                 do {
                     _ = socket.handle.withConnection { connection in
                         connection.handlerTask = withUnsafeCurrentTask { $0 }
@@ -349,20 +353,20 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         }
     }
 
-    /// A handler has returned, or thrown.
+    /// Closes the connection after its handler has returned or thrown.
     @inline(never)
     private func handlerEnded(_ handle: ConnectionHandle, _ error: (any Error)?) {
         handle.close(closeFrame(after: error, handle))
         handlerReturned(handle.id)
     }
 
-    /// With what a connection is closed whose handler has returned, or thrown.
+    /// Returns the Close frame for a connection whose handler has returned or thrown.
     private func closeFrame(after error: (any Error)?, _ handle: ConnectionHandle) -> CloseFrame {
         switch error {
         case nil:
             return CloseFrame(.normalClosure, "")
         case let error as WebSocketError where [.closed, .cancelled].contains(error.code):
-            // The connection's end, which has been logged, or the server's.
+            // The connection's end, which is logged already, or the server's shutdown.
             return CloseFrame(error.code == .cancelled ? .goingAway : .normalClosure, "")
         case let error as WebSocketCloseError:
             return error.frame
@@ -386,12 +390,12 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     // MARK: Shutting down
 
-    /// Refuses what comes from now on.
+    /// Refuses new connections and requests from now on.
     func beginShutdown() {
         state.withLock { $0.isShuttingDown = true }
     }
 
-    /// Waits until all connections and handlers have ended.
+    /// Waits until all connections, handlers and decisions have ended.
     func waitUntilIdle() async {
         await withUnsafeContinuation { continuation in
             let isIdle = state.withLock { state in
@@ -403,7 +407,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         }
     }
 
-    /// Ends the wait for handlers that do not return even when they are cancelled.
+    /// Ends the wait for handlers that do not return even though they have been cancelled.
     func giveUpWaiting() {
         let waiters = state.withLock { state in
             defer { state.idleWaiters = [] }
@@ -412,14 +416,14 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Whether all connections and handlers have ended.
+    /// Whether all connections, handlers and decisions have ended.
     var isIdle: Bool { state.withLock { ServerRuntime.isIdle($0) } }
 
     private static func isIdle(_ state: State) -> Bool {
         state.connections == 0 && state.handlers.isEmpty && state.decisions.isEmpty
     }
 
-    /// Cancels the handlers that have not returned.
+    /// Cancels the handlers and decisions that have not returned.
     func cancelHandlers() {
         let (handlers, decisions) = state.withLock { (Array($0.handlers.values), Array($0.decisions.values)) }
         for decision in decisions { decision.cancel() }

@@ -1,7 +1,7 @@
 public import HTTPTypes
 public import LifelineCore
 
-/// What a route decides about a request to open a WebSocket.
+/// A route's decision about a request to open a WebSocket.
 ///
 /// ```swift
 /// server.route("/rooms") { upgrade in
@@ -20,11 +20,12 @@ public enum UpgradeDecision<Value: Sendable>: Sendable {
     /// Opens the WebSocket.
     ///
     /// - Parameters:
-    ///   - value: Is given to the route's handler.
-    ///   - subprotocol: One of the subprotocols that the client offers (``ServerRequest/subprotocols``). Default: the first of
-    ///     the route's `subprotocols` that the client offers, or none. A subprotocol that the client did not offer would make
-    ///     it fail the connection (RFC 6455 §4.1), so the request is answered with 500, and the mistake is logged.
-    ///   - headerFields: Fields that the response carries besides the handshake's own, such as cookies.
+    ///   - value: A value for the route's handler.
+    ///   - subprotocol: One of the subprotocols that the client offers (``ServerRequest/subprotocols``). Default: the
+    ///     first of the route's `subprotocols` that the client offers, or none. A subprotocol that the client did not
+    ///     offer would make it fail the connection (RFC 6455 §4.1), so the server logs an error and answers with 500
+    ///     instead.
+    ///   - headerFields: Response fields in addition to those of the handshake, such as cookies.
     public static func accept(
         _ value: Value, subprotocol: String? = nil, headerFields: HTTPFields = [:]
     ) -> UpgradeDecision {
@@ -34,8 +35,8 @@ public enum UpgradeDecision<Value: Sendable>: Sendable {
     /// Answers the request with an HTTP response instead.
     ///
     /// - Parameters:
-    ///   - status: The response's status; not an interim one (1xx).
-    ///   - headerFields: The response's fields. `Content-Length` is added.
+    ///   - status: The status code; not an informational one (1xx).
+    ///   - headerFields: The response's header fields. The server adds `Content-Length`.
     ///   - body: The response's body. Default: none.
     public static func refuse(
         _ status: HTTPResponse.Status, headerFields: HTTPFields = [:], body: [UInt8] = []
@@ -51,12 +52,12 @@ extension UpgradeDecision where Value == Void {
     }
 }
 
-/// How a WebSocket is opened.
+/// The parameters with which a route opens a WebSocket.
 public struct UpgradeAcceptance<Value: Sendable>: Sendable {
-    /// Is given to the route's handler.
+    /// The value for the route's handler.
     public var value: Value
     /// The subprotocol; `nil` for the first of the route's `subprotocols` that the client offers.
     public var subprotocol: String?
-    /// Fields that the response carries besides the handshake's own.
+    /// Response fields in addition to those of the handshake.
     public var headerFields: HTTPFields
 }

@@ -2,7 +2,7 @@ package import LifelineCore
 internal import Logging
 public import ServiceLifecycle
 
-/// Accepts connections and gives each to the handler of its path.
+/// Accepts connections and passes each to the handler of its path.
 ///
 /// ```swift
 /// var server = WebSocketServer(address: .hostname("127.0.0.1", port: 8080))
@@ -12,23 +12,24 @@ public import ServiceLifecycle
 /// try await server.run()
 /// ```
 ///
-/// It is a `Service` of swift-service-lifecycle: under a graceful shutdown it stops listening, closes each connection with
-/// 1001, and waits for the answers, bounded by ``WebSocketServerConfiguration/shutdownTimeout``.
+/// It is a `Service` of swift-service-lifecycle. On graceful shutdown it stops listening, closes each connection with
+/// 1001, and waits for the closing handshakes and the handlers for at most
+/// ``WebSocketServerConfiguration/shutdownTimeout``.
 public struct WebSocketServer: Service {
-    /// What to do with a connection. It runs as a task on the connection's event loop: awaiting is free, blocking holds up
-    /// the other connections of that loop.
+    /// A function that handles a connection. It runs as a task on the connection's event loop: it may await, but must
+    /// not block, because all connections of that loop would wait.
     public typealias Handler = @Sendable (WebSocket) async throws -> Void
 
-    /// Where to listen.
+    /// The address at which to listen.
     public var address: ServerAddress
-    /// What to offer, and the limits to keep.
+    /// The limits, timeouts and policies of the server.
     public var configuration: WebSocketServerConfiguration
-    /// Is called once the server listens, with the address and the port that were found.
+    /// A function that the server calls once it listens, with the address and the actual port.
     public var onListening: (@Sendable (ServerAddress) -> Void)?
 
     private var routes = Routes()
 
-    /// A server without routes.
+    /// Creates a server without routes.
     public init(address: ServerAddress, configuration: WebSocketServerConfiguration = WebSocketServerConfiguration()) {
         self.address = address
         self.configuration = configuration
@@ -36,25 +37,26 @@ public struct WebSocketServer: Service {
 
     // MARK: Routes
 
-    /// Has connections to a path handled by an asynchronous function.
+    /// Adds a WebSocket route with an asynchronous handler.
     ///
-    /// When it returns, its connection is closed with 1000; when it throws, with 1011.
+    /// When the handler returns, its connection is closed with 1000; when it throws, with 1011 or the code of the
+    /// ``WebSocketCloseError`` that it threw.
     ///
     /// - Parameters:
-    ///   - path: The path, without a query; it must match as a whole.
-    ///   - subprotocols: The subprotocols that the handler speaks, in its order of preference. The first that the client
-    ///     offers too is agreed on; where there is none, none is.
-    ///   - handler: What to do with a connection.
+    ///   - path: The path without a query. It must match the whole path of the request, and have no route yet.
+    ///   - subprotocols: The subprotocols that the handler supports, in order of preference. The first that the client
+    ///     offers is selected; if there is none, no subprotocol is used.
+    ///   - handler: Handles a connection.
     public mutating func route(_ path: String, subprotocols: [String] = [], handler: @escaping Handler) {
         routes.add(path, Route(subprotocols: subprotocols, opening: .always(.task(handler))))
     }
 
-    /// Has connections to a path handled on their event loop.
+    /// Adds a WebSocket route with a handler that runs on the connection's event loop.
     ///
     /// - Parameters:
-    ///   - path: The path, without a query; it must match as a whole.
+    ///   - path: As in ``route(_:subprotocols:handler:)``.
     ///   - subprotocols: As in ``route(_:subprotocols:handler:)``.
-    ///   - makeHandler: Makes a handler for a connection; called on its event loop.
+    ///   - makeHandler: Makes the handler of a connection; called on its event loop.
     public mutating func routeOnLoop(
         _ path: String, subprotocols: [String] = [],
         makeHandler: @escaping @Sendable (WebSocketHandshake) -> any OnLoopHandler
@@ -62,8 +64,7 @@ public struct WebSocketServer: Service {
         routes.add(path, Route(subprotocols: subprotocols, opening: .always(.onLoop(makeHandler))))
     }
 
-    /// Has the application decide about each request before it is answered, and connections that it accepts handled by an
-    /// asynchronous function.
+    /// Adds a WebSocket route whose requests the application accepts or refuses, with an asynchronous handler.
     ///
     /// ```swift
     /// server.route("/rooms") { upgrade in
@@ -76,16 +77,17 @@ public struct WebSocketServer: Service {
     /// }
     /// ```
     ///
-    /// The request has been checked by then: a malformed handshake, or a page that the origin policy does not let in, is refused
-    /// without asking.
+    /// The server checks the request first: it refuses a malformed handshake, and a page that the origin policy does
+    /// not allow, without calling `upgrade`.
     ///
     /// - Parameters:
-    ///   - path: The path, without a query; it must match as a whole.
+    ///   - path: As in ``route(_:subprotocols:handler:)``.
     ///   - subprotocols: As in ``route(_:subprotocols:handler:)``.
-    ///   - upgrade: Decides. It runs as a task on the connection's event loop, so it may wait but must not block. A thrown
-    ///     `HandshakeRefusal` is the answer; any other error is logged and answered with 500. It has until the handshake's
-    ///     deadline (`EndpointConfiguration.handshakeTimeout`, 10 s by default): then the request is answered with 503 and the task
-    ///     is cancelled. It is cancelled too if the client goes away.
+    ///   - upgrade: Decides about a request. It runs as a task on the connection's event loop, so it may await but must
+    ///     not block. If it throws a `HandshakeRefusal`, that is the response; any other error is logged and answered
+    ///     with 500. If it has not returned at the handshake's deadline (`EndpointConfiguration.handshakeTimeout`, 10 s
+    ///     by default), the server answers with 503 and cancels the task. It also cancels the task if the client
+    ///     disconnects.
     ///   - handler: Handles a connection, with the value that `upgrade` accepted it with.
     public mutating func route<Value: Sendable>(
         _ path: String, subprotocols: [String] = [],
@@ -95,7 +97,7 @@ public struct WebSocketServer: Service {
         route(path, subprotocols: subprotocols, originPolicy: nil, upgrade: upgrade, handler: handler)
     }
 
-    /// The same, with an origin policy of the route's own.
+    /// Adds a WebSocket route whose requests the application accepts or refuses, with an origin policy for this route.
     package mutating func route<Value: Sendable>(
         _ path: String, subprotocols: [String] = [], originPolicy: OriginPolicy?,
         upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeDecision<Value>,
@@ -108,15 +110,15 @@ public struct WebSocketServer: Service {
                 opening: .deciding(upgrade) { value in .task { socket in try await handler(socket, value) } }))
     }
 
-    /// Has the application decide about each request before it is answered, and connections that it accepts handled on their
-    /// event loop.
+    /// Adds a WebSocket route whose requests the application accepts or refuses, with a handler that runs on the
+    /// connection's event loop.
     ///
     /// - Parameters:
-    ///   - path: The path, without a query; it must match as a whole.
+    ///   - path: As in ``route(_:subprotocols:handler:)``.
     ///   - subprotocols: As in ``route(_:subprotocols:handler:)``.
-    ///   - upgrade: Decides, as in ``route(_:subprotocols:upgrade:handler:)``.
-    ///   - makeHandler: Makes a handler for a connection, with the value that `upgrade` accepted it with; called on its event
-    ///     loop.
+    ///   - upgrade: Decides about a request, as in ``route(_:subprotocols:upgrade:handler:)``.
+    ///   - makeHandler: Makes the handler of a connection, with the value that `upgrade` accepted it with; called on
+    ///     its event loop.
     public mutating func routeOnLoop<Value: Sendable>(
         _ path: String, subprotocols: [String] = [],
         upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeDecision<Value>,
@@ -144,8 +146,7 @@ public struct WebSocketServer: Service {
 
     // MARK: Running
 
-    /// Listens and serves until the task is cancelled or a graceful shutdown begins, and returns when all connections
-    /// have been closed.
+    /// Listens and serves until the task is cancelled or a graceful shutdown begins, then shuts down and returns.
     ///
     /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/listenFailed`` or
     ///   ``WebSocketError/Code/invalidConfiguration``.
@@ -157,14 +158,14 @@ public struct WebSocketServer: Service {
                 try await Task.sleep(for: .seconds(Int64.max / 2_000_000_000))
             }
         } catch is CancellationError {
-            // Either way of being told to stop.
+            // The task was cancelled, or a graceful shutdown began.
         }
         await listener.shutDown()
     }
 
-    /// Serves for as long as `body` runs, and then shuts down gracefully.
+    /// Serves while `body` runs, and then shuts down gracefully.
     ///
-    /// - Parameter body: Is called with the address and the port at which the server listens.
+    /// - Parameter body: A function that receives the address and the actual port at which the server listens.
     /// - Returns: What `body` returned.
     /// - Throws: What `body` threw, or what ``run()`` throws.
     public nonisolated(nonsending) func withServer<Result>(
@@ -184,7 +185,7 @@ public struct WebSocketServer: Service {
 
     private func listen() async throws(WebSocketError) -> Listener {
         if let invalid = configuration.originPolicy.invalidOrigin {
-            throw WebSocketError(.invalidConfiguration, "the origin policy: \(invalid)")
+            throw WebSocketError(.invalidConfiguration, "invalid origin policy (originPolicy): \(invalid)")
         }
         let tls = try configuration.tls.map(TLSContext.init)
         let engine = try EngineFactory.engine(

@@ -1,36 +1,38 @@
 public import LifelineCore
 public import Logging
 
-/// What a server offers, and the limits it keeps.
+/// The limits, timeouts and policies of a server.
 public struct WebSocketServerConfiguration: Sendable {
-    /// Limits and times of the protocol. Default: `EndpointConfiguration.server`.
+    /// The protocol's limits and timeouts. Default: `EndpointConfiguration.server`.
     public var endpoint: EndpointConfiguration = .server
-    /// How much is held for the application and for the peer.
+    /// How many bytes are buffered for the application and for the peer.
     public var buffers = BufferLimits()
-    /// Which web pages may connect. Default: those that this server itself delivered.
+    /// Which web pages may connect. Default: those with the server's own origin. Requests without an `Origin` field,
+    /// such as those of clients other than browsers, are always allowed.
     public var originPolicy = OriginPolicy.sameOrigin
-    /// The certificate and key for `wss`; `nil`, the default, serves `ws`.
+    /// The certificate and key for `wss`. Default: `nil`, which serves `ws`.
     public var tls: ServerTLS?
-    /// The most connections at a time. Default: 100 000. Further ones are answered with 503.
+    /// The maximum number of concurrent connections. Default: 100 000. The server answers further requests with 503.
     public var maximumConnections = 100_000
-    /// What moves the bytes. Default: ``WebSocketEngine/automatic``. Asked for by name, an engine that is not to be had, or
-    /// cannot do what is asked, is an error (``WebSocketError/Code/invalidConfiguration``).
+    /// The engine that runs the event loops. Default: ``WebSocketEngine/automatic``. If an engine is chosen explicitly
+    /// and is not available, or does not support what is asked of it, the server fails to start with
+    /// ``WebSocketError/Code/invalidConfiguration``.
     public var engine = WebSocketEngine.automatic
-    /// The number of event loops, each with a thread of its own. `nil`, the default, uses those that the process shares,
-    /// one for each core.
+    /// The number of event loops, each with a thread of its own. Default: `nil`, which uses the loops that the process
+    /// shares, one for each core.
     public var loopCount: Int?
-    /// How long a graceful shutdown waits for connections to close and for handlers to return. Default: 15 s. Whatever is
-    /// left then is cancelled and ended.
+    /// How long a graceful shutdown waits for connections to close and for handlers to return. Default: 15 s. After
+    /// that, the server aborts the connections and cancels the handlers that are left.
     public var shutdownTimeout: Duration = .seconds(15)
-    /// How long a handler may go on after its connection has ended, before its task is cancelled. Default: 30 s.
-    ///
-    /// A handler that waits for something else than its connection would otherwise stay for ever.
+    /// How long a handler may run after its connection has ended. Default: 30 s. After that its task is cancelled, so
+    /// that a handler that waits for something other than its connection does not run forever.
     public var handlerGracePeriod: Duration = .seconds(30)
-    /// Who is told each step of the connections' lives.
+    /// The observers that receive the connections' lifecycle events. Default: none.
     public var observers: [any LifecycleObserver] = []
-    /// Where to log: connections at `info`, refusals at `notice`. Default: the process's logging system.
+    /// The logger, which logs connections at `info` and refusals at `notice`. Default: the process's logging system,
+    /// with the label `lifeline.server`.
     public var logger = Logger(label: "lifeline.server")
 
-    /// The defaults.
+    /// Creates a configuration with the default values.
     public init() {}
 }

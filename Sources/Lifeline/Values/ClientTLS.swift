@@ -1,15 +1,16 @@
-/// Whom a client trusts over TLS (`wss://`). TLS 1.2 and 1.3 are spoken.
+/// The certificates that a client trusts for `wss`. TLS 1.2 and 1.3 are supported.
 ///
-/// The server's certificate must come from a trusted root, be valid now, and name the URL's host: a name among its DNS names, an
-/// address among its IP addresses ([RFC 9525](https://www.rfc-editor.org/rfc/rfc9525)). A common name does not count.
+/// The server's certificate must chain to a trusted root, be valid now, and name the URL's host: a host name in its DNS
+/// names, an address in its IP addresses ([RFC 9525](https://www.rfc-editor.org/rfc/rfc9525)). The common name is
+/// ignored.
 public struct ClientTLS: Hashable, Sendable {
-    /// The roots to trust; `nil`, the default, trusts those of the system.
+    /// The root certificates to trust. Default: `nil`, which trusts those of the system.
     public var trustedRoots: PEMSource?
-    /// Whether the server's certificate and name are checked. Default: `true`. Without the check, whoever sits between
-    /// can read and change everything; for tests only.
+    /// Whether the server's certificate and name are verified. Default: `true`. Without verification, anyone on the
+    /// network path can read and change all traffic; disable it in tests only.
     public var verifiesServer: Bool
 
-    /// TLS with the given trust.
+    /// Creates a TLS configuration.
     public init(trustedRoots: PEMSource? = nil, verifiesServer: Bool = true) {
         self.trustedRoots = trustedRoots
         self.verifiesServer = verifiesServer

@@ -1,7 +1,7 @@
 public import LifelineCore
 
 extension CloseOutcome {
-    /// Whether a conversation may end so: cleanly, with 1000, 1001, or without a code.
+    /// Whether the connection ended as expected: cleanly, with 1000, with 1001, or without a code.
     public var isExpected: Bool {
         isClean && [.normalClosure, .goingAway, .noStatusReceived].contains(code)
     }

@@ -1,96 +1,98 @@
 public import HTTPTypes
 public import LifelineCore
 
-/// One observable step in a connection's life, as a value with a time.
+/// An event in the lifecycle of a connection, with the instant at which it happened.
 public struct LifecycleEvent: Sendable {
-    /// What happened. Minor versions may add cases: a `switch` needs a `default`.
+    /// The kind of an event. Minor versions may add cases: a `switch` needs a `default`.
     public enum Kind: Sendable {
-        /// A client looks for the host.
+        /// A client starts to look up the host.
         case connecting(host: String, port: Int)
-        /// A client has found the host's addresses.
+        /// A client has resolved the host's addresses.
         case resolved(addresses: [String])
-        /// A client got no connection, and why. It is the last event.
+        /// A client could not connect; the text says why. This is the last event.
         case connectFailed(String)
-        /// TCP is there. Where TLS is used, its handshake follows.
+        /// TCP is established. The TLS handshake follows if TLS is used.
         case connected(remoteAddress: String)
-        /// TLS is there.
+        /// The TLS handshake is complete.
         case secured(TLSSummary)
-        /// A client has sent its request.
+        /// A client has sent the request of the opening handshake.
         case requestSent(HTTPRequest)
         /// A server has received a request.
         case requestReceived(HTTPRequest)
-        /// A server has sent its answer.
+        /// A server has sent its response.
         case responseSent(HTTPResponse)
-        /// A client has received the server's answer.
+        /// A client has received the server's response.
         case responseReceived(HTTPResponse)
-        /// A frame has been written, and how its payload begins, before it was compressed. The masking key of a client's is
-        /// not told.
+        /// A frame has been written. The preview is the beginning of its payload before compression and masking. The
+        /// header of a client's frame does not contain the masking key.
         case frameSent(FrameHeader, preview: [UInt8])
-        /// A frame has been read, and how its payload begins, unmasked and decompressed. A fragment's payload is told with
-        /// its message.
+        /// A frame has been read. The preview is the beginning of its payload after unmasking and decompression. The
+        /// payload of a fragment is reported with its message.
         case frameReceived(FrameHeader, preview: [UInt8])
         /// The last frame of a message has been written.
         case messageSent(MessageSummary)
-        /// A message has been read to its end.
+        /// The last frame of a message has been read.
         case messageReceived(MessageSummary)
-        /// A Pong has answered a Ping of ours.
+        /// A Pong has answered one of our Pings, after this round-trip time.
         case roundTrip(Duration)
-        /// The application is behind: the socket is not read from.
+        /// The connection has stopped reading from the socket, because the application receives too slowly.
         case readingPaused
-        /// The application has caught up.
+        /// The connection reads from the socket again.
         case readingResumed
-        /// The peer is behind: the transport takes no more, and has so many bytes to write yet.
+        /// The transport is above its high-water mark, because the peer reads too slowly, and has `pendingBytes` bytes
+        /// left to write.
         case writingPaused(pendingBytes: Int)
-        /// The peer has caught up.
+        /// The transport is writable again.
         case writingResumed
-        /// What compression has saved, where it was agreed on; shortly before ``ended(_:)``.
+        /// The compression statistics of the connection, if compression was agreed; shortly before ``ended(_:)``.
         case compressed(CompressionStatistics)
-        /// The byte stream has failed: a reset by the peer, a TLS error.
+        /// The byte stream has failed, for example because of a reset by the peer or a TLS error.
         case transportFailed(String)
-        /// How the WebSocket ended is decided.
+        /// The WebSocket has ended with this outcome. TCP may still be open.
         case ended(CloseOutcome)
-        /// This side has ended its side of TCP.
+        /// We have ended our direction of TCP.
         case outputEnded
-        /// The peer has ended its side of TCP.
+        /// The peer has ended its direction of TCP.
         case inputEnded
-        /// TCP has ended on both sides. It is the last event.
+        /// TCP has ended in both directions. This is the last event.
         case tcpEnded
     }
 
-    /// A message, complete.
+    /// A summary of a complete message.
     public struct MessageSummary: Sendable {
-        /// Whether it is text or binary.
+        /// Whether the message is text or binary.
         public var kind: MessageKind
-        /// The bytes of its payload.
+        /// The size of its payload in bytes, before compression.
         public var size: Int
-        /// What its frames carried; less than ``size`` where it was compressed.
+        /// The size of its frames' payloads in bytes; usually less than ``size`` if the message is compressed.
         public var wireSize: Int
-        /// Whether it was compressed.
+        /// Whether the message is compressed.
         public var isCompressed: Bool
         /// The number of its frames.
         public var frames: Int
-        /// How its payload begins, as far as ``LifecycleObserver/payloadLimit`` allows. A message that an application
-        /// receives, or sends, in parts shows what came in its first.
+        /// The beginning of its payload, at most ``LifecycleObserver/payloadLimit`` bytes. For a message that the
+        /// application sends or receives in chunks, only the beginning of the first chunk.
         public var payload: [UInt8]
     }
 
-    /// What TLS has agreed on.
+    /// The result of a TLS handshake.
     public struct TLSSummary: Hashable, Sendable {
-        /// The protocol's version, as `TLSv1.3`.
+        /// The version of TLS, such as `TLSv1.3`.
         public var version: String
-        /// The peer's certificate in words: serial number, common name, alternative names; `nil` where it showed none.
+        /// A description of the peer's certificate with its serial number, common name and alternative names; `nil` if
+        /// the peer presented none.
         public var peerCertificate: String?
     }
 
-    /// A number of the connection's own within the process.
+    /// The connection's number, unique within the process.
     public let connectionID: UInt64
-    /// The side on which it happened.
+    /// Whether the event happened at a client or at a server.
     public let role: WebSocketRole
-    /// When it happened, on a monotonic clock that all connections of the process share.
+    /// When the event happened, on a monotonic clock that all connections of the process share.
     public let instant: MonotonicInstant
-    /// What happened.
+    /// The kind of the event.
     public let kind: Kind
 
-    /// How many bytes of a payload are shown unless an observer says otherwise.
+    /// The default of ``LifecycleObserver/payloadLimit``, in bytes.
     public static let defaultPayloadLimit = 256
 }

@@ -1,13 +1,13 @@
-/// Is told what happens to connections, as it happens.
+/// Receives the lifecycle events of connections as they happen.
 ///
-/// It is called on the connections' event loops: it must not block, and what takes time belongs elsewhere. Where no
-/// observer is set, observing costs a comparison with `nil`.
+/// It is called on the connections' event loops, so it must not block; do slow work elsewhere. If no observer is set,
+/// observing costs a comparison with `nil`.
 public protocol LifecycleObserver: Sendable {
-    /// Something happened.
+    /// Receives an event.
     func observe(_ event: LifecycleEvent)
 
-    /// The most bytes of a payload that it wants to see, and sees; 0 for none. Default:
-    /// ``LifecycleEvent/defaultPayloadLimit``. It is asked once, before the first connection.
+    /// The maximum number of bytes of a payload that events contain; 0 for none. Default:
+    /// ``LifecycleEvent/defaultPayloadLimit``. It is read once, before the first connection.
     var payloadLimit: Int { get }
 }
 

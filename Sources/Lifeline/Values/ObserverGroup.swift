@@ -1,6 +1,7 @@
 import LifelineCore
 
-/// Several observers as one. Each is told what it would be told alone: of payloads no more than it asked for.
+/// Combines several observers into one. Each receives the events that it would receive alone, with at most its own
+/// `payloadLimit` of payloads.
 struct ObserverGroup: LifecycleObserver {
     private struct Member {
         let observer: any LifecycleObserver
@@ -21,20 +22,20 @@ struct ObserverGroup: LifecycleObserver {
         }
     }
 
-    /// The observers as one; `nil` for none.
+    /// Returns the observers as one; `nil` if there are none.
     static func of(_ members: [any LifecycleObserver]) -> (any LifecycleObserver)? {
         members.count > 1 ? ObserverGroup(members) : members.first
     }
 }
 
 extension LifecycleEvent {
-    /// The event with so many bytes of a payload at most.
+    /// Returns the event with at most `limit` bytes of a payload.
     fileprivate func cut(to limit: Int) -> LifecycleEvent {
         func event(_ kind: Kind) -> LifecycleEvent {
             LifecycleEvent(connectionID: connectionID, role: role, instant: instant, kind: kind)
         }
         switch kind {
-        // A Close frame's code and reason, and what this side's control frames carry, are told whole to everybody.
+        // Every observer receives the whole payload of a received Close frame and of control frames that we send.
         case .frameReceived(let header, let preview) where header.opcode != .close && preview.count > limit:
             return event(.frameReceived(header, preview: Array(preview.prefix(limit))))
         case .frameSent(let header, let preview) where !header.opcode.isControl && preview.count > limit:

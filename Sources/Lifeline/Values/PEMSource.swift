@@ -1,4 +1,4 @@
-/// Certificates and keys in PEM form.
+/// The source of certificates or a key in PEM format.
 public struct PEMSource: Hashable, Sendable {
     enum Source: Hashable, Sendable {
         case file(String)
@@ -7,13 +7,13 @@ public struct PEMSource: Hashable, Sendable {
 
     let source: Source
 
-    /// The file at a path.
+    /// A PEM file at a path.
     public static func file(_ path: String) -> PEMSource { PEMSource(source: .file(path)) }
 
-    /// The text itself.
+    /// A PEM text.
     public static func text(_ text: String) -> PEMSource { PEMSource(source: .text(text)) }
 
-    /// What to call it in an error.
+    /// The name of the source in error messages.
     var name: String {
         switch source {
         case .file(let path): path

@@ -1,10 +1,10 @@
 import HTTPTypes
 import LifelineCore
 
-/// An opening handshake in as few bytes as it takes, since an open connection keeps it for all its life and hardly
-/// anybody looks at it: one block of memory, where the heads' fields would be dozens.
+/// An opening handshake packed into one block of memory. Every open connection keeps its handshake but rarely reads it,
+/// and the unpacked header fields would take dozens of allocations.
 ///
-/// Strings follow one another, each behind its length; an absent one has none.
+/// Each string is preceded by its length plus one; an absent string is a zero.
 struct PackedHandshake: Sendable {
     private let bytes: [UInt8]
 
@@ -30,7 +30,7 @@ struct PackedHandshake: Sendable {
             }
         }
         writer.write(agreement.compression.map(PackedHandshake.pack) ?? 0)
-        // Just as many bytes as there are.
+        // Copied, so that the array has no spare capacity.
         bytes = Array(unsafeUninitializedCapacity: writer.bytes.count) { buffer, count in
             count = buffer.initialize(fromContentsOf: writer.bytes)
         }
@@ -38,7 +38,7 @@ struct PackedHandshake: Sendable {
 
     func unpack() -> (request: HTTPRequest, response: HTTPResponse, agreement: HandshakeAgreement) {
         var reader = Reader(bytes: bytes[...])
-        // What was packed here was valid then.
+        // The values were valid when they were packed, so the defaults are never used.
         var request = HTTPRequest(
             method: HTTPRequest.Method(reader.text()) ?? .get, scheme: reader.optionalText(),
             authority: reader.optionalText(), path: reader.optionalText())
@@ -62,7 +62,7 @@ struct PackedHandshake: Sendable {
         )
     }
 
-    /// The agreement as a number that is not 0.
+    /// Packs the agreement into a number other than 0.
     private static func pack(_ compression: PerMessageDeflate) -> UInt {
         1 | (compression.serverNoContextTakeover ? 2 : 0) | (compression.clientNoContextTakeover ? 4 : 0)
             | UInt(compression.serverMaxWindowBits) << 3 | UInt(compression.clientMaxWindowBits) << 7
@@ -78,7 +78,7 @@ struct PackedHandshake: Sendable {
     private struct Writer {
         var bytes: [UInt8] = []
 
-        /// Seven bits a byte, the lowest first.
+        /// Writes seven bits per byte, the lowest first.
         mutating func write(_ number: UInt) {
             var rest = number
             while rest >= 0x80 {

@@ -2,51 +2,51 @@ public import LifelineCore
 import LifelineLocks
 public import NIOCore
 
-/// A message that goes to many connections, and is compressed only once for those that have agreed on the same window.
+/// A message that goes to many connections, and is compressed only once for all that have agreed on the same window.
 ///
 /// ```swift
 /// let update = PreparedMessage(json)
 /// for socket in subscribers { socket.enqueue(update) }
 /// ```
 ///
-/// Each connection gets frames that are valid for what it has agreed on: connections without compression the bytes as
-/// they are, the others the message compressed from an empty window, which is valid with context takeover too (RFC 7692
-/// §7.1.1). It compresses a little less than with the window of the messages before, and costs each connection a copy of
-/// its bytes instead of a compression.
+/// Each connection sends the message as its agreement requires: without compression, or compressed from an empty
+/// window, which is valid with context takeover too (RFC 7692 §7.1.1). That compresses a little less well than with the
+/// window of the previous messages, but costs each connection a copy of the bytes instead of a compression.
 public final class PreparedMessage: Sendable {
-    /// Whether it is text or binary.
+    /// Whether the message is text or binary.
     public let kind: MessageKind
-    /// The bytes as the application gave them.
+    /// The payload before compression; text as UTF-8.
     public let payload: ByteBuffer
     private let compress: MessageCompression
-    /// What it has been compressed to; `nil` where that is no shorter.
+    /// The compressed payloads, one for each kind of compressor; `nil` if compression does not make the payload
+    /// shorter.
     private let variants = Lock<[(kind: CompressorKind, payload: ByteBuffer?)]>([])
 
-    /// A message.
+    /// Prepares a message.
     ///
     /// - Parameters:
-    ///   - message: The content.
-    ///   - compress: Whether it is compressed, where that is agreed.
+    ///   - message: The message.
+    ///   - compress: Whether the message is compressed, if compression is agreed.
     public init(_ message: WebSocketMessage, compress: MessageCompression = .automatic) {
         kind = message.kind
         payload = message.buffer
         self.compress = compress
     }
 
-    /// A text message.
+    /// Prepares a text message.
     public convenience init(_ text: String, compress: MessageCompression = .automatic) {
         self.init(.text(text), compress: compress)
     }
 
-    /// A binary message.
+    /// Prepares a binary message.
     public convenience init(_ bytes: ByteBuffer, compress: MessageCompression = .automatic) {
         self.init(.binary(bytes), compress: compress)
     }
 
-    /// The payload of the compressed frame for a connection; `nil` where it gets the bytes as they are.
+    /// Returns the compressed payload for a connection; `nil` if the connection sends the payload uncompressed.
     ///
-    /// Loops do not wait for one another while they compress: two that need the same at once both make it, and one is kept.
-    /// That there was no memory to compress with is not kept.
+    /// Loops do not wait for each other while they compress: if two need the same payload at once, both compress it,
+    /// and one result is kept. A failure to allocate memory for the compressor is not recorded.
     func compressed(for endpoint: UnsafeMutablePointer<Endpoint>) -> ByteBuffer? {
         guard compress != .never, let kind = endpoint.pointee.compressorKind,
             payload.withUnsafeReadableBytes({ endpoint.pointee.compressesForMany($0, compress) })

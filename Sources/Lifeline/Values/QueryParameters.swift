@@ -1,11 +1,11 @@
 import LifelineCore
 
-/// The parameters in the query of a request, in their order.
+/// The parameters in the query of a request, in the order in which they appear.
 ///
-/// Names and values are decoded as browsers encode them
+/// Names and values are decoded as HTML forms encode them
 /// ([WHATWG URL §5.1](https://url.spec.whatwg.org/#application/x-www-form-urlencoded)): `%20` and `+` are both a space.
 public struct QueryParameters: Hashable, Sendable {
-    /// A name with its value.
+    /// A name and its value.
     public struct Parameter: Hashable, Sendable {
         /// The name, decoded.
         public var name: String
@@ -15,10 +15,10 @@ public struct QueryParameters: Hashable, Sendable {
 
     private let parameters: [Parameter]
 
-    /// Reads a query.
+    /// Parses a query.
     ///
-    /// - Parameter text: The query as the request has it, without its question mark. Bytes that are not UTF-8 become U+FFFD, and
-    ///   a `%` that no two hexadecimal digits follow stays as it is.
+    /// - Parameter text: The query as it is in the request, without its question mark. Bytes that are not UTF-8 become
+    ///   U+FFFD, and a `%` that is not followed by two hexadecimal digits is kept.
     public init(_ text: some StringProtocol) {
         parameters = text.split(separator: "&").map { part in
             let halves = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -33,7 +33,7 @@ public struct QueryParameters: Hashable, Sendable {
         parameters.first { $0.name == name }?.value
     }
 
-    /// The values of all parameters with a name, in their order.
+    /// Returns the values of all parameters with a name, in the order in which they appear.
     public func values(of name: String) -> [String] {
         parameters.filter { $0.name == name }.map(\.value)
     }

@@ -1,4 +1,4 @@
-/// Where a server listens.
+/// The address at which a server listens.
 public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
     package enum Storage: Hashable, Sendable {
         case hostname(String, port: Int)
@@ -7,7 +7,7 @@ public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
 
     package let storage: Storage
 
-    /// A name or an address, and a port; port 0 picks a free one.
+    /// A host name or an IP address, and a port; port 0 selects a free one.
     public static func hostname(_ host: String, port: Int) -> ServerAddress {
         ServerAddress(storage: .hostname(host, port: port))
     }
@@ -17,7 +17,7 @@ public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
         ServerAddress(storage: .unixDomainSocket(path))
     }
 
-    /// The port, or `nil` for a Unix domain socket.
+    /// The port; `nil` for a Unix domain socket.
     public var port: Int? {
         guard case .hostname(_, let port) = storage else { return nil }
         return port

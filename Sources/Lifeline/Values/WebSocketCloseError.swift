@@ -1,6 +1,6 @@
 public import LifelineCore
 
-/// Closes a connection with a code and a reason of the handler's choice, when the handler throws it.
+/// An error that a handler throws to close its connection with a given close code and reason.
 ///
 /// ```swift
 /// server.route("/orders") { socket in
@@ -12,15 +12,15 @@ public import LifelineCore
 /// }
 /// ```
 ///
-/// Other errors close the connection with 1011, so that nothing about the server's inside reaches the peer.
+/// Other errors close the connection with 1011 and no reason, so that the peer learns no internals of the server.
 public struct WebSocketCloseError: Error, Hashable, Sendable {
-    /// The code. One that must not be sent ([RFC 6455 §7.4](https://www.rfc-editor.org/rfc/rfc6455#section-7.4)) is replaced by
-    /// 1011.
+    /// The close code. A code that must not be sent is replaced by 1011
+    /// ([RFC 6455 §7.4](https://www.rfc-editor.org/rfc/rfc6455#section-7.4)).
     public let code: CloseCode
-    /// The reason. What exceeds 123 bytes of UTF-8 is not sent (§5.5).
+    /// The reason. It is cut to 123 bytes of UTF-8, the most that a Close frame can carry (RFC 6455 §5.5).
     public let reason: String
 
-    /// An error that closes the connection with a code and a reason.
+    /// Creates an error that closes the connection with a code and a reason.
     public init(code: CloseCode, reason: String = "") {
         self.code = code
         self.reason = reason
@@ -31,7 +31,7 @@ public struct WebSocketCloseError: Error, Hashable, Sendable {
         var end = reason.utf8.endIndex
         if reason.utf8.count > CloseFrame.maximumReasonLength {
             end = reason.utf8.index(reason.utf8.startIndex, offsetBy: CloseFrame.maximumReasonLength)
-            // Not inside a character.
+            // Does not cut inside a character.
             while end > reason.startIndex, end.samePosition(in: reason) == nil { end = reason.utf8.index(before: end) }
         }
         let reason = String(reason[..<end])

@@ -1,8 +1,8 @@
 public import LifelineCore
 
-/// What went wrong with a connection, or with a use of it.
+/// An error of a connection, a client or a server.
 public struct WebSocketError: Error, Sendable {
-    /// What kind of thing went wrong; an open set, so that new codes break no caller's `switch`.
+    /// The kind of an error. It is an open set, so that new codes do not break a caller's `switch`.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         /// The code's name.
         public let description: String
@@ -11,39 +11,42 @@ public struct WebSocketError: Error, Sendable {
             self.description = description
         }
 
-        /// The URL is not one of a WebSocket (RFC 6455 §3), or a part of the request is malformed.
+        /// The URL is not a WebSocket URL (RFC 6455 §3), or a part of the request is malformed.
         public static var invalidRequest: Code { Code("invalidRequest") }
-        /// No TCP connection came about: the name is unknown, nobody listens, the network is down.
+        /// The TCP connection failed, for example because the host is unknown, nothing listens at the port, or the
+        /// network is down.
         public static var connectFailed: Code { Code("connectFailed") }
-        /// TLS failed: a certificate that is not trusted, a name that does not match.
+        /// TLS failed, for example because the certificate is not trusted or does not name the host.
         public static var tlsFailed: Code { Code("tlsFailed") }
-        /// The server answered the opening handshake with another status than 101; see ``WebSocketError/handshakeFailure``.
+        /// The server answered the opening handshake with a status other than 101; see
+        /// ``WebSocketError/handshakeFailure``.
         public static var handshakeRefused: Code { Code("handshakeRefused") }
-        /// The server's answer to the opening handshake breaks RFC 6455; see ``WebSocketError/handshakeFailure``.
+        /// The server's response to the opening handshake violates RFC 6455; see ``WebSocketError/handshakeFailure``.
         public static var handshakeFailed: Code { Code("handshakeFailed") }
-        /// The opening handshake was not finished in time, or the connection ended before it was.
+        /// The opening handshake timed out, or the connection ended before it was complete.
         public static var handshakeInterrupted: Code { Code("handshakeInterrupted") }
-        /// The connection is closed, or closing; see ``WebSocketError/outcome``.
+        /// The connection is closed or closing; see ``WebSocketError/outcome``.
         public static var closed: Code { Code("closed") }
-        /// Two tasks receive at once; messages have one order, and so one reader.
+        /// Another task is receiving. Only one task may receive at a time, since messages are ordered.
         public static var concurrentReceive: Code { Code("concurrentReceive") }
         /// The message is larger than the caller of ``WebSocket/receive(upTo:within:)`` allows.
         public static var messageTooBig: Code { Code("messageTooBig") }
         /// The code or reason of a Close frame cannot be sent (RFC 6455 §7.4, §5.5).
         public static var invalidCloseFrame: Code { Code("invalidCloseFrame") }
-        /// Too many Pings wait for their Pongs.
+        /// Too many Pings are waiting for their Pongs.
         public static var tooManyPings: Code { Code("tooManyPings") }
-        /// No Pong, or no message, came in time, on a connection that lives all the same.
+        /// No Pong or message arrived in time. The connection is still open.
         public static var timedOut: Code { Code("timedOut") }
-        /// The task was cancelled. Nothing was lost: a message that had not been handed out is the next one.
+        /// The task was cancelled. No message is lost: the next receive gets it.
         public static var cancelled: Code { Code("cancelled") }
         /// The server cannot listen at its address.
         public static var listenFailed: Code { Code("listenFailed") }
-        /// A setting that cannot be used, such as a certificate that cannot be read.
+        /// A setting is invalid, such as a certificate that cannot be read or an engine that is not available.
         public static var invalidConfiguration: Code { Code("invalidConfiguration") }
     }
 
-    /// One reference, since every asynchronous function that may throw it keeps room for it as long as it waits.
+    /// The error's fields behind one reference, because every asynchronous function that may throw it reserves space
+    /// for it while it waits.
     private final class Storage: Sendable {
         let code: Code
         let message: String
@@ -65,15 +68,15 @@ public struct WebSocketError: Error, Sendable {
 
     private let storage: Storage
 
-    /// What kind of thing went wrong.
+    /// The kind of the error.
     public var code: Code { storage.code }
-    /// What came, what is allowed, and which setting or section says so.
+    /// A text that says what happened, what is allowed, and which setting or RFC section applies.
     public var message: String { storage.message }
-    /// How the connection ended, where that is the matter.
+    /// How the connection ended, if it has ended.
     public var outcome: CloseOutcome? { storage.outcome }
-    /// Why the opening handshake failed, with the server's answer, where that is the matter.
+    /// Why the opening handshake failed, with the server's response; `nil` for other errors.
     public var handshakeFailure: HandshakeFailure? { storage.handshakeFailure }
-    /// The error below, where there is one.
+    /// The error that caused this one, if there is one.
     public var underlyingError: (any Error)? { storage.underlyingError }
 
     package init(
@@ -85,7 +88,7 @@ public struct WebSocketError: Error, Sendable {
 }
 
 extension WebSocketError: CustomStringConvertible {
-    /// The message, which says in words what ``underlyingError`` means.
+    /// The ``message``, which also describes ``underlyingError``.
     public var description: String { message }
 }
 
@@ -100,13 +103,13 @@ extension WebSocketError {
     static var concurrentReceive: WebSocketError {
         WebSocketError(
             .concurrentReceive,
-            "another task receives from this WebSocket already; messages have one order, so one reader")
+            "another task is already receiving from this WebSocket; only one task may receive at a time")
     }
 
     init(_ error: Endpoint.SendError, outcome: CloseOutcome?) {
         switch error {
         case .notOpen: self = .closed(outcome)
-        case .tooManyPings: self.init(.tooManyPings, "too many Pings wait for their Pongs")
+        case .tooManyPings: self.init(.tooManyPings, "too many Pings are waiting for their Pongs")
         case .insideMessage, .noMessage: self.init(.closed, "fragments out of order", outcome: outcome)
         }
     }

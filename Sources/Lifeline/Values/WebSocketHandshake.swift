@@ -1,7 +1,7 @@
 public import HTTPTypes
 public import LifelineCore
 
-/// What was asked and agreed in the opening handshake (RFC 6455 §4).
+/// The request, the response and the agreement of the opening handshake (RFC 6455 §4).
 public struct WebSocketHandshake: Sendable {
     private final class Storage: Sendable {
         let packed: PackedHandshake
@@ -21,20 +21,21 @@ public struct WebSocketHandshake: Sendable {
         storage = Storage(PackedHandshake(request, response, agreement), remoteAddress)
     }
 
-    /// The client's request. It is kept packed, as is the rest: whoever needs it often keeps a copy.
+    /// The client's request. All properties are stored packed and unpacked on each access: keep a copy if you need one
+    /// often.
     public var request: HTTPRequest { storage.packed.unpack().request }
-    /// The server's answer.
+    /// The server's response.
     public var response: HTTPResponse { storage.packed.unpack().response }
-    /// What both sides agreed on.
+    /// The subprotocol, extensions and compression that client and server agreed on.
     public var agreement: HandshakeAgreement { storage.packed.unpack().agreement }
     /// The peer's address and port.
     public var remoteAddress: String { storage.remoteAddress }
 
-    /// The subprotocol in use, or `nil`.
+    /// The subprotocol in use; `nil` if there is none.
     public var subprotocol: String? { agreement.subprotocol }
     /// The extensions in use.
     public var extensions: [WebSocketExtension] { agreement.extensions }
-    /// What was agreed on for compression (RFC 7692); `nil` where messages are sent as they are.
+    /// The agreed compression parameters (RFC 7692); `nil` if messages are not compressed.
     public var compression: PerMessageDeflate? { agreement.compression }
     /// The request's path, without its query.
     public var path: String { request.targetPath }

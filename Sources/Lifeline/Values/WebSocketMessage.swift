@@ -1,11 +1,11 @@
 public import LifelineCore
 public import NIOCore
 
-/// A message that owns its content.
+/// A message that owns its payload.
 public enum WebSocketMessage: Hashable, Sendable {
-    /// Text.
+    /// A text message.
     case text(String)
-    /// Bytes.
+    /// A binary message.
     case binary(ByteBuffer)
 
     /// The message's kind.
@@ -16,7 +16,7 @@ public enum WebSocketMessage: Hashable, Sendable {
         }
     }
 
-    /// A binary message with a copy of the given bytes.
+    /// Creates a binary message with a copy of the given bytes.
     public static func binary(_ bytes: some Sequence<UInt8>) -> WebSocketMessage {
         .binary(ByteBuffer(bytes: bytes))
     }
@@ -30,7 +30,7 @@ public enum WebSocketMessage: Hashable, Sendable {
         if case .text(let text) = self { text } else { nil }
     }
 
-    /// A copy of the content; text as UTF-8.
+    /// A copy of the payload; text as UTF-8.
     public var bytes: [UInt8] {
         switch self {
         case .text(let text): Array(text.utf8)
@@ -38,7 +38,7 @@ public enum WebSocketMessage: Hashable, Sendable {
         }
     }
 
-    /// The size of the content, in bytes; text as UTF-8.
+    /// The size of the payload in bytes; text as UTF-8.
     public var count: Int {
         switch self {
         case .text(let text): text.utf8.count
@@ -46,7 +46,7 @@ public enum WebSocketMessage: Hashable, Sendable {
         }
     }
 
-    /// The content as a buffer of SwiftNIO's; text as UTF-8.
+    /// The payload as a SwiftNIO buffer; text as UTF-8.
     public var buffer: ByteBuffer {
         switch self {
         case .text(let text): ByteBuffer(string: text)

@@ -1,24 +1,25 @@
-/// A WebSocket's URL ([RFC 6455 §3](https://www.rfc-editor.org/rfc/rfc6455#section-3)), in its parts.
+/// A parsed WebSocket URL ([RFC 6455 §3](https://www.rfc-editor.org/rfc/rfc6455#section-3)).
 public struct WebSocketURL: Hashable, Sendable {
     /// Whether the scheme is `wss`.
     public let isSecure: Bool
-    /// The host: a name or an address, that of IPv6 without its brackets and its zone.
+    /// The host: a name or an address. An IPv6 address has neither brackets nor zone here.
     public let host: String
-    /// The zone of a link-local IPv6 address, which says at which interface of this machine it is: `eth0` in
-    /// `ws://[fe80::1%25eth0]/` ([RFC 6874](https://www.rfc-editor.org/rfc/rfc6874)). A `%` that is not written `%25` is
-    /// understood too.
+    /// The zone of a link-local IPv6 address, which names a network interface of this machine: `eth0` in
+    /// `ws://[fe80::1%25eth0]/` ([RFC 6874](https://www.rfc-editor.org/rfc/rfc6874)). A `%` that is not written `%25`
+    /// is accepted too.
     public let zone: String?
-    /// The port, 80 or 443 where the URL has none.
+    /// The port. Default: 80 for `ws`, 443 for `wss`.
     public let port: Int
-    /// The path and the query, `/` where the URL has neither.
+    /// The path and the query; `/` if the URL has neither.
     public let path: String
 
-    /// Reads a URL.
+    /// Parses a URL.
     ///
-    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/invalidRequest`` that says which part is wrong.
+    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/invalidRequest`` and a message that says which
+    ///   part is invalid.
     public init(_ text: String) throws(WebSocketError) {
         guard let separator = text.firstIndex(of: ":"), text[separator...].hasPrefix("://") else {
-            throw WebSocketURL.error(text, "a URL like ws://host:port/path is needed")
+            throw WebSocketURL.error(text, "it must have the form ws://host:port/path")
         }
         let scheme = text[..<separator].lowercased()
         guard scheme == "ws" || scheme == "wss" else {
@@ -28,21 +29,21 @@ public struct WebSocketURL: Hashable, Sendable {
         let rest = text[text.index(separator, offsetBy: 3)...]
         let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
         guard !rest.contains("#") else {
-            throw WebSocketURL.error(text, "a fragment (#…) has no meaning here; write # as %23")
+            throw WebSocketURL.error(text, "a WebSocket URL has no fragment (#…); write # as %23")
         }
         guard !authority.contains("@") else {
-            throw WebSocketURL.error(text, "user and password do not belong in the URL; send an Authorization field")
+            throw WebSocketURL.error(text, "it must not contain user and password; send an Authorization field")
         }
         (host, zone, port) = try WebSocketURL.split(authority, defaultPort: isSecure ? 443 : 80, of: text)
         let target = rest[authority.endIndex...]
         path = target.hasPrefix("/") ? String(target) : "/" + target
         guard path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-            throw WebSocketURL.error(text, "the path holds a space or a character outside ASCII; percent-encode it")
+            throw WebSocketURL.error(text, "the path contains a space or a non-ASCII character; percent-encode it")
         }
     }
 
-    /// The host and, where it is not the scheme's own, the port: the Host field's value. It has no zone, which means nothing to
-    /// the other side (RFC 6874 §4).
+    /// The host, and the port unless it is the scheme's default: the value of the `Host` field. The zone is omitted,
+    /// because it means nothing to the peer (RFC 6874 §4).
     public var authority: String {
         let name = host.contains(":") ? "[\(host)]" : host
         return port == (isSecure ? 443 : 80) ? name : "\(name):\(port)"
@@ -55,17 +56,17 @@ public struct WebSocketURL: Hashable, Sendable {
         var zone: String?
         var portText: Substring?
         if authority.hasPrefix("[") {
-            guard let end = authority.firstIndex(of: "]") else { throw error(url, "the address lacks its ]") }
+            guard let end = authority.firstIndex(of: "]") else { throw error(url, "the IPv6 address has no closing ]") }
             host = authority[authority.index(after: authority.startIndex)..<end]
             if let percent = host.firstIndex(of: "%") {
                 zone = try WebSocketURL.zone(host[percent...].dropFirst(), of: url)
                 host = host[..<percent]
             }
             guard host.contains(":"), IPAddressBytes.bytes(of: host) != nil else {
-                throw error(url, "only an IPv6 address stands in brackets")
+                throw error(url, "the brackets must contain an IPv6 address")
             }
             let rest = authority[authority.index(after: end)...]
-            guard rest.isEmpty || rest.hasPrefix(":") else { throw error(url, "only a port may follow the address") }
+            guard rest.isEmpty || rest.hasPrefix(":") else { throw error(url, "only a port may follow the closing ]") }
             portText = rest.isEmpty ? nil : rest.dropFirst()
         } else if let colon = authority.firstIndex(of: ":") {
             host = authority[..<colon]
@@ -74,7 +75,7 @@ public struct WebSocketURL: Hashable, Sendable {
         guard !host.isEmpty else { throw error(url, "the host is missing") }
         guard host.utf8.allSatisfy({ isHostCharacter($0) }) else {
             throw error(
-                url, "the host holds characters that no host has; write international names in their ASCII form")
+                url, "the host contains invalid characters; write international names in ASCII form (Punycode)")
         }
         guard let portText, !portText.isEmpty else { return (String(host), zone, defaultPort) }
         guard let port = Int(portText), (1...65535).contains(port), portText.utf8.allSatisfy({ $0 >= 0x30 }) else {
@@ -83,9 +84,9 @@ public struct WebSocketURL: Hashable, Sendable {
         return (String(host), zone, port)
     }
 
-    /// The zone behind the first `%` of an address, percent-decoded.
+    /// Percent-decodes the zone that follows the first `%` of an address.
     private static func zone(_ text: Substring, of url: String) throws(WebSocketError) -> String {
-        // `%25` is how a URL writes the `%` in front of the zone; without one behind it, 25 is the zone itself.
+        // A URL writes the `%` before the zone as `%25`. If nothing follows, 25 is the zone itself.
         var rest = (text.hasPrefix("25") && text.utf8.count > 2 ? text.dropFirst(2) : text).utf8
         var bytes: [UInt8] = []
         while let byte = rest.popFirst() {
@@ -95,13 +96,13 @@ public struct WebSocketURL: Hashable, Sendable {
             }
             guard let digits = String(rest.prefix(2)), digits.utf8.count == 2, let decoded = UInt8(digits, radix: 16)
             else {
-                throw error(url, "the zone behind the address is not percent-encoded; write % as %25")
+                throw error(url, "the zone of the address is not correctly percent-encoded; write % as %25")
             }
             bytes.append(decoded)
             rest = rest.dropFirst(2)
         }
         guard !bytes.isEmpty, bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-            throw error(url, "the zone behind the address must name an interface, as in [fe80::1%25eth0]")
+            throw error(url, "the zone of the address must name an interface, as in [fe80::1%25eth0]")
         }
         return String(decoding: bytes, as: UTF8.self)
     }
@@ -115,14 +116,14 @@ public struct WebSocketURL: Hashable, Sendable {
     }
 
     private static func error(_ url: String, _ what: String) -> WebSocketError {
-        // Who reads the error, a log most likely, need not know the password.
-        WebSocketError(.invalidRequest, "not a WebSocket URL: \(withoutSecrets(url).debugDescription): \(what)")
+        // Errors are often logged, so they must not contain secrets.
+        WebSocketError(.invalidRequest, "invalid WebSocket URL \(withoutSecrets(url).debugDescription): \(what)")
     }
 
-    /// The text as it may be shown: without user, password and the values of secret parameters.
+    /// Returns the text without user, password and the values of secret parameters.
     private static func withoutSecrets(_ url: String) -> String {
         var url = url
-        // Also where it is no URL, so that nobody knows what stands before the host.
+        // The text may not be a URL at all, so everything before the last @ is treated as secret.
         let path = url.firstIndex { $0 == "?" } ?? url.endIndex
         if let end = url[..<path].lastIndex(of: "@") {
             let scheme = url[..<end].indices.first { url[$0...].hasPrefix("://") }
@@ -140,10 +141,10 @@ extension WebSocketURL: CustomStringConvertible {
         return "\(scheme)://[\(host)%25\(WebSocketURL.encoded(zone))]\(authority.dropFirst(host.utf8.count + 2))\(path)"
     }
 
-    /// What names the host to the system: with the zone, where there is one.
+    /// The host with its zone, if there is one, as the system's resolver expects it.
     package var hostWithZone: String { zone.map { "\(host)%\($0)" } ?? host }
 
-    /// Text in which everything but the unreserved characters of RFC 3986 is percent-encoded.
+    /// Percent-encodes everything but the unreserved characters of RFC 3986.
     private static func encoded(_ text: String) -> String {
         text.utf8.reduce(into: "") { result, byte in
             switch byte {

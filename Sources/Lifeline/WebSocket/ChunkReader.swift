@@ -1,17 +1,18 @@
 import LifelineCore
 import NIOCore
 
-/// What the iterators over messages and over a message's chunks share.
+/// The state that the iterators over messages and over a message's chunks share.
 final class ChunkReader {
     private let socket: WebSocket
     private var number = 0
     /// Whether the current message has more chunks to come.
     private var isInsideMessage = false
-    /// The current message's first chunk, until it is taken.
+    /// The current message's first chunk, until it is returned.
     private var first: ByteBuffer?
+    /// Whether this reader has asked the connection to deliver messages in chunks.
     private var wantsChunks = false
 
-    /// The instant at which a wait ends with ``WebSocketError/Code/timedOut``; `nil` for never.
+    /// The instant at which a wait ends with ``WebSocketError/Code/timedOut``; `nil` to wait without a limit.
     private let deadline: MonotonicInstant?
 
     init(_ socket: WebSocket, deadline: MonotonicInstant? = nil) {
@@ -26,7 +27,7 @@ final class ChunkReader {
 
     nonisolated(nonsending) func nextMessage() async throws(WebSocketError) -> IncomingMessage? {
         if !wantsChunks {
-            // Asked for only by who may receive: a handler that gets whole messages must not get parts because of another.
+            // Fails if another task receives: a reader of whole messages must not get chunks because of this one.
             let begins = await socket.handle.onLoop { $0.withConnection { $0.beginStreaming() } }
             guard begins != false else { throw .concurrentReceive }
             wantsChunks = begins == true
@@ -34,7 +35,7 @@ final class ChunkReader {
         first = nil
         while isInsideMessage { _ = try await nextItem() }
         var item: Inbox.Item
-        // What another reader left of its message is skipped.
+        // Skips the rest of a message that another reader left.
         repeat {
             guard let next = try await nextItem() else { return nil }
             item = next
@@ -54,12 +55,12 @@ final class ChunkReader {
                 guard isInsideMessage, let item = try await nextItem() else { return nil }
                 chunk = item.bytes
             }
-            // The frame that ends a message may be empty, and is no chunk.
+            // The last frame of a message may be empty, and an empty frame is not a chunk.
             if chunk.readableBytes > 0 { return chunk }
         }
     }
 
-    /// Gives the beginning of the current message back, so that the next receive gets it whole.
+    /// Returns the beginning of the current message to the inbox, so that the next receive gets the whole message.
     func giveBack(_ bytes: ByteBuffer, of message: IncomingMessage) {
         guard isInsideMessage, message.number == number else { return }
         isInsideMessage = false

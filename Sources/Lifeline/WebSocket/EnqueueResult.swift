@@ -1,8 +1,8 @@
-/// What became of a message that was sent without waiting.
+/// The result of sending a message without waiting.
 ///
 /// Minor versions may add cases: a `switch` needs a `default`.
 public enum EnqueueResult: Hashable, Sendable {
-    /// The message was handed to the connection, and is sent unless the connection ends first.
+    /// The connection has accepted the message, and sends it unless the connection ends first.
     case sent
     /// The connection is closing or closed, so the message was not sent.
     case closed

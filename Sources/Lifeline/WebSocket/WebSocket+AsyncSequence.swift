@@ -2,18 +2,18 @@ extension WebSocket: AsyncSequence {
     public typealias Element = WebSocketMessage
     public typealias Failure = WebSocketError
 
-    /// The messages in their order.
+    /// Iterates over the messages in the order in which they arrive.
     public struct AsyncIterator: AsyncIteratorProtocol {
         let socket: WebSocket
 
-        /// The next message, or `nil` where the peer closed with 1000, 1001, or without a code.
+        /// Returns the next message, or `nil` if the peer closed with 1000, with 1001, or without a code.
         ///
-        /// - Throws: As ``WebSocket/receive(_:)`` does.
+        /// - Throws: ``WebSocketError`` with the codes of ``WebSocket/receive(_:)->Result?``.
         public mutating func next() async throws(WebSocketError) -> WebSocketMessage? {
             try await socket.receive { $0.copy }
         }
 
-        /// The next message, received on the caller's actor.
+        /// Returns the next message, received on the caller's actor.
         public mutating func next(
             isolation actor: isolated (any Actor)?
         ) async throws(WebSocketError) -> WebSocketMessage? {
@@ -21,7 +21,8 @@ extension WebSocket: AsyncSequence {
         }
     }
 
-    /// An iterator. Two at once have one message each; a second task that waits while the first does gets an error.
+    /// Returns an iterator. Two iterators share the messages: each message goes to one of them. If two tasks wait at
+    /// the same time, the second gets ``WebSocketError/Code/concurrentReceive``.
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(socket: self)
     }

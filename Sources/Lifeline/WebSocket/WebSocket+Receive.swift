@@ -4,11 +4,11 @@ import NIOCore
 extension WebSocket {
     /// Receives the next message with a function that may throw, such as one that decodes it.
     ///
-    /// A message for which `body` throws has been received: the next call gets the one after it.
+    /// If `body` throws, its message is consumed, and the next call receives the message after it.
     ///
-    /// - Parameter body: Is called once with the message.
-    /// - Returns: What `body` returned, or `nil` where ``receive(_:)-(_->Result)`` returns `nil`.
-    /// - Throws: What `body` threw, or a ``WebSocketError`` as ``receive(_:)-(_->Result)`` does.
+    /// - Parameter body: A function that is called once with the message.
+    /// - Returns: What `body` returned, or `nil` if ``receive(_:)->Result?`` would return `nil`.
+    /// - Throws: What `body` threw, or a ``WebSocketError`` with the codes of ``receive(_:)->Result?``.
     @inlinable
     @_disfavoredOverload
     public nonisolated(nonsending) func receive<Value>(
@@ -20,20 +20,21 @@ extension WebSocket {
         return try result?.get()
     }
 
-    /// Receives the next message, within a limit of size or time.
+    /// Receives the next message within limits of size and time.
     ///
     /// ```swift
     /// guard let hello = try await socket.receive(upTo: 4096, within: .seconds(5)) else { return }
     /// ```
     ///
     /// - Parameters:
-    ///   - maximumSize: The most bytes that the message may have, after decompression. As soon as more than that have arrived, the
-    ///     connection is closed with 1009. Default: no limit but that of the connection
+    ///   - maximumSize: The maximum size of the message in bytes, after decompression. As soon as more bytes have
+    ///     arrived, the connection is closed with 1009. Default: no limit in addition to that of the connection
     ///     (`EndpointConfiguration.maximumMessageSize`).
-    ///   - timeout: How long to wait for the end of the message. Default: for ever.
-    /// - Returns: The message, or `nil` where ``receive(_:)-(_->Result)`` returns `nil`.
-    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/messageTooBig``, with the code
-    ///   ``WebSocketError/Code/timedOut`` (no message is lost then: the next call gets it), or as ``receive(_:)-(_->Result)`` does.
+    ///   - timeout: How long to wait for the end of the message. Default: no limit.
+    /// - Returns: The message, or `nil` if ``receive(_:)->Result?`` would return `nil`.
+    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/messageTooBig`` or
+    ///   ``WebSocketError/Code/timedOut``, or with the codes of ``receive(_:)->Result?``. No message is lost after a
+    ///   timeout or a cancellation: the next call receives it.
     public nonisolated(nonsending) func receive(
         upTo maximumSize: Int = .max, within timeout: Duration? = nil
     ) async throws(WebSocketError) -> WebSocketMessage? {
@@ -50,7 +51,7 @@ extension WebSocket {
                 bytes.writeImmutableBuffer(chunk)
             }
         } catch {
-            // What has come of the message is the next receive's.
+            // The next receive gets what has arrived of the message.
             if [.timedOut, .cancelled].contains(error.code) { reader.giveBack(bytes, of: message) }
             throw error
         }
@@ -74,9 +75,9 @@ extension WebSocket {
     }
 
     private func tooBig(_ maximumSize: Int) -> WebSocketError {
-        handle.close(CloseFrame(.messageTooBig, "messages may have at most \(maximumSize) bytes here"))
+        handle.close(CloseFrame(.messageTooBig, "this message may have at most \(maximumSize) bytes"))
         return WebSocketError(
             .messageTooBig,
-            "the message has more than \(maximumSize) bytes (receive(upTo:)); the connection is closed with 1009")
+            "the message exceeds \(maximumSize) bytes (receive(upTo:)); the connection was closed with 1009")
     }
 }

@@ -1,38 +1,39 @@
 package import LifelineCore
 package import NIOCore
 
-/// What a connection does frame by frame: for a recorded side that is played once more.
+/// Control over single frames and over the end of a connection, for replaying one side of a recording.
 extension WebSocket {
-    /// Sends a frame of a message (RFC 6455 §5.4), as large as it is; text need not end with a character.
+    /// Sends one frame of a message (RFC 6455 §5.4). A frame of a text message may end inside a character.
     ///
-    /// It waits, and throws, as `send(_:)` does. Whoever begins a message in fragments must end it: other messages wait.
+    /// It waits and throws as `send(_:)` does. A caller that begins a fragmented message must end it, because other
+    /// messages wait.
     package nonisolated(nonsending) func send(
         _ kind: MessageKind, _ position: FragmentPosition, _ payload: ByteBuffer
     ) async throws(WebSocketError) {
         try await send(OutboundFrame(kind: kind, position: position, payload: payload))
     }
 
-    /// Sends a Ping behind what has been sent, and does not wait for its Pong.
+    /// Sends a Ping, and does not wait for its Pong.
     package func sendPing() {
         handle.execute { $0.sendPing() }
     }
 
-    /// Begins the closing handshake with a frame, if it has not begun, and does not wait for its end.
+    /// Begins the closing handshake with a frame unless it has begun, and does not wait for its end.
     package func beginClose(_ frame: CloseFrame) {
         handle.close(frame)
     }
 
-    /// Ends TCP without a closing handshake, or without waiting for its end any longer.
+    /// Aborts the connection: ends TCP without a closing handshake, or without waiting for the end of one.
     package func abort(_ reason: String) {
         handle.abort(reason)
     }
 
-    /// Waits for the end of TCP, which somebody must have begun.
+    /// Waits until TCP has ended.
     ///
     /// - Returns: How the connection ended.
     package nonisolated(nonsending) func end() async -> CloseOutcome {
         await handle.waitForTermination()
-        // Decided by the time TCP has ended.
+        // The outcome is set by the time TCP has ended.
         return await outcome.unsafelyUnwrapped
     }
 }
@@ -41,7 +42,7 @@ extension Connection {
     fileprivate func sendPing() {
         loop.beginTurn()
         now = loop.driver.now()
-        // Where it cannot go out, the connection is ending, or Pings enough are on their way.
+        // A failure means that the connection is ending, or that too many Pings are outstanding.
         if case .success = endpoint.pointee.ping(at: now) { noteOutputProgress() }
         settle()
         loop.endTurn()

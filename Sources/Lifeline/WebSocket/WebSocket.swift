@@ -1,9 +1,9 @@
 public import LifelineCore
 public import NIOCore
 
-/// One open connection, of a client or of a server.
+/// A WebSocket connection of a client or a server.
 ///
-/// Messages are received by iterating, in one task:
+/// One task receives messages by iterating:
 ///
 /// ```swift
 /// for try await message in socket {
@@ -12,30 +12,32 @@ public import NIOCore
 /// ```
 ///
 /// Any task may send, ping and close at any time. Control frames, heartbeats and the closing handshake run on the
-/// connection's event loop whether or not anybody receives: a handler that never iterates stays alive, and a dead peer is
-/// found while the application is busy.
+/// connection's event loop whether or not a task receives: a connection whose handler never iterates stays open, and a
+/// dead peer is detected while the application is busy.
 ///
-/// A connection ends with its scope: when the handler of a server's route, or the closure given to
-/// ``WebSocketClient/connect(to:configuration:handler:)``, returns or throws, the closing handshake is run.
+/// When the handler of a server's route, or the closure given to
+/// ``WebSocketClient/connect(to:configuration:handler:)-(String,_,_)``, returns or throws, the connection is closed.
 public struct WebSocket: Sendable {
     let handle: ConnectionHandle
-    /// What was asked and agreed in the opening handshake.
+    /// The request, the response and the agreement of the opening handshake.
     public let handshake: WebSocketHandshake
 
-    /// A number of the connection's own within the process, for logs.
+    /// The connection's number, unique within the process, for logs.
     public var id: UInt64 { handle.id }
 
     // MARK: Sending
 
     /// Sends a text message.
     ///
-    /// It waits while the peer reads too slowly (``BufferLimits/outbound``), and while a fragmented message is being sent.
+    /// It waits while the peer reads too slowly (``BufferLimits/outbound``), and while a fragmented message is being
+    /// sent.
     ///
     /// - Parameters:
-    ///   - text: The message.
-    ///   - compress: Whether it is compressed, where that is agreed (``WebSocketHandshake/compression``).
-    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/closed`` when the connection ends or has ended, or
-    ///   ``WebSocketError/Code/cancelled`` when the task was cancelled; the message has not been sent then.
+    ///   - text: The text of the message.
+    ///   - compress: Whether the message is compressed, if compression is agreed (``WebSocketHandshake/compression``).
+    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/closed`` if the connection is closing or
+    ///   closed, or ``WebSocketError/Code/cancelled`` if the task was cancelled. In both cases the message has not been
+    ///   sent.
     public nonisolated(nonsending) func send(
         _ text: String, compress: MessageCompression = .automatic
     ) async throws(WebSocketError) {
@@ -49,7 +51,7 @@ public struct WebSocket: Sendable {
         }
     }
 
-    /// Sends a binary message. The bytes are not copied where there are many of them, and no mask is needed.
+    /// Sends a binary message. A server does not copy the bytes of a large message.
     ///
     /// It waits and throws as ``send(_:compress:)-(String,_)`` does.
     public nonisolated(nonsending) func send(
@@ -84,18 +86,20 @@ public struct WebSocket: Sendable {
         }
     }
 
-    /// Sends a message that goes to many connections, and is compressed once for all of them.
+    /// Sends a message that goes to many connections and is compressed once for all of them.
     ///
     /// It waits and throws as ``send(_:compress:)-(String,_)`` does.
     public nonisolated(nonsending) func send(_ message: PreparedMessage) async throws(WebSocketError) {
         try await send(OutboundFrame(message))
     }
 
-    /// Sends a received message back, or on to another connection, without waiting; for use inside ``receive(_:)-(_->Result)``.
+    /// Sends a received message back, or on to another connection, without waiting; for use inside
+    /// ``receive(_:)->Result?``.
     ///
-    /// It does not wait for a peer that reads too slowly. On the connection's event loop the next ``receive(_:)-(_->Result)`` does, so that a
-    /// loop of the two holds as little as one of ``receive(_:)-(_->Result)`` and `send`. Elsewhere nothing slows the sender down: a
-    /// connection with more than ``BufferLimits/maximumOutbound`` waiting is ended, so `send` is the better choice there.
+    /// On the connection's event loop the next ``receive(_:)->Result?`` waits if the peer reads too slowly, so a loop
+    /// of `receive` and `enqueue` buffers as little as one of `receive` and `send`. Elsewhere there is no
+    /// back-pressure, and a connection that has more than ``BufferLimits/maximumOutbound`` waiting is ended: use
+    /// `send` there.
     @discardableResult
     @inline(__always)
     public func enqueue(_ message: borrowing ReceivedMessage) -> EnqueueResult {
@@ -114,7 +118,7 @@ public struct WebSocket: Sendable {
 
     /// Sends a message that goes to many connections, without waiting for a peer that reads too slowly.
     ///
-    /// A connection with more than ``BufferLimits/maximumOutbound`` waiting is ended; see ``bufferedBytes``.
+    /// A connection that has more than ``BufferLimits/maximumOutbound`` waiting is ended; see ``bufferedBytes``.
     @discardableResult
     public func enqueue(_ message: PreparedMessage) -> EnqueueResult {
         if handle.loop.isOnLoop {
@@ -129,15 +133,16 @@ public struct WebSocket: Sendable {
         return .sent
     }
 
-    /// The bytes that wait to be sent: those that the socket has not taken yet, and messages that wait for a fragmented one to
-    /// end. `0` once the connection has ended.
+    /// The number of bytes that wait to be sent: those that the socket has not accepted yet, and those of messages that
+    /// wait for a fragmented message to end. `0` once the connection has ended.
     public var bufferedBytes: Int {
         get async { await handle.onLoop { $0.withConnection(\.bufferedBytes) ?? 0 } }
     }
 
-    /// Waits until the transport takes more, so that ``enqueue(_:)-(PreparedMessage)`` adds little to what waits.
+    /// Waits until the transport is below its high-water mark (``BufferLimits/outbound``); for use before
+    /// ``enqueue(_:)-(PreparedMessage)``, which does not wait.
     ///
-    /// - Throws: ``WebSocketError`` as ``send(_:compress:)-(String,_)`` does.
+    /// - Throws: ``WebSocketError`` with the codes of ``send(_:compress:)-(String,_)``.
     public nonisolated(nonsending) func waitUntilWritable() async throws(WebSocketError) {
         if handle.loop.isOnLoop {
             guard !canSend(.only) else { return }
@@ -147,13 +152,13 @@ public struct WebSocket: Sendable {
         }
     }
 
-    /// Whether a send may go ahead; on the loop.
+    /// Whether a frame can be sent now; on the loop.
     @inline(__always)
     private func canSend(_ position: FragmentPosition) -> Bool {
         handle.withConnection { $0.canSend(position) } ?? false
     }
 
-    /// Writes a message; on the loop, where ``canSend(_:)`` says so.
+    /// Writes a message; on the loop, after ``canSend(_:)`` returned `true`.
     @inline(__always)
     private func write(
         _ kind: MessageKind, _ bytes: UnsafeRawBufferPointer, _ compress: MessageCompression
@@ -189,24 +194,24 @@ public struct WebSocket: Sendable {
 
     // MARK: Receiving
 
-    /// Receives the next message where it lies, without a copy.
+    /// Receives the next message in place, without a copy.
     ///
-    /// On the connection's event loop, where handlers of servers run, the message comes straight from the socket's read
-    /// buffer; elsewhere it is copied once.
+    /// On the connection's event loop, where handlers of servers run, `body` reads the message from the socket's read
+    /// buffer; elsewhere the message is copied once.
     ///
-    /// - Parameter body: Is called once with the message.
-    /// - Returns: What `body` returned, or `nil` where the peer closed with 1000, 1001, or without a code.
-    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/closed`` where the connection ended otherwise,
-    ///   ``WebSocketError/Code/concurrentReceive`` where another task receives, and ``WebSocketError/Code/cancelled``
-    ///   where the task was cancelled; no message is lost then.
+    /// - Parameter body: A function that is called once with the message.
+    /// - Returns: What `body` returned, or `nil` if the peer closed with 1000, with 1001, or without a code.
+    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/closed`` if the connection ended otherwise,
+    ///   ``WebSocketError/Code/concurrentReceive`` if another task receives, or ``WebSocketError/Code/cancelled`` if
+    ///   the task was cancelled; no message is lost then.
     @inlinable
     public nonisolated(nonsending) func receive<Result>(
         _ body: (borrowing ReceivedMessage) -> Result
     ) async throws(WebSocketError) -> Result? {
-        // Generic code is a thin shell around what is not, so that clients of the library can specialize it. A message
-        // that is there already costs no asynchronous call.
+        // The generic code is a thin shell around code that is not generic, so that clients of the library can
+        // specialise it. A message that has arrived already costs no asynchronous call.
         if let message = readyMessage() { return body(message) }
-        // What is alive across a wait is memory that an idle connection takes, so no message is.
+        // What is alive across a wait takes memory on idle connections, so no message is.
         var result: Result?
         while true {
             switch try takeMessage({ result = body($0) }) {
@@ -219,7 +224,8 @@ public struct WebSocket: Sendable {
         }
     }
 
-    /// A whole message that is there, where it lies; `nil` where one has to wait, or to look more closely.
+    /// Returns a whole message that has arrived, in place; `nil` if there is none, or if only ``takeMessage(_:)`` can
+    /// find it.
     @usableFromInline
     func readyMessage() -> ReceivedMessage? {
         guard handle.loop.isOnLoop else { return nil }
@@ -228,18 +234,18 @@ public struct WebSocket: Sendable {
         return ReceivedMessage(message)
     }
 
-    /// What receives next have to do.
+    /// The next step of a receive.
     @usableFromInline
     enum ReceiveStep {
-        /// There is a message, or none will come.
+        /// A message has been taken, or no message will arrive.
         case isDone
-        /// For a message, or until the transport takes what was enqueued without waiting.
+        /// The task waits for a message, or until the transport has accepted what was enqueued without waiting.
         case waits
-        /// An actor's task may not be on the loop, or may have left it.
+        /// The task does not run on the loop, or has left it, as a task of an actor may.
         case goesOffLoop
     }
 
-    /// Takes the next whole message, where there is one; it lies where it came.
+    /// Takes the next whole message, if there is one, in place.
     @usableFromInline
     @inline(never)
     func takeMessage(_ body: (borrowing ReceivedMessage) -> Void) throws(WebSocketError) -> ReceiveStep {
@@ -264,10 +270,10 @@ public struct WebSocket: Sendable {
         }
     }
 
-    /// What was found where a message was to be taken.
+    /// The result of an attempt to take a message.
     private enum Taken {
         case done
-        /// Nothing was looked for: what was enqueued without waiting has to be taken by the transport first.
+        /// Nothing was taken, because the transport must first accept what was enqueued without waiting.
         case outputWaits
         case nothing
         case ended
@@ -297,16 +303,16 @@ public struct WebSocket: Sendable {
         }
     }
 
-    /// Waits, on the loop, until there may be a message.
+    /// Waits until there may be a message; on the loop.
     @usableFromInline
     @inline(never)
     nonisolated(nonsending) func waitForMessage() async throws(WebSocketError) {
-        // The server wakes a handler's own task where it cancels it.
+        // The server wakes the handler's task when it cancels it, so no cancellation handler is needed.
         if isOwnWait { return await handle.waitForOwnMessage() }
         try await waitForMessageClosely()
     }
 
-    /// Whether the handler's own task waits for a message alone.
+    /// Whether the current task is the server's handler task, and waits only for a message.
     private var isOwnWait: Bool {
         handle.loop.isOnLoop && handle.withConnection { $0.unwritten == 0 && $0.isInHandlerTask } == true
     }
@@ -317,7 +323,7 @@ public struct WebSocket: Sendable {
         try await handle.waitForMessage()
     }
 
-    /// Takes the next whole message anywhere but on the loop.
+    /// Takes the next whole message for a task that does not run on the loop.
     @usableFromInline
     @inline(never)
     nonisolated(nonsending) func takeMessageOffLoop(
@@ -327,18 +333,18 @@ public struct WebSocket: Sendable {
         try checkEnd(await handle.outcomeOffLoop())
     }
 
-    /// Waits for the transport to take what was enqueued without waiting.
+    /// Waits until the transport has accepted what was enqueued without waiting.
     @inline(never)
     private nonisolated(nonsending) func waitForRoom() async throws(WebSocketError) {
         do {
             try await waitUntilWritable()
         } catch {
-            // The end is told once everything before it has been received.
+            // The end is reported once everything before it has been received.
             guard error.code == .closed else { throw error }
         }
     }
 
-    /// What comes next: a message, or a part of one; `nil` at the end.
+    /// Receives the next message, or part of one; returns `nil` at the end.
     ///
     /// - Parameter deadline: The instant at which the wait ends with ``WebSocketError/Code/timedOut``.
     nonisolated(nonsending) func next(
@@ -360,7 +366,7 @@ public struct WebSocket: Sendable {
         case ended
     }
 
-    /// A message, or a part of one, that is there; on the loop.
+    /// Takes a message, or part of one, that has arrived; on the loop.
     private func takeNext() -> Next {
         let pulled = handle.withConnection { connection -> Next in
             switch connection.pullSlowPath() {
@@ -373,7 +379,7 @@ public struct WebSocket: Sendable {
         return pulled ?? handle.takeUnread(whole: false).map { .item($0) } ?? .ended
     }
 
-    /// Throws unless the connection ended the way a conversation should.
+    /// Throws if the connection ended in an unexpected way (``CloseOutcome/isExpected``).
     func checkEnd(_ outcome: CloseOutcome?) throws(WebSocketError) {
         guard let outcome, !outcome.isExpected else { return }
         throw .closed(outcome)
@@ -381,43 +387,47 @@ public struct WebSocket: Sendable {
 
     // MARK: Compression
 
-    /// What compression has saved on the connection so far.
+    /// How much compression has saved on this connection so far.
     public var compressionStatistics: CompressionStatistics {
         get async { await handle.onLoop { $0.compressionStatistics } }
     }
 
     // MARK: Heartbeat
 
-    /// Sends a Ping and waits for the Pong (§5.5.2).
+    /// Sends a Ping and waits for its Pong ([RFC 6455 §5.5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2)).
     ///
-    /// Where nothing at all has been heard from the peer for the pong timeout (`HeartbeatConfiguration.timeout`), the
-    /// connection is ended; where other things have, the wait ends after twice that time.
+    /// If nothing at all arrives from the peer within the Pong timeout (`HeartbeatConfiguration.timeout`), the
+    /// connection is ended. If other frames arrive, but not the Pong, the wait ends after twice that time.
     ///
-    /// - Returns: The time of the round trip.
-    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/timedOut`` where the peer lives, but its Pong has not
-    ///   come, ``WebSocketError/Code/closed``, ``WebSocketError/Code/tooManyPings`` or ``WebSocketError/Code/cancelled``.
+    /// - Returns: The round-trip time.
+    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/timedOut`` if the peer is alive but its Pong
+    ///   has not arrived, ``WebSocketError/Code/closed``, ``WebSocketError/Code/tooManyPings`` or
+    ///   ``WebSocketError/Code/cancelled``.
     public nonisolated(nonsending) func ping() async throws(WebSocketError) -> Duration {
         try await handle.ping()
     }
 
-    /// The time of the last round trip, of the heartbeat's Pings or of the application's; `nil` before the first Pong.
+    /// The last round-trip time, measured with a Ping of the heartbeat or of the application; `nil` before the first
+    /// Pong.
     public var roundTripTime: Duration? {
         get async { await handle.onLoop { $0.roundTripTime } }
     }
 
     // MARK: Closing
 
-    /// Runs the closing handshake (§7) and waits until TCP has ended.
+    /// Runs the closing handshake ([RFC 6455 §7](https://www.rfc-editor.org/rfc/rfc6455#section-7)) and waits until TCP
+    /// has ended.
     ///
-    /// Messages that arrive before the peer's Close frame can still be received (§5.5.1); what nobody receives is dropped above
-    /// ``BufferLimits/inbound``. Where the connection has ended already, its outcome is returned.
+    /// Messages that arrive before the peer's Close frame can still be received (§5.5.1). Those that no task receives
+    /// are dropped once they exceed ``BufferLimits/inbound``. If the connection has ended already, its outcome is
+    /// returned.
     ///
     /// - Parameters:
-    ///   - code: 1000–1003, 1007–1014 or 3000–4999.
-    ///   - reason: At most 123 bytes of UTF-8.
-    /// - Returns: How the connection ended: clean, or why not.
-    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/invalidCloseFrame`` where the code or the reason
-    ///   cannot be sent. An end that is not clean is no error here, but an outcome.
+    ///   - code: 1000–1003, 1007–1014 or 3000–4999. Default: 1000.
+    ///   - reason: At most 123 bytes of UTF-8. Default: empty.
+    /// - Returns: How the connection ended: cleanly, or why not.
+    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/invalidCloseFrame`` if the code or the reason
+    ///   cannot be sent. An end that is not clean is an outcome, not an error.
     @discardableResult
     public nonisolated(nonsending) func close(
         code: CloseCode = .normalClosure, reason: String = ""
@@ -435,18 +445,18 @@ public struct WebSocket: Sendable {
     nonisolated(nonsending) func close(_ frame: CloseFrame) async -> CloseOutcome {
         handle.close(frame)
         await handle.waitForTermination()
-        // Decided by the time TCP has ended.
+        // The outcome is set by the time TCP has ended.
         return await handle.outcomeOffLoop().unsafelyUnwrapped
     }
 
-    /// How the connection ended, or `nil` while it has not.
+    /// How the connection ended; `nil` while it is open.
     public var outcome: CloseOutcome? {
         get async { await handle.outcomeOffLoop() }
     }
 }
 
 extension WebSocket: Hashable, Identifiable {
-    /// Whether both are the same connection.
+    /// Returns whether both values refer to the same connection.
     public static func == (left: WebSocket, right: WebSocket) -> Bool { left.handle === right.handle }
 
     public func hash(into hasher: inout Hasher) {

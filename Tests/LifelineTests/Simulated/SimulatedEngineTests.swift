@@ -21,7 +21,7 @@ import Testing
             routes: (inout WebSocketServer) -> Void
         ) throws {
             engine = SimulatedEngine(seed: seed)
-            engine.network.whenRestless = { Issue.record("the simulated network does not come to rest") }
+            engine.network.onLivelock = { Issue.record("the simulated network does not become idle") }
             var configuration = WebSocketServerConfiguration()
             configuration.logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             configuration.engine = .given(engine)

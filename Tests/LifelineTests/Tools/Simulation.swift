@@ -54,7 +54,7 @@ final class Simulation: @unchecked Sendable {
         routes(&table)
         runtime = ServerRuntime(configuration: configuration, routes: table)
         self.observes = observes
-        network.whenRestless = { Issue.record("the simulated network does not come to rest") }
+        network.onLivelock = { Issue.record("the simulated network does not become idle") }
         let listening = start { [runtime, engine] in
             try await Listener.listen(at: .hostname("server.example.com", port: 80), runtime, engine, nil)
         }
