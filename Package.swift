@@ -1,4 +1,4 @@
-// swift-tools-version: 6.2
+// swift-tools-version: 6.3
 import PackageDescription
 
 // Set in CI: a warning in the project's own code fails the build. Left off for users, whose
