@@ -182,7 +182,12 @@ let package = Package(
             name: "DocumentationTests",
             dependencies: [
                 "Lifeline",
+                "LifelineCore",
+                "LifelineTesting",
+                "LifelineTrace",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
