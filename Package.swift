@@ -1,4 +1,4 @@
-// swift-tools-version: 6.2
+// swift-tools-version: 6.3
 import PackageDescription
 
 // Set in CI: a warning in the project's own code fails the build. Left off for users, whose
@@ -184,7 +184,12 @@ let package = Package(
             name: "DocumentationTests",
             dependencies: [
                 "Lifeline",
+                "LifelineCore",
+                "LifelineTesting",
+                "LifelineTrace",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

@@ -1,28 +1,57 @@
 import Foundation
 import Testing
 
-/// Each piece of Swift that the README and the articles show stands in `Snippets.swift`, which is compiled.
+/// Every piece of Swift in the repository's Markdown files stands in a file of `Snippets/`, which is compiled.
 @Suite("Documentation")
 struct DocumentationTests {
     private static let root = URL(filePath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-    @Test(
-        "what is shown compiles",
-        arguments: [
-            "README.md", "Sources/Lifeline/Lifeline.docc/ConnectAClient.md",
-            "Sources/Lifeline/Lifeline.docc/PushFromTheServer.md",
-            "Sources/Lifeline/Lifeline.docc/StreamBigMessages.md",
-            "Sources/Lifeline/Lifeline.docc/ShutDown.md", "Sources/LifelineCore/LifelineCore.docc/DriveAnEndpoint.md",
-        ])
-    func shownCodeCompiles(path: String) throws {
-        let snippets = lines(try text("Tests/DocumentationTests/Snippets.swift")).joined(separator: "\n")
-        let blocks = try swiftBlocks(in: text(path))
-        #expect(!blocks.isEmpty)
-        for block in blocks {
-            let code = lines(block).filter { !$0.hasPrefix("import ") }
-            #expect(snippets.contains(code.joined(separator: "\n")), "in \(path): \(block)")
+    /// The paths of all Markdown files, without those of dependencies and of build directories.
+    private static let documents: [String] = {
+        let prefix = root.standardizedFileURL.path(percentEncoded: false)
+        let names = FileManager.default.enumerator(atPath: prefix)
+        var paths: [String] = []
+        while let path = names?.nextObject() as? String {
+            let name = path.split(separator: "/").last ?? ""
+            if name.hasPrefix(".build") || name == ".git" || name == "node_modules" {
+                names?.skipDescendants()
+            } else if name.hasSuffix(".md") {
+                paths.append(path)
+            }
         }
+        return paths.sorted()
+    }()
+
+    private static let snippets: [String] = {
+        let directory = root.appending(path: "Tests/DocumentationTests/Snippets")
+        let files = (try? FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil)) ?? []
+        return files.filter { $0.pathExtension == "swift" }.compactMap { file in
+            (try? String(contentsOf: file, encoding: .utf8)).map { lines($0).joined(separator: "\n") + "\n" }
+        }
+    }()
+
+    @Test("every document is found")
+    func documentsAreFound() {
+        for path in ["README.md", "docs/page.md", "Sources/Lifeline/Lifeline.docc/GettingStarted.md"] {
+            #expect(Self.documents.contains(path))
+        }
+    }
+
+    @Test("what is shown compiles", arguments: documents)
+    func shownCodeCompiles(path: String) throws {
+        for block in try blocks(in: text(path)) where block.language == "swift" {
+            let code = Self.lines(block.code).filter { !$0.hasPrefix("import ") }.joined(separator: "\n") + "\n"
+            #expect(
+                Self.snippets.contains { $0.contains(code) },
+                "\(path), line \(block.line): no file in Tests/DocumentationTests/Snippets has this: \(block.code)")
+        }
+    }
+
+    @Test("every block of code has an end", arguments: documents)
+    func blocksEnd(path: String) throws {
+        let fences = try text(path).split(separator: "\n").count { $0.drop { $0 == " " }.hasPrefix("```") }
+        #expect(fences.isMultiple(of: 2), "\(path): \(fences) lines begin with ```")
     }
 
     private func text(_ path: String) throws -> String {
@@ -30,11 +59,29 @@ struct DocumentationTests {
     }
 
     /// The lines without their indentation, and without empty ones.
-    private func lines(_ text: String) -> [String] {
+    private static func lines(_ text: String) -> [String] {
         text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
 
-    private func swiftBlocks(in text: String) throws -> [String] {
-        text.components(separatedBy: "```swift\n").dropFirst().map { $0.components(separatedBy: "```")[0] }
+    private struct Block {
+        var language: String
+        var line: Int
+        var code: String
+    }
+
+    /// The fenced blocks of a document, indented ones too.
+    private func blocks(in text: String) -> [Block] {
+        var blocks: [Block] = []
+        var isInside = false
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let content = line.drop { $0 == " " }
+            if content.hasPrefix("```") {
+                isInside.toggle()
+                if isInside { blocks.append(Block(language: String(content.dropFirst(3)), line: index + 1, code: "")) }
+            } else if isInside {
+                blocks[blocks.count - 1].code += line + "\n"
+            }
+        }
+        return blocks
     }
 }
