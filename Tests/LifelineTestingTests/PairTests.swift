@@ -126,7 +126,8 @@ import Testing
         var server = WebSocketServer(address: .hostname("localhost", port: 0))
         server.configuration.engine = network.engine
         server.route("/greet") { upgrade in
-            upgrade.query["token"] == "right" ? .accept(7) : .refuse(.unauthorized)
+            guard upgrade.query["token"] == "right" else { throw HandshakeRefusal(.unauthorized) }
+            return .accept(7)
         } handler: { socket, value in
             try await socket.send("\(value)")
         }

@@ -23,17 +23,17 @@ extension WebSocketServer {
     ///   - rooms: The rooms.
     ///   - verify: Finds the user that a token belongs to, in a database for example.
     public mutating func addChat(_ rooms: Rooms, verify: @escaping @Sendable (String) async throws -> User?) {
-        route("/rooms") { request -> UpgradeDecision<Seat> in
+        route("/rooms") { request in
             // This runs before the server answers, so a stranger gets 401 and never a WebSocket. Browsers cannot set
             // Authorization on a WebSocket; they can send a cookie, or a short-lived token in the query.
             let bearer = request.headerFields[.authorization].flatMap { field in
                 field.hasPrefix("Bearer ") ? String(field.dropFirst(7)) : nil
             }
             guard let token = bearer ?? request.query["token"], let user = try await verify(token) else {
-                return .refuse(.unauthorized, headerFields: [.wwwAuthenticate: "Bearer"])
+                throw HandshakeRefusal(.unauthorized, headerFields: [.wwwAuthenticate: "Bearer"])
             }
             guard let room = request.query["room"], !room.isEmpty else {
-                return .refuse(.badRequest, body: Array("the query has no room\n".utf8))
+                throw HandshakeRefusal(.badRequest, body: Array("the query has no room\n".utf8))
             }
             // The handler below gets this value with the connection.
             return .accept(Seat(user: user, room: room))

@@ -132,11 +132,12 @@ struct ExamplesTests {
     @Test("Stay: it comes back with a new token until the server is done")
     func stays() async throws {
         var server = server
-        server.route("/") { request -> UpgradeDecision<String> in
-            switch request.headerFields[.authorization] {
-            case "Bearer 2": .refuse(.serviceUnavailable, headerFields: [.retryAfter: "60"])
-            case let field: .accept(field ?? "")
+        server.route("/") { request in
+            let token = request.headerFields[.authorization] ?? ""
+            guard token != "Bearer 2" else {
+                throw HandshakeRefusal(.serviceUnavailable, headerFields: [.retryAfter: "60"])
             }
+            return .accept(token)
         } handler: { socket, token in
             try await socket.send(token)
             let isLast = token == "Bearer 3"
@@ -160,8 +161,8 @@ struct ExamplesTests {
     @Test("Stay: a server that does not want the token ends it")
     func unwanted() async throws {
         var server = server
-        server.route("/") { _ -> UpgradeDecision<Void> in
-            .refuse(.unauthorized)
+        server.route("/") { (_) -> UpgradeAcceptance<Void> in
+            throw HandshakeRefusal(.unauthorized)
         } handler: { _, _ in
         }
         try await server.withServer { address in

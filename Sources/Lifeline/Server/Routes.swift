@@ -35,11 +35,11 @@ struct Route: Sendable {
         /// Opens each connection at once.
         case always(Target)
         /// Asks the application first. The target already holds the value that the application accepted with.
-        case deciding(@Sendable (ServerRequest) async throws -> UpgradeDecision<Target>)
+        case deciding(@Sendable (ServerRequest) async throws -> UpgradeAcceptance<Target>)
 
         /// Asks the application first, and makes the target from the value that it accepted with.
         static func deciding<Value>(
-            _ upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeDecision<Value>,
+            _ upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeAcceptance<Value>,
             target: @escaping @Sendable (Value) -> Target
         ) -> Opening {
             .deciding { request in try await upgrade(request).map(target) }
@@ -53,14 +53,9 @@ struct Route: Sendable {
     var opening: Opening
 }
 
-extension UpgradeDecision {
-    /// Returns the decision with its value transformed.
-    func map<Other: Sendable>(_ transform: (Value) -> Other) -> UpgradeDecision<Other> {
-        switch self {
-        case .accepted(let acceptance):
-            .accept(
-                transform(acceptance.value), subprotocol: acceptance.subprotocol, headerFields: acceptance.headerFields)
-        case .refused(let refusal): .refused(refusal)
-        }
+extension UpgradeAcceptance {
+    /// Returns the acceptance with another value.
+    func map<Other: Sendable>(_ transform: (Value) -> Other) -> UpgradeAcceptance<Other> {
+        .accept(transform(value), subprotocol: subprotocol, headerFields: headerFields)
     }
 }

@@ -198,7 +198,8 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     // MARK: Decisions of the application
 
-    private typealias Decide = @Sendable (ServerRequest) async throws -> UpgradeDecision<Route.Target>
+    private typealias Decide = @Sendable (ServerRequest) async throws -> UpgradeAcceptance<Route.Target>
+    private typealias Decision = Result<UpgradeAcceptance<Route.Target>, HandshakeRefusal>
 
     /// Starts a task in which a route decides about a request. The endpoint answers with 503 at the handshake's
     /// deadline.
@@ -220,45 +221,38 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         }
     }
 
-    private func decision(
-        _ decide: Decide, _ asked: ServerRequest, _ id: UInt64
-    ) async -> UpgradeDecision<Route.Target> {
+    private func decision(_ decide: Decide, _ asked: ServerRequest, _ id: UInt64) async -> Decision {
         do {
-            return try await decide(asked)
+            return .success(try await decide(asked))
         } catch let refusal as HandshakeRefusal {
-            return .refused(refusal)
+            return .failure(refusal)
         } catch {
             if !Task.isCancelled {
                 logger.error("upgrade failed", metadata: ["connection": "\(id)", "error": "\(error)"])
             }
-            return .refused(ServerRuntime.internalError)
+            return .failure(ServerRuntime.internalError)
         }
     }
 
     /// Carries out a decision; on the loop.
     private func carryOut(
-        _ decision: UpgradeDecision<Route.Target>, _ connection: Connection, _ handshake: ServerHandshake,
-        _ subprotocols: [String]
+        _ decision: Decision, _ connection: Connection, _ handshake: ServerHandshake, _ subprotocols: [String]
     ) {
         do throws(HandshakeRefusal) {
             try checkCapacity()
-            switch decision {
-            case .refused(let refusal): throw refusal
-            case .accepted(let acceptance):
-                if let chosen = acceptance.subprotocol, !handshake.subprotocols.contains(chosen) {
-                    let offer = handshake.subprotocols.map { SecretText.redacted(subprotocols: $0) }
-                    logger.error(
-                        "upgrade accepted with a subprotocol that the client does not offer",
-                        metadata: [
-                            "connection": "\(connection.id)", "subprotocol": "\(chosen)", "offered": "\(offer)",
-                        ])
-                    throw ServerRuntime.internalError
-                }
-                accept(
-                    connection, handshake,
-                    acceptance.subprotocol ?? handshake.chosenSubprotocol(from: subprotocols),
-                    headerFields: acceptance.headerFields, target: acceptance.value)
+            let acceptance = try decision.get()
+            if let chosen = acceptance.subprotocol, !handshake.subprotocols.contains(chosen) {
+                let offer = handshake.subprotocols.map { SecretText.redacted(subprotocols: $0) }
+                logger.error(
+                    "upgrade accepted with a subprotocol that the client does not offer",
+                    metadata: [
+                        "connection": "\(connection.id)", "subprotocol": "\(chosen)", "offered": "\(offer)",
+                    ])
+                throw ServerRuntime.internalError
             }
+            accept(
+                connection, handshake, acceptance.subprotocol ?? handshake.chosenSubprotocol(from: subprotocols),
+                headerFields: acceptance.headerFields, target: acceptance.value)
         } catch {
             refuse(connection, error)
         }
@@ -365,7 +359,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         switch error {
         case nil:
             return CloseFrame(.normalClosure, "")
-        case let error as WebSocketError where [.closed, .cancelled].contains(error.code):
+        case let error as WebSocketError where [.closed, .cancelled, .messageTooBig].contains(error.code):
             // The connection's end, which is logged already, or the server's shutdown.
             return CloseFrame(error.code == .cancelled ? .goingAway : .normalClosure, "")
         case let error as WebSocketCloseError:

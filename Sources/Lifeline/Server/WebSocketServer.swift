@@ -69,7 +69,7 @@ public struct WebSocketServer: Service {
     /// ```swift
     /// server.route("/rooms") { upgrade in
     ///     guard let user = try await users.verify(upgrade.query["token"]) else {
-    ///         return .refuse(.unauthorized, headerFields: [.wwwAuthenticate: "Bearer"])
+    ///         throw HandshakeRefusal(.unauthorized, headerFields: [.wwwAuthenticate: "Bearer"])
     ///     }
     ///     return .accept(user, headerFields: [.setCookie: "seen=1"])
     /// } handler: { socket, user in
@@ -91,7 +91,7 @@ public struct WebSocketServer: Service {
     ///   - handler: Handles a connection, with the value that `upgrade` accepted it with.
     public mutating func route<Value: Sendable>(
         _ path: String, subprotocols: [String] = [],
-        upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeDecision<Value>,
+        upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeAcceptance<Value>,
         handler: @escaping @Sendable (WebSocket, Value) async throws -> Void
     ) {
         route(path, subprotocols: subprotocols, originPolicy: nil, upgrade: upgrade, handler: handler)
@@ -100,7 +100,7 @@ public struct WebSocketServer: Service {
     /// Adds a WebSocket route whose requests the application accepts or refuses, with an origin policy for this route.
     package mutating func route<Value: Sendable>(
         _ path: String, subprotocols: [String] = [], originPolicy: OriginPolicy?,
-        upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeDecision<Value>,
+        upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeAcceptance<Value>,
         handler: @escaping @Sendable (WebSocket, Value) async throws -> Void
     ) {
         routes.add(
@@ -121,7 +121,7 @@ public struct WebSocketServer: Service {
     ///     its event loop.
     public mutating func routeOnLoop<Value: Sendable>(
         _ path: String, subprotocols: [String] = [],
-        upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeDecision<Value>,
+        upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeAcceptance<Value>,
         makeHandler: @escaping @Sendable (WebSocketHandshake, Value) -> any OnLoopHandler
     ) {
         routes.add(

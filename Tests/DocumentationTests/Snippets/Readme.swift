@@ -28,8 +28,8 @@ func readmeServer() async throws {
 }
 
 func readmeAuthentication(_ server: inout WebSocketServer, users: Users) {
-    server.route("/rooms") { request -> UpgradeDecision<User> in
-        guard let user = try await users.verify(request.query["token"]) else { return .refuse(.unauthorized) }
+    server.route("/rooms") { request in
+        guard let user = try await users.verify(request.query["token"]) else { throw HandshakeRefusal(.unauthorized) }
         return .accept(user)
     } handler: { socket, user in
         try await socket.send("hello, \(user.name)")

@@ -17,18 +17,18 @@ struct Users: Sendable {
 }
 
 func authenticate(_ server: inout WebSocketServer, users: Users) {
-    server.route("/rooms") { request -> UpgradeDecision<User> in
+    server.route("/rooms") { request in
         guard let user = try await users.verify(request.query["token"]) else {
-            return .refuse(.unauthorized, headerFields: [.wwwAuthenticate: "Bearer"])
+            throw HandshakeRefusal(.unauthorized, headerFields: [.wwwAuthenticate: "Bearer"])
         }
         return .accept(user)
     } handler: { socket, user in
         try await socket.send("hello, \(user.name)")
     }
 
-    server.route("/feed", subprotocols: ["feed.v2", "feed.v1"]) { request -> UpgradeDecision<String> in
+    server.route("/feed", subprotocols: ["feed.v2", "feed.v1"]) { request in
         guard let session = request.headerFields[.cookie] else {
-            return .refuse(
+            throw HandshakeRefusal(
                 .forbidden, headerFields: [.contentType: "application/json"],
                 body: Array(#"{"error":"no session"}"#.utf8))
         }
@@ -122,7 +122,7 @@ func deploy(_ server: inout WebSocketServer) {
 
     server.configuration.endpoint.heartbeat.interval = .seconds(15)
 
-    server.page("/healthz") { _ in .text("ok") }
+    server.respond(at: "/healthz") { _ in .text("ok") }
 }
 
 func stopWithoutLosingMessages(_ server: WebSocketServer) async throws {
