@@ -2,7 +2,7 @@ import LifelineRelay
 import NIOCore
 import Testing
 
-@Suite("Host, replaced by a relay") struct HostRewriterTests {
+@Suite("The Host field of relayed requests") struct HostRewriterTests {
     /// What is passed on of a text that arrives in pieces of so many bytes.
     private static func rewrite(_ text: String, pieces: Int = .max) -> String {
         var rewriter = HostRewriter(authority: "example.org:81")
@@ -23,7 +23,7 @@ import Testing
 
     private static let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n"
 
-    @Test("The value is replaced, however the bytes are split")
+    @Test("RFC 9112 §3.2 the value of Host is replaced, however the bytes are split")
     func replaced() {
         let behind = "\u{1}\nHost: no field\n\n\r\nGET / HTTP/1.1\r\nHost: neither\r\n\r\n"
         let cases = [
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test("Each of several requests has its own, and bodies have none")
+    @Test("Host is replaced in each of several requests, and in no body")
     func severalRequests() {
         let body = "Host: in a body\r\n\r\n"
         let (text, expected) = Self.pair(
@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test(
-        "What is not understood is not changed, nor what follows it",
+        "Bytes that are not an HTTP/1 request are not changed",
         arguments: [
             "\u{16}\u{3}\u{1}\nHost: a\n\n", "SSH-2.0-x\r\nHost: a\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nHost: a\r\n\r\n",
             "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test(
-        "Behind a body whose length is not known nothing is changed",
+        "RFC 9112 §6.3 nothing is changed after a body of unknown length",
         arguments: [
             "Transfer-Encoding: chunked\r\n", "Content-Length: 1\r\nContent-Length: 1\r\n", "Content-Length: 1, 1\r\n",
             "Content-Length: -1\r\n", "Content-Length: 99999999999999999999\r\n",
@@ -102,7 +102,7 @@ import Testing
     }
 
     @Test(
-        "Behind an upgrade that is refused, the next request has its own",
+        "Host is replaced in the request that follows a refused upgrade",
         arguments: [
             "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno", "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n",
             "HTTP/1.1 401\r\nTransfer-Encoding: Chunked\r\n\r\n2;x=y\r\nno\r\nA\r\nHTTP/1.1 1\r\n0\r\nX: y\r\n\r\n",
@@ -122,7 +122,7 @@ import Testing
         }
     }
 
-    @Test("Answers are told apart by the requests that they answer")
+    @Test("RFC 9112 §9.3 each answer is matched with its request")
     func answersInOrder() {
         let (head, rewrittenHead) = Self.pair("HEAD / HTTP/1.1\r\nHost: []\r\n\r\n", "a")
         let (request, rewritten) = Self.pair(
@@ -137,7 +137,7 @@ import Testing
     }
 
     @Test(
-        "Behind an upgrade whose answer is not understood, nothing is changed",
+        "Nothing is changed after an upgrade whose answer is not understood",
         arguments: [
             "", "HTTP/1.1 200 OK\r\n", "HTTP/2 401\r\n\r\n", "nonsense\r\n\r\n", "HTTP/1.1 101 x\r\n\r\n",
         ])
@@ -150,7 +150,7 @@ import Testing
         }
     }
 
-    @Test("A first line without an end is not one")
+    @Test("A first line without an end is not changed")
     func longLine() {
         let text = String(repeating: "x", count: 70_000) + " HTTP/1.1\r\nHost: a\r\n\r\n"
         // Not compared by the macro, which would print it.

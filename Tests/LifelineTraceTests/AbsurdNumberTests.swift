@@ -3,7 +3,7 @@ import Testing
 
 @testable import LifelineTrace
 
-@Suite("Numbers of others that are beyond all bounds") struct AbsurdNumberTests {
+@Suite("Extreme numbers in recordings and archives") struct AbsurdNumberTests {
     private static let numbers = [
         "0", "-1", "9007199254740993", "9223372036854775807", "-9223372036854775808", "18446744073709551615", "1e300",
     ]
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test("Each number of a recording: it is drawn, or refused with its line")
+    @Test("A recording with any number replaced is drawn, or refused with its line")
     func recordings() {
         let text = Recording(
             events: RecordingTests.everyKind.enumerated().map { index, kind in
@@ -53,7 +53,7 @@ import Testing
         #expect(names.isSuperset(of: ["status", "code", "opcode", "sentBytes", "receivedWireBytes"]))
     }
 
-    @Test("Each number of an archive: it is drawn, or refused in words")
+    @Test("An archive with any number replaced is drawn, or refused with a description")
     func archives() throws {
         let recording = try GoldenTests.recording("conversation")
         var count = 0
@@ -69,7 +69,7 @@ import Testing
         #expect(count > 10)
     }
 
-    @Test("Times that are far apart, in either order, are drawn as days")
+    @Test("Times that are far apart, in either order, are drawn in days")
     func farApart() {
         let times: [(Int64, Int64)] = [(.min, .max), (.max, .min), (0, .max), (.min, 0), (-1, .min)]
         for (first, second) in times {
@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test(
-        "Recordings that began at the ends of the calendar",
+        "A recording that began at an end of the calendar is written as an archive",
         arguments: [
             "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "0000-00-00T00:00:00Z", "99999-01-01T00:00:00Z", "",
         ])
@@ -104,7 +104,7 @@ import Testing
         }
     }
 
-    @Test("Sizes beyond all bounds are told as they are")
+    @Test("The largest sizes are drawn as they are")
     func sizes() {
         let huge = TraceEvent.Message(isText: true, size: .max, wireSize: 1, isCompressed: true, frames: .max)
         let frame = TraceEvent.Frame(opcode: 1, isMasked: true, length: .max)
@@ -125,7 +125,7 @@ import Testing
         (.seconds(Int64.max), "106751991167301 d"), (.seconds(Int64.min), "-106751991167301 d"),
     ]
 
-    @Test("Durations", arguments: spans)
+    @Test("A duration is written with its unit", arguments: spans)
     func durations(duration: Duration, text: String) {
         #expect(duration.text() == text)
     }
@@ -140,7 +140,7 @@ import Testing
     private static let lengths: [UInt64] = [1 << 31, 1 << 62, 1 << 63 - 1, 1 << 63, .max]
 
     @Test(
-        "Frames of any announced length, in either direction, behind data that was counted",
+        "A frame of any announced length is read in either direction",
         arguments: lengths, [false, true])
     func announced(length: UInt64, isCompressing: Bool) {
         let lengthBytes = (0..<8).map { UInt8(truncatingIfNeeded: length >> UInt64(56 - 8 * $0)) }
@@ -173,7 +173,7 @@ import Testing
         }
     }
 
-    @Test("Clocks that go anywhere")
+    @Test("A clock may jump in either direction")
     func clocks() {
         let board = ConnectionBoard()
         let times: [Int64] = [.max, .min, 0, -1, .max]
@@ -198,7 +198,7 @@ import Testing
 
     // MARK: Work
 
-    @Test("Characters without an end are cut")
+    @Test("A character of any number of scalars is cut")
     func characters() {
         let long = "e" + String(repeating: "\u{301}", count: 100_000)
         #expect(long.count == 1)
@@ -216,7 +216,7 @@ import Testing
         #expect(drawings[0].utf8.count < 10_000)
     }
 
-    @Test("Options that make no sense")
+    @Test("Options of any number give a drawing")
     func options() {
         let kinds = Array(
             repeating: TraceEvent.Kind.frame(.sent, .init(opcode: 9, isMasked: true, length: 0)), count: 9)
@@ -237,7 +237,7 @@ import Testing
     }
 
     @Test(
-        "Many connections that never end, and many that do, are put in order in reasonable time",
+        "Thousands of connections are put in order in linear time",
         arguments: [false, true])
     func order(ends: Bool) {
         let events = (0..<UInt64(20_000)).flatMap { number -> [TraceEvent] in
@@ -251,7 +251,7 @@ import Testing
         #expect(ConnectionOrder.predecessors(of: Recording(events: events)).count == 19_999)
     }
 
-    @Test("A head of tens of thousands of lines is read in the time that its length takes")
+    @Test("A head of thousands of lines is read in linear time")
     func lines() {
         let head = Array("GET / HTTP/1.1\n".utf8) + Array(repeatElement(Array("a\n".utf8), count: 32_000).joined())
         var decoder = ConversationDecoder(connection: 1, payloadLimit: 0)
@@ -263,7 +263,7 @@ import Testing
         #expect(time < .seconds(10))
     }
 
-    @Test("A Pong has one round trip, however many follow it")
+    @Test("A Pong is drawn with one round trip, although several follow")
     func roundTrips() {
         let pong = TraceEvent(
             time: 0, connection: 1, observer: .client,

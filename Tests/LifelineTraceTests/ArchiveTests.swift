@@ -3,7 +3,7 @@ import Testing
 
 @testable import LifelineTrace
 
-@Suite("Archives of others") struct ArchiveTests {
+@Suite("HTTP archives of other programs") struct ArchiveTests {
     private static func archive(
         start: String = "\"2023-11-14T22:13:20.123Z\"", more: String = "\"timings\":{\"wait\":20}",
         _ messages: String...
@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test(
-        "The handshake comes before the messages, which keep their distances",
+        "The handshake precedes the messages, which keep their distances",
         arguments: [
             "\"2023-11-14T22:13:20.123Z\"", "\"2023-11-14T23:13:20.123456+01:00\"",
             "\"2023-11-14 22:13:20,1234567890Z\"", "\"\"",
@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test(
-        "Times of other kinds",
+        "A message's time is read in each format",
         arguments: [
             ("1700000000500", "1700000000600"), ("\"1700000000.5\"", "\"1700000000.6\""),
             ("\"2023-11-14T22:13:20.5Z\"", "\"2023-11-14T22:13:20.6Z\""), ("0.5", "0.6"), ("-7", "-6.9"),
@@ -52,7 +52,7 @@ import Testing
         #expect(times == times.sorted() && abs(times[3] - times[2] - 100_000_000) < 1000, "\(times)")
     }
 
-    @Test("Numbers at the ends of what there is do not trap")
+    @Test("An extreme time is read without a trap")
     func ends() throws {
         for time in ["1e308", "-1e308", "1e400", "null", "[]", "9007199254740993", "7258118399", "946684800"] {
             for wait in ["1e308", "-1", "null", "\"x\"", "1e400"] {
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test("A message that cannot be read is a note, and told of")
+    @Test("A message that cannot be read becomes a note and an omission")
     func omissions() throws {
         let bad = [
             "\"opcode\":300,\"data\":\"x\"", "\"opcode\":null,\"data\":\"x\"", "\"opcode\":0,\"data\":\"x\"",
@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test(
-        "Base64, padded or not, of both alphabets",
+        "RFC 4648 Base64 is read in both alphabets, with and without padding",
         arguments: [
             ("AAECCv8=", [0, 1, 2, 10, 255]), ("AAECCv8", [0, 1, 2, 10, 255]), ("-_8", [251, 255]),
             ("+/8=", [251, 255]),
@@ -106,7 +106,7 @@ import Testing
         #expect(message.payload == bytes && message.size == bytes.count && read.omissions.isEmpty)
     }
 
-    @Test("What is not whole is written so, and read so")
+    @Test("An incomplete message is written and read as incomplete")
     func cut() throws {
         let cut = TraceEvent.Message(isText: true, size: 9, wireSize: 9, payload: [0xC3])
         let recording = Recording(events: [

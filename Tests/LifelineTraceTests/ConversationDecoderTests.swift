@@ -2,7 +2,7 @@ import Lifeline
 import LifelineTrace
 import Testing
 
-@Suite("Reading along") struct ConversationDecoderTests {
+@Suite("The conversation decoder") struct ConversationDecoderTests {
     private static let request =
         "GET /chat?a=1 HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
@@ -78,7 +78,7 @@ import Testing
         .client(0x88, [0x03, 0xE8] + Array("bye".utf8)), .server(0x88, [0x03, 0xE8]),
     ]
 
-    @Test("A conversation is told of, however its bytes are split")
+    @Test("A conversation gives the same events, however its bytes are split")
     func conversation() {
         let kinds = Self.kinds(Self.conversation, ends: true)
         let messages = kinds.compactMap { kind -> String? in
@@ -107,7 +107,7 @@ import Testing
         }
     }
 
-    @Test("Frames right behind the answer are read")
+    @Test("Frames that follow the handshake at once are read")
     func early() {
         let both = Step(sender: .server, bytes: Array(Self.plain.utf8) + Self.frame(0x81, Self.hello, from: .server))
         // The client may not be so early, but what is not forbidden to it is not lost.
@@ -119,7 +119,7 @@ import Testing
         #expect(Self.kinds([request, both], pieces: 1).count == kinds.count)
     }
 
-    @Test("Heads are read with patience")
+    @Test("RFC 9112 §2.2 leading empty lines and bare line feeds are read")
     func heads() {
         let kinds = Self.kinds([.client("\r\nGET / HTTP/1.1\nhost:  h \nX: y\n\n"), .server("HTTP/1.1 404\r\n\r\n")])
         guard case .request(.received, let head)? = kinds.first else {
@@ -130,7 +130,7 @@ import Testing
         #expect(head["x"] == "y")
     }
 
-    @Test("Other HTTP is told of, one request after the other")
+    @Test("Ordinary requests and answers are read one after another")
     func otherHTTP() {
         let kinds = Self.kinds(
             [
@@ -150,7 +150,7 @@ import Testing
         }
     }
 
-    @Test("What is no HTTP is said once")
+    @Test("Bytes that are not HTTP give one note for each direction")
     func notHTTP() {
         let garbage: [UInt8] = [0x16, 0x03, 0x01, 0x02, 0x00]
         let steps = [
@@ -190,7 +190,7 @@ import Testing
         }
     }
 
-    @Test("Compressed messages that cannot be decompressed are said so, and frames go on")
+    @Test("A message that cannot be inflated gives a note, and its frames are still read")
     func corruptDeflate() {
         let kinds = Self.kinds([
             .client(Self.request), .server(Self.compressing), .client(0xC1, [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]),
@@ -202,7 +202,7 @@ import Testing
         #expect((notes, frames, messages) == (1, 4, 2))
     }
 
-    @Test("A message that gives too much is not decompressed to its end")
+    @Test("A message that inflates to more than 16 MiB is not inflated to its end")
     func bomb() {
         // 20 MiB of zeros.
         var payload: [UInt8] = [0xEC, 0xC1, 0x01, 0x01, 0x00, 0x00, 0x00, 0x80, 0x90, 0xFE, 0xAF, 0xEE, 0x08, 0x0A]
@@ -216,7 +216,7 @@ import Testing
         #expect(frame.payload == nil)
     }
 
-    @Test("Payloads are kept up to a limit")
+    @Test("Payloads of data frames are kept up to payloadLimit")
     func payloadLimits() {
         let long = Array(repeating: UInt8(ascii: "x"), count: 70_000)
         let steps: [Step] = [.client(Self.request), .server(Self.plain), .client(0x81, long), .client(0x89, [1])]
@@ -230,7 +230,7 @@ import Testing
         }
     }
 
-    @Test("Ends are told of")
+    @Test("Each end of a connection is reported once")
     func ends() {
         var decoder = ConversationDecoder(connection: 1, payloadLimit: 10)
         for step in [Step.client(Self.request), .server(Self.plain)] {
@@ -247,7 +247,7 @@ import Testing
             ])
     }
 
-    @Test("Random bytes harm nothing")
+    @Test("Random and damaged bytes are read without a trap")
     func fuzz() {
         var random = SystemRandomNumberGenerator()
         for round in 0..<300 {

@@ -44,7 +44,7 @@ import Testing
         #expect(try Recording(text.split(separator: "\n").joined(separator: "\r\n") + "\r\n") == recording)
     }
 
-    @Test("The first line says what it is")
+    @Test("The first line identifies a recording")
     func header() throws {
         #expect(
             Recording(began: "2026-11-22T10:00:00Z").text
@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    @Test("What is wrong is said with its line")
+    @Test("A malformed line is reported with its number")
     func malformed() {
         let header = "{\"lifelineRecording\":1}\n"
         let good = "{\"by\":\"client\",\"c\":1,\"event\":\"tcpEnded\",\"t\":1}\n"
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test("A recording that breaks off is read up to there")
+    @Test("A truncated recording is read up to its last whole line")
     func cut() throws {
         let recording = Recording(events: [
             TraceEvent(time: 0, connection: 1, observer: .client, kind: .tcpEnded),
@@ -84,7 +84,7 @@ import Testing
         #expect(read.events.map(\.kind) == [.tcpEnded, .note("the recording breaks off here")])
     }
 
-    @Test("Events of later versions are told, not refused")
+    @Test("An event of a later version becomes a note")
     func later() throws {
         let text =
             "{\"lifelineRecording\":2}\n{\"by\":\"server\",\"c\":4,\"event\":\"teleported\",\"t\":9,\"to\":\"Mars\"}\n"
@@ -93,7 +93,7 @@ import Testing
         )
     }
 
-    @Test("Several recordings in a file keep their connections apart, and the files of one go on")
+    @Test("Several recordings in one text keep their connections apart, and parts of one recording keep them together")
     func parts() throws {
         func recording(_ began: String?, _ connections: UInt64..., from start: Int64 = 0) -> Recording {
             Recording(
@@ -123,7 +123,7 @@ import Testing
         #expect(end.events.map(\.time) == [0, .max])
     }
 
-    @Test("Secrets are not recorded")
+    @Test("Members, query parameters and fields with a secret name are redacted")
     func redaction() {
         var redaction = Redaction()
         redaction.members = ["password", "pin"]

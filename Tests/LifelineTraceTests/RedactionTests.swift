@@ -49,8 +49,8 @@ import Testing
         }
     }
 
-    /// Nothing is shown of JSON that is nested too deeply to be read.
-    @Test func tooDeep() throws {
+    @Test("JSON that is nested too deeply is not shown")
+    func tooDeep() throws {
         let shown = try #require(Self.message(Array(Self.nested(#"{"password":"SECRET"}"#, 14).utf8)))
         #expect(!String(decoding: shown, as: UTF8.self).contains("SECRET"))
     }
@@ -79,7 +79,7 @@ import Testing
         ("no JSON, \"password\" at all: \"", "no JSON, \"password\" at all: \""),
     ]
 
-    @Test("A whole message, text or binary, has no secret", arguments: texts.indices)
+    @Test("A secret in a whole message is redacted, in text and in binary", arguments: texts.indices)
     func whole(index: Int) {
         let (text, shown) = Self.texts[index]
         // A message's \"password\":1 within a string is a member of JSON in a string, by the look of it.
@@ -91,7 +91,7 @@ import Testing
         #expect(Self.message(Array(expected.utf8)) == Array(expected.utf8), "what is redacted stays")
     }
 
-    @Test("A message that is cut off anywhere has none", arguments: texts.indices)
+    @Test("A secret in a message that is cut off at any place is redacted", arguments: texts.indices)
     func cutOff(index: Int) {
         let bytes = Array(Self.texts[index].text.utf8)
         let whole = Self.message(bytes) ?? []
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    @Test("Fragments together show what the message does, wherever they begin and end", arguments: texts.indices)
+    @Test("Fragments together show what their message shows, wherever they are split", arguments: texts.indices)
     func fragments(index: Int) {
         let bytes = Array(Self.texts[index].text.utf8)
         let whole = Self.message(bytes)
@@ -120,7 +120,7 @@ import Testing
         #expect(single.compactMap(\.self).flatMap(\.self) == whole, "byte by byte")
     }
 
-    @Test("Fragments of which something was not seen show nothing that follows")
+    @Test("Fragments after a part that was not seen are not shown")
     func unknownFragments() {
         let parts = [#"{"password":"#, #""SECRET","#, #""a":"SECRET"}"#].map { Array($0.utf8) }
         var redactor = EventRedactor(Self.redaction)
@@ -140,7 +140,7 @@ import Testing
             })
     }
 
-    @Test("Control frames and other connections come between fragments")
+    @Test("Control frames and other connections between fragments do not change the redaction")
     func between() {
         let bytes = Array(#"{"password":"SECRET","a":1}"#.utf8)
         let frames = Self.frames([Array(bytes[..<12]), Array(bytes[12...])])
@@ -161,7 +161,7 @@ import Testing
         #expect(String(decoding: shown, as: UTF8.self) == #"{"password":"[redacted]","a":1}"#)
     }
 
-    @Test("A binary message that is no text is left out, where something is to be redacted")
+    @Test("A binary message that is not text is left out")
     func binary() {
         for payload: [UInt8] in [
             [0xA1, 0x68] + Array("passwordfSECRET".utf8), [0x81, 0xA8] + Array("password".utf8),
@@ -178,7 +178,7 @@ import Testing
         #expect(Self.message([0xF0, 0x9F, 0x98], isText: false, size: 4) == [0xF0, 0x9F, 0x98])
     }
 
-    @Test("Close reasons, Pings, failures and notes have no secret")
+    @Test("Secrets in close reasons, Pings, failures and notes are redacted")
     func others() {
         func close(_ reason: String) -> TraceEvent.Kind {
             .frame(.sent, .init(opcode: 8, isMasked: false, length: 20, payload: [3, 0xE8] + reason.utf8))
@@ -211,7 +211,7 @@ import Testing
         for (kind, shown) in kinds { #expect(Self.redaction(Self.event(kind)).kind == shown) }
     }
 
-    @Test("Heads have no secret: fields, query, referrer, subprotocols")
+    @Test("Secrets in fields, query, referrer and subprotocols are redacted")
     func heads() {
         let fields: [(String, String, String)] = [
             ("Authorization", "Bearer SECRET", "[redacted]"), ("proxy-authorization", "Basic SECRET", "[redacted]"),
