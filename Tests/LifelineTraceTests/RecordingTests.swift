@@ -45,32 +45,35 @@ import Testing
     }
 
     @Test("The first line identifies a recording")
-    func header() throws {
+    func header() {
         #expect(
             Recording(began: "2026-11-22T10:00:00Z").text
                 == "{\"began\":\"2026-11-22T10:00:00Z\",\"lifelineRecording\":1}\n")
-        for text in ["", "\n\n", "hello\n", "{\"t\":1}\n", "[1,2]\n", "{\"lifelineRecording\":0}\n"] {
-            #expect(throws: MalformedRecording.self, "\(text)") { try Recording(text) }
-        }
     }
 
-    @Test("A malformed line is reported with its number")
-    func malformed() {
-        let header = "{\"lifelineRecording\":1}\n"
-        let good = "{\"by\":\"client\",\"c\":1,\"event\":\"tcpEnded\",\"t\":1}\n"
-        let bad: [(String, Int, String)] = [
-            ("{\"by\":\"client\",\"c\":1,\"event\":\"connected\",\"t\":1}\n", 3, "\"peer\""),
-            ("{\"by\":\"nobody\",\"c\":1,\"event\":\"tcpEnded\",\"t\":1}\n", 3, "no event"),
-            ("garbage\n", 3, "no event"),
+    @Test(
+        "A text without the first line of a recording is refused",
+        arguments: ["", "\n\n", "hello\n", "{\"t\":1}\n", "[1,2]\n", "{\"lifelineRecording\":0}\n"])
+    func withoutHeader(text: String) {
+        #expect(throws: MalformedRecording.self) { try Recording(text) }
+    }
+
+    @Test(
+        "A malformed line is reported with its number",
+        arguments: [
+            ("{\"by\":\"client\",\"c\":1,\"event\":\"connected\",\"t\":1}\n", "\"peer\""),
+            ("{\"by\":\"nobody\",\"c\":1,\"event\":\"tcpEnded\",\"t\":1}\n", "no event"),
+            ("garbage\n", "no event"),
             (
                 "{\"by\":\"client\",\"c\":1,\"event\":\"message\",\"direction\":\"sent\",\"kind\":\"binary\",\"size\":1,"
-                    + "\"wire\":1,\"base64\":\"*\",\"t\":1}\n", 3, "base64"
+                    + "\"wire\":1,\"base64\":\"*\",\"t\":1}\n", "base64"
             ),
-        ]
-        for (line, number, reason) in bad {
-            let error = #expect(throws: MalformedRecording.self) { try Recording(header + good + line + good) }
-            #expect(error?.line == number && error?.reason.contains(reason) == true, "\(String(describing: error))")
-        }
+        ])
+    func malformed(line: String, reason: String) {
+        let header = "{\"lifelineRecording\":1}\n"
+        let good = "{\"by\":\"client\",\"c\":1,\"event\":\"tcpEnded\",\"t\":1}\n"
+        let error = #expect(throws: MalformedRecording.self) { try Recording(header + good + line + good) }
+        #expect(error?.line == 3 && error?.reason.contains(reason) == true, "\(String(describing: error))")
     }
 
     @Test("A truncated recording is read up to its last whole line")

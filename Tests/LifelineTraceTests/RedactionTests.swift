@@ -161,19 +161,21 @@ import Testing
         #expect(String(decoding: shown, as: UTF8.self) == #"{"password":"[redacted]","a":1}"#)
     }
 
-    @Test("A binary message that is not text is left out")
-    func binary() {
-        for payload: [UInt8] in [
+    @Test(
+        "A binary message that is not text is left out",
+        arguments: [
             [0xA1, 0x68] + Array("passwordfSECRET".utf8), [0x81, 0xA8] + Array("password".utf8),
-            [0x0A, 6] + Array("SECRET".utf8),
-            [0xFF], [0xC3, 0x28], [0],
-        ] {
-            #expect(Self.message(payload, isText: false) == nil)
-            let event = Self.event(
-                .message(.sent, .init(isText: false, size: payload.count, wireSize: payload.count, payload: payload)))
-            #expect(Redaction()(event) == event, "and shown where nothing is")
-        }
-        // Text that is cut off within a character.
+            [0x0A, 6] + Array("SECRET".utf8), [0xFF], [0xC3, 0x28], [0],
+        ] as [[UInt8]])
+    func binary(payload: [UInt8]) {
+        #expect(Self.message(payload, isText: false) == nil)
+        let event = Self.event(
+            .message(.sent, .init(isText: false, size: payload.count, wireSize: payload.count, payload: payload)))
+        #expect(Redaction()(event) == event, "and shown where nothing is")
+    }
+
+    @Test("A binary message that is text cut off within a character is shown")
+    func binaryTextThatIsCutOff() {
         #expect(Self.message([0x61, 0xC3], isText: false, size: 3) == [0x61, 0xC3])
         #expect(Self.message([0xF0, 0x9F, 0x98], isText: false, size: 4) == [0xF0, 0x9F, 0x98])
     }

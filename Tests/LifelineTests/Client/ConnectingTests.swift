@@ -19,23 +19,23 @@ import Testing
         return error
     }
 
-    @Test("A refusal's status, fields and body are in the error")
-    func aRefusalIsInTheError() throws {
-        for (status, line) in [
+    @Test(
+        "A refusal's status, fields and body are in the error",
+        arguments: [
             (301, "Location: https://elsewhere.example"), (401, "WWW-Authenticate: Basic"), (404, "X-A: b"),
             (426, "Upgrade: websocket"), (503, "Retry-After: 10"), (200, "X-A: b"),
-        ] {
-            let error = Self.error {
-                $0.send("HTTP/1.1 \(status) Some words\r\n\(line)\r\nContent-Length: 4\r\n\r\nbody")
-            }
-            #expect(error?.code == .handshakeRefused, "\(status)")
-            let failure = try #require(error?.handshakeFailure)
-            let name = try #require(HTTPField.Name(String(line.prefix { $0 != ":" })))
-            #expect(failure.response?.status.code == status)
-            #expect(
-                failure.response?.headerFields[name] == line.split(separator: " ", maxSplits: 1).last.map(String.init))
-            #expect(failure.body == Array("body".utf8))
+        ])
+    func aRefusalIsInTheError(status: Int, line: String) throws {
+        let error = Self.error {
+            $0.send("HTTP/1.1 \(status) Some words\r\n\(line)\r\nContent-Length: 4\r\n\r\nbody")
         }
+        #expect(error?.code == .handshakeRefused)
+        let failure = try #require(error?.handshakeFailure)
+        let name = try #require(HTTPField.Name(String(line.prefix { $0 != ":" })))
+        #expect(failure.response?.status.code == status)
+        #expect(
+            failure.response?.headerFields[name] == line.split(separator: " ", maxSplits: 1).last.map(String.init))
+        #expect(failure.body == Array("body".utf8))
     }
 
     @Test("A refusal's body is read to its end, to the end of TCP, to 1 KiB or to the deadline")
@@ -73,20 +73,19 @@ import Testing
     }
 
     @Test(
-        "A server that never answers ends the attempt at the handshake deadline", arguments: Simulation.Place.allCases)
-    func aServerThatNeverAnswersTimesOut(place: Simulation.Place) {
-        for part in ["", "HTTP/1.1 101 Swi"] {
-            let simulation = Simulation { _ in }
-            let connecting = simulation.start(place) {
-                try await simulation.connectToRawServer { $0.send(part) }
-            }
-            simulation.advance(by: .seconds(9))
-            #expect(!connecting.hasEnded)
-            simulation.advance(by: .seconds(2))
-            #expect(connecting.error?.code == .handshakeInterrupted)
-            #expect(connecting.error?.outcome?.failure == .handshakeTimedOut(after: .seconds(10)))
-            simulation.expectNothingLeft()
+        "A server that never answers ends the attempt at the handshake deadline", arguments: Simulation.Place.allCases,
+        ["", "HTTP/1.1 101 Swi"])
+    func aServerThatNeverAnswersTimesOut(place: Simulation.Place, part: String) {
+        let simulation = Simulation { _ in }
+        let connecting = simulation.start(place) {
+            try await simulation.connectToRawServer { $0.send(part) }
         }
+        simulation.advance(by: .seconds(9))
+        #expect(!connecting.hasEnded)
+        simulation.advance(by: .seconds(2))
+        #expect(connecting.error?.code == .handshakeInterrupted)
+        #expect(connecting.error?.outcome?.failure == .handshakeTimedOut(after: .seconds(10)))
+        simulation.expectNothingLeft()
     }
 
     @Test("A connection that ends before the answer interrupts the handshake")
@@ -100,41 +99,38 @@ import Testing
         #expect(Self.error { $0.transport.reset() }?.code == .handshakeInterrupted)
     }
 
-    @Test("A cancelled connect throws at once, and leaves nothing behind", arguments: Simulation.Place.allCases)
-    func aCancelledConnectLeavesNothing(
-        place: Simulation.Place
-    ) throws {
-        for milliseconds in 0..<8 {
-            let simulation = Simulation { $0.route(handler: echo) }
-            simulation.link.latency = .milliseconds(2)
-            let connecting = simulation.start(place) {
-                let socket = try await simulation.connect()
-                try await socket.close()
-                try Task.checkCancellation()
-            }
-            if milliseconds > 0 { simulation.advance(by: .milliseconds(milliseconds - 1)) }
-            connecting.cancel()
-            simulation.run()
-            if milliseconds < 5 { #expect(connecting.error?.code == .cancelled, "\(milliseconds) ms") }
-            simulation.advance(by: .seconds(1))
-            #expect(connecting.hasEnded)
-            simulation.expectNothingLeft()
+    @Test("A cancelled connect throws at once, and leaves nothing behind", arguments: Simulation.Place.allCases, 0..<8)
+    func aCancelledConnectLeavesNothing(place: Simulation.Place, milliseconds: Int) throws {
+        let simulation = Simulation { $0.route(handler: echo) }
+        simulation.link.latency = .milliseconds(2)
+        let connecting = simulation.start(place) {
+            let socket = try await simulation.connect()
+            try await socket.close()
+            try Task.checkCancellation()
         }
+        if milliseconds > 0 { simulation.advance(by: .milliseconds(milliseconds - 1)) }
+        connecting.cancel()
+        simulation.run()
+        if milliseconds < 5 { #expect(connecting.error?.code == .cancelled, "\(milliseconds) ms") }
+        simulation.advance(by: .seconds(1))
+        #expect(connecting.hasEnded)
+        simulation.expectNothingLeft()
     }
 
-    @Test("A path that may not be sent is refused before a connection is made")
-    func anInvalidPathIsRefused() {
+    @Test(
+        "A path that may not be sent is refused before a connection is made",
+        arguments: ["no-slash", "/a b", "/a\r\nX: y", "/ä", "/#fragment", ""])
+    func anInvalidPathIsRefused(path: String) {
         let simulation = Simulation { _ in }
-        for path in ["no-slash", "/a b", "/a\r\nX: y", "/ä", "/#fragment", ""] {
-            var random = simulation.engine.makeRandom()
-            #expect(throws: HandshakeFailure.self, "\(path)") {
-                _ = try ClientHandshake(authority: "server.example.com", path: path, random: &random)
-            }
-            // With a URL, what is not a path is another host, or a path by itself.
-            guard path.hasPrefix("/") else { continue }
+        var random = simulation.engine.makeRandom()
+        #expect(throws: HandshakeFailure.self, "\(path)") {
+            _ = try ClientHandshake(authority: "server.example.com", path: path, random: &random)
+        }
+        // With a URL, what is not a path is another host, or a path by itself.
+        if path.hasPrefix("/") {
             let attempt = simulation.start { try await simulation.connect(path) }
             simulation.run()
-            #expect(attempt.hasEnded && attempt.error?.code == .invalidRequest, "\(path)")
+            #expect(attempt.hasEnded && attempt.error?.code == .invalidRequest)
         }
         #expect(simulation.clientTransports.isEmpty)
     }

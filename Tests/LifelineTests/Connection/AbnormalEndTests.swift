@@ -43,24 +43,24 @@ import Testing
         #expect(client.isTerminated || client.inputHasEnded)
     }
 
-    @Test("§7.1.5 the outcome says whether TCP ended inside a frame")
-    func theEndOfTCPIsReported() throws {
-        for (bytes, isInside) in [
-            ([], false), ([0x81], true), (WireFrame.text("hello").bytes.dropLast(), true),
+    @Test(
+        "§7.1.5 the outcome says whether TCP ended inside a frame",
+        arguments: [
+            ([], false), ([0x81], true), (Array(WireFrame.text("hello").bytes.dropLast()), true),
             (WireFrame.text("half").unfinished.bytes, true), (WireFrame.text("whole").bytes, false),
-        ] as [([UInt8], Bool)] {
-            let watched = ClosingTests.Watched()
-            let simulation = watched.simulation()
-            let client = simulation.openRawClient()
-            client.send(Array(bytes))
-            client.end()
-            simulation.run()
-            let outcome = try #require(watched.outcomes.values.first)
-            #expect(outcome.failure == .endOfStream(insideFrame: isInside), "\(bytes)")
-            #expect(outcome.initiator == .peer && outcome.code == .abnormalClosure)
-            #expect(watched.errors.values.first?.outcome == outcome)
-            simulation.expectNothingLeft()
-        }
+        ] as [([UInt8], Bool)])
+    func theEndOfTCPIsReported(bytes: [UInt8], isInside: Bool) throws {
+        let watched = ClosingTests.Watched()
+        let simulation = watched.simulation()
+        let client = simulation.openRawClient()
+        client.send(bytes)
+        client.end()
+        simulation.run()
+        let outcome = try #require(watched.outcomes.values.first)
+        #expect(outcome.failure == .endOfStream(insideFrame: isInside), "\(bytes)")
+        #expect(outcome.initiator == .peer && outcome.code == .abnormalClosure)
+        #expect(watched.errors.values.first?.outcome == outcome)
+        simulation.expectNothingLeft()
     }
 
     /// The peer breaks the protocol: it is told why, and read on from until it has ended TCP.
@@ -102,14 +102,10 @@ import Testing
 
     // MARK: Whatever happens
 
-    @Test("A connection ends once on each side, resumes every waiting task and leaves nothing in memory")
-    func everyConnectionEndsOnce() throws {
-        for seed in 1...100 {
-            try endSomehow(seed: UInt64(seed))
-        }
-    }
-
-    private func endSomehow(seed: UInt64) throws {
+    @Test(
+        "A connection ends once on each side, resumes every waiting task and leaves nothing in memory",
+        arguments: 1...100 as ClosedRange<UInt64>)
+    func everyConnectionEndsOnce(seed: UInt64) throws {
         var random = SplitMix64(seed: seed &* 977)
         let counts = Collected<String>()
         let simulation = Simulation(seed: seed, observes: true) { configuration in

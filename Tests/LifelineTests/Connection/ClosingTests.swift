@@ -71,21 +71,21 @@ import Testing
 
     struct Failure: Error {}
 
-    @Test("§7.4.1 the end of a handler closes its connection with the code for how it ended")
-    func aHandlersEndClosesItsConnection() throws {
+    @Test(
+        "§7.4.1 the end of a handler closes its connection with the code for how it ended",
+        arguments: [("/returns", 1000), ("/throws", 1011), ("/cancelled", 1001)] as [(String, UInt16)])
+    func aHandlersEndClosesItsConnection(path: String, code: UInt16) throws {
         let simulation = Simulation { routes in
             routes.route("/returns") { try await $0.send("bye") }
             routes.route("/throws") { _ in throw Failure() }
             routes.route("/cancelled") { _ in throw CancellationError() }
         }
-        for (path, code) in [("/returns", 1000), ("/throws", 1011), ("/cancelled", 1001)] as [(String, UInt16)] {
-            let client = simulation.openRawClient(path)
-            #expect(try client.takeFrames().last?.closeCode == code, "\(path)")
-            client.send(.close(code))
-            client.end()
-            simulation.run()
-            #expect(client.inputHasEnded)
-        }
+        let client = simulation.openRawClient(path)
+        #expect(try client.takeFrames().last?.closeCode == code, "\(path)")
+        client.send(.close(code))
+        client.end()
+        simulation.run()
+        #expect(client.inputHasEnded)
         simulation.expectNothingLeft()
     }
 
@@ -135,14 +135,21 @@ import Testing
 
     @Test(
         "§7.4 a close code that may not be sent is refused, and the connection stays open",
-        arguments: Simulation.Place.allCases)
-    func aCloseCodeThatMayNotBeSentIsRefused(place: Simulation.Place) throws {
+        arguments: Simulation.Place.allCases, [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000] as [UInt16])
+    func aCloseCodeThatMayNotBeSentIsRefused(place: Simulation.Place, code: UInt16) throws {
         let simulation = Watched().simulation()
         let socket = try simulation.open()
-        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000] as [UInt16] {
-            let error = simulation.error(place) { try await socket.close(code: CloseCode(rawValue: code)) }
-            #expect(error?.code == .invalidCloseFrame, "\(code)")
-        }
+        let error = simulation.error(place) { try await socket.close(code: CloseCode(rawValue: code)) }
+        #expect(error?.code == .invalidCloseFrame)
+        #expect(simulation.loop.connections.count == 2, "nothing has happened")
+    }
+
+    @Test(
+        "§5.5 a close reason of more than 123 bytes is refused, and the connection stays open",
+        arguments: Simulation.Place.allCases)
+    func aLongCloseReasonIsRefused(place: Simulation.Place) throws {
+        let simulation = Watched().simulation()
+        let socket = try simulation.open()
         let error = simulation.error(place) {
             try await socket.close(reason: String(repeating: "ä", count: 62))
         }

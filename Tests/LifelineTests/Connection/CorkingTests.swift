@@ -76,65 +76,66 @@ import Testing
         #expect(!client.bytes.isEmpty)
     }
 
+    static let sizesAndBuffers: [(size: Int, buffer: Int)] = [1000, 60_000, 70_000, 140_000].flatMap { size in
+        [4000, 100_000, 1 << 20].map { (size, $0) }
+    }
+
     // MARK: When the transport reports back in the middle
 
     /// A frame whose payload is handed over where it lies: nothing may come between its header and its payload, whatever
     /// is ready to go out the moment the transport takes more.
-    @Test("§5.2 no other frame comes between a header and its payload")
-    func aHeaderAndItsPayloadStayTogether() throws {
-        for size in 65_505...65_520 {
-            let server = Collected<WebSocket>()
-            let never = Gate()
-            let simulation = Simulation { routes in
-                routes.route { socket in
-                    server.append(socket)
-                    try await never.wait()
-                }
+    @Test("§5.2 no other frame comes between a header and its payload", arguments: 65_505...65_520)
+    func aHeaderAndItsPayloadStayTogether(size: Int) throws {
+        let server = Collected<WebSocket>()
+        let never = Gate()
+        let simulation = Simulation { routes in
+            routes.route { socket in
+                server.append(socket)
+                try await never.wait()
             }
-            simulation.link.socketBuffer = 100_000
-            let client = simulation.openRawClient()
-            client.transport.setReading(false)
-            let socket = try #require(server.values.first)
-            // The network and the transport are full …
-            _ = simulation.start { try await socket.send(ByteBuffer(repeating: 0, count: 240_000)) }
-            simulation.run()
-            // … and behind that wait a message that just fills a write, and others.
-            let filler = Array(repeating: ByteBuffer(repeating: 1, count: 16_000), count: 4)
-            for message in filler + [
-                ByteBuffer(repeating: 1, count: size - 64_000), ByteBuffer(repeating: 2, count: 20_000),
-                ByteBuffer(repeating: 3, count: 100), ByteBuffer(repeating: 4, count: 100),
-            ] {
-                _ = simulation.start { try await socket.send(message) }
-            }
-            client.send(.ping("p"))
-            simulation.run()
-            client.transport.setReading(true)
-            simulation.run()
-            let frames = try client.takeFrames()
-            let data = frames.filter { $0.opcode == 2 }
-            #expect(data.count == 9, "\(size)")
-            #expect(data.allSatisfy { frame in frame.payload.allSatisfy { $0 == frame.payload[0] } }, "\(size)")
-            #expect(data.map { $0.payload[0] } == [0, 1, 1, 1, 1, 1, 2, 3, 4], "\(size)")
         }
+        simulation.link.socketBuffer = 100_000
+        let client = simulation.openRawClient()
+        client.transport.setReading(false)
+        let socket = try #require(server.values.first)
+        // The network and the transport are full …
+        _ = simulation.start { try await socket.send(ByteBuffer(repeating: 0, count: 240_000)) }
+        simulation.run()
+        // … and behind that wait a message that just fills a write, and others.
+        let filler = Array(repeating: ByteBuffer(repeating: 1, count: 16_000), count: 4)
+        for message in filler + [
+            ByteBuffer(repeating: 1, count: size - 64_000), ByteBuffer(repeating: 2, count: 20_000),
+            ByteBuffer(repeating: 3, count: 100), ByteBuffer(repeating: 4, count: 100),
+        ] {
+            _ = simulation.start { try await socket.send(message) }
+        }
+        client.send(.ping("p"))
+        simulation.run()
+        client.transport.setReading(true)
+        simulation.run()
+        let frames = try client.takeFrames()
+        let data = frames.filter { $0.opcode == 2 }
+        #expect(data.count == 9, "\(size)")
+        #expect(data.allSatisfy { frame in frame.payload.allSatisfy { $0 == frame.payload[0] } }, "\(size)")
+        #expect(data.map { $0.payload[0] } == [0, 1, 1, 1, 1, 1, 2, 3, 4], "\(size)")
     }
 
     /// The transport is full when the Close frame is to be answered, and takes everything at the end of the same turn.
     @Test(
         "§5.5.1 a Close frame behind a large message is answered after the echo",
-        arguments: ["/task", "/place", "/loop"], [1000, 60_000, 70_000, 140_000])
-    func aCloseBehindALargeMessageIsAnswered(path: String, size: Int) throws {
-        for buffer in [4000, 100_000, 1 << 20] {
-            let simulation = SimulatedEchoTests.simulation()
-            simulation.link.socketBuffer = buffer
-            let client = simulation.openRawClient(path)
-            client.send(.binary(Array(repeating: 1, count: size)), .close(1000))
-            client.end()
-            simulation.run()
-            let frames = try client.takeFrames()
-            #expect(frames.map(\.opcode) == [2, 8], "\(buffer)")
-            #expect(frames.first?.payload.count == size)
-            #expect(client.inputHasEnded && !client.wasReset)
-            simulation.expectNothingLeft()
-        }
+        arguments: SimulatedEchoTests.handlers, sizesAndBuffers)
+    func aCloseBehindALargeMessageIsAnswered(path: String, sizeAndBuffer: (size: Int, buffer: Int)) throws {
+        let (size, buffer) = sizeAndBuffer
+        let simulation = SimulatedEchoTests.simulation()
+        simulation.link.socketBuffer = buffer
+        let client = simulation.openRawClient(path)
+        client.send(.binary(Array(repeating: 1, count: size)), .close(1000))
+        client.end()
+        simulation.run()
+        let frames = try client.takeFrames()
+        #expect(frames.map(\.opcode) == [2, 8], "\(buffer)")
+        #expect(frames.first?.payload.count == size)
+        #expect(client.inputHasEnded && !client.wasReset)
+        simulation.expectNothingLeft()
     }
 }

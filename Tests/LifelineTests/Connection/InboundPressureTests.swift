@@ -114,32 +114,30 @@ import Testing
         simulation.expectNothingLeft()
     }
 
-    @Test("A slow reader receives every message", arguments: Simulation.Place.allCases)
-    func aSlowReaderReceivesEverything(place: Simulation.Place) throws {
-        for seed in 1...20 {
-            let simulation = Simulation(seed: UInt64(seed)) { configuration in
-                configuration.buffers = Self.limits
-            } routes: { routes in
-                routes.route { socket in
-                    for number in 0..<500 {
-                        try await socket.send("\(number)" + String(repeating: ".", count: number))
-                    }
+    @Test("A slow reader receives every message", arguments: Simulation.Place.allCases, 1...20)
+    func aSlowReaderReceivesEverything(place: Simulation.Place, seed: Int) throws {
+        let simulation = Simulation(seed: UInt64(seed)) { configuration in
+            configuration.buffers = Self.limits
+        } routes: { routes in
+            routes.route { socket in
+                for number in 0..<500 {
+                    try await socket.send("\(number)" + String(repeating: ".", count: number))
                 }
             }
-            simulation.link = SimulatedLink(
-                latency: .milliseconds(seed % 3 * 5), socketBuffer: 997 * seed, readSize: .random(300 * seed))
-            let lengths = try simulation.value(place) {
-                let socket = try await simulation.connect { $0.buffers = Self.limits }
-                var lengths: [Int] = []
-                for try await message in socket {
-                    lengths.append(message.buffer.readableBytes)
-                    if lengths.count.isMultiple(of: seed) { await simulation.sleep(for: .milliseconds(20)) }
-                }
-                return lengths
-            }
-            #expect(lengths == (0..<500).map { "\($0)".count + $0 }, "seed \(seed)")
-            simulation.expectNothingLeft()
         }
+        simulation.link = SimulatedLink(
+            latency: .milliseconds(seed % 3 * 5), socketBuffer: 997 * seed, readSize: .random(300 * seed))
+        let lengths = try simulation.value(place) {
+            let socket = try await simulation.connect { $0.buffers = Self.limits }
+            var lengths: [Int] = []
+            for try await message in socket {
+                lengths.append(message.buffer.readableBytes)
+                if lengths.count.isMultiple(of: seed) { await simulation.sleep(for: .milliseconds(20)) }
+            }
+            return lengths
+        }
+        #expect(lengths == (0..<500).map { "\($0)".count + $0 })
+        simulation.expectNothingLeft()
     }
 
     @Test("Messages that arrived before the end are received before the end", arguments: [false, true])
@@ -161,26 +159,24 @@ import Testing
     }
 
     @Test(
-        "A connection with a tiny high-water mark receives every message in order", arguments: Simulation.Place.allCases
-    )
-    func aTinyMarkLosesNothing(place: Simulation.Place) throws {
-        for seed in 1...20 {
-            let simulation = Simulation(seed: UInt64(seed)) { _ in }
-            simulation.link = SimulatedLink(socketBuffer: 300 * seed, readSize: .random(200 * seed))
-            let (socket, server) = try simulation.openToRawServer {
-                $0.buffers = BufferLimits(inbound: .init(low: 1, high: seed * 100))
-            }
-            for number in 0..<200 {
-                let half = String(repeating: "\(number % 10)", count: number)
-                server.send(
-                    WireFrame.text(half).unfinished.unmasked, .ping().unmasked, .continuation("|\(number)").unmasked)
-            }
-            server.send(WireFrame.close(1000).unmasked)
-            server.end()
-            let messages = try simulation.value(place) { try await socket.all() }
-            #expect(
-                messages == (0..<200).map { .text(String(repeating: "\($0 % 10)", count: $0) + "|\($0)") }, "\(seed)")
+        "A connection with a tiny high-water mark receives every message in order",
+        arguments: Simulation.Place.allCases, 1...20)
+    func aTinyMarkLosesNothing(place: Simulation.Place, seed: Int) throws {
+        let simulation = Simulation(seed: UInt64(seed)) { _ in }
+        simulation.link = SimulatedLink(socketBuffer: 300 * seed, readSize: .random(200 * seed))
+        let (socket, server) = try simulation.openToRawServer {
+            $0.buffers = BufferLimits(inbound: .init(low: 1, high: seed * 100))
         }
+        for number in 0..<200 {
+            let half = String(repeating: "\(number % 10)", count: number)
+            server.send(
+                WireFrame.text(half).unfinished.unmasked, .ping().unmasked, .continuation("|\(number)").unmasked)
+        }
+        server.send(WireFrame.close(1000).unmasked)
+        server.end()
+        let messages = try simulation.value(place) { try await socket.all() }
+        #expect(
+            messages == (0..<200).map { .text(String(repeating: "\($0 % 10)", count: $0) + "|\($0)") }, "\(seed)")
     }
 
     @Test("A paused connection does not hold up the other connections of its loop")

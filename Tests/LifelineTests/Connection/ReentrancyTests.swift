@@ -23,7 +23,7 @@ struct ReentrancyTests {
             connection.terminated()
         }
         var frames =
-            WireFrame.binary(half).unfinished.bytes + WireFrame(opcode: 0, payload: half).bytes
+            WireFrame.binary(half).unfinished.bytes + WireFrame.client(0, half).bytes
             + WireFrame.text("before").bytes
         frames.withUnsafeMutableBytes { transport.connection?.received($0) }
         network.run()

@@ -110,17 +110,17 @@ struct HostileClientTests {
         "§7.1.7 a violation is answered with its close code, and ends the connection without a reset",
         arguments: [
             ("unmasked", WireFrame.text("hello").unmasked, 1002),
-            ("reserved bits", WireFrame(opcode: 1, reserved: 4, payload: []), 1002),
-            ("reserved opcode", WireFrame(opcode: 3, payload: []), 1002),
-            ("long ping", WireFrame(opcode: 9, payload: Array(repeating: 0, count: 126)), 1002),
+            ("reserved bits", WireFrame.client(1, reserved: 4, []), 1002),
+            ("reserved opcode", WireFrame.client(3, []), 1002),
+            ("long ping", WireFrame.client(9, Array(repeating: 0, count: 126)), 1002),
             ("fragmented ping", WireFrame.ping().unfinished, 1002),
             ("continuation", WireFrame.continuation("of what?"), 1002),
-            ("2⁶³", WireFrame(opcode: 2, payload: [], declaredLength: 1 << 63), 1002),
-            ("2⁶³ − 1", WireFrame(opcode: 2, payload: [], declaredLength: (1 << 63) - 1), 1009),
-            ("over the limit", WireFrame(opcode: 2, payload: [], declaredLength: (1 << 20) + 1), 1009),
-            ("no UTF-8", WireFrame(opcode: 1, payload: [0xC0, 0x80]), 1007),
+            ("2⁶³", WireFrame.client(2, [], declaredLength: 1 << 63), 1002),
+            ("2⁶³ − 1", WireFrame.client(2, [], declaredLength: (1 << 63) - 1), 1009),
+            ("over the limit", WireFrame.client(2, [], declaredLength: (1 << 20) + 1), 1009),
+            ("no UTF-8", WireFrame.client(1, [0xC0, 0x80]), 1007),
             ("bad close code", WireFrame.close(1005), 1002),
-            ("close with one byte", WireFrame(opcode: 8, payload: [3]), 1002),
+            ("close with one byte", WireFrame.client(8, [3]), 1002),
         ])
     func aViolationIsAnswered(name: String, frame: WireFrame, code: UInt16) async throws {
         try await Self.server().withBystander { address in

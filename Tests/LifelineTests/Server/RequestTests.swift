@@ -219,17 +219,14 @@ import Testing
         simulation.expectNothingLeft()
     }
 
-    @Test("A client that leaves during the handshake leaves nothing behind")
-    func leavingDuringTheHandshakeLeavesNothing() {
-        let bytes = HandshakeText.request("/echo").bytes
-        for count in stride(from: 0, through: bytes.count, by: 7) {
-            for resets in [false, true] {
-                let simulation = Self.server()
-                let client = simulation.rawClient()
-                client.send(Array(bytes.prefix(count)))
-                if resets { client.transport.reset() } else { client.end() }
-                simulation.expectNothingLeft()
-            }
-        }
+    @Test(
+        "A client that leaves during the handshake leaves nothing behind",
+        arguments: Array(stride(from: 0, through: HandshakeText.request("/echo").bytes.count, by: 7)), [false, true])
+    func leavingDuringTheHandshakeLeavesNothing(count: Int, resets: Bool) {
+        let simulation = Self.server()
+        let client = simulation.rawClient()
+        client.send(Array(HandshakeText.request("/echo").bytes.prefix(count)))
+        if resets { client.transport.reset() } else { client.end() }
+        simulation.expectNothingLeft()
     }
 }

@@ -104,19 +104,18 @@ import Testing
             (HandshakeRefusal(.found, headerFields: [.location: "/login"]), 302, ["Location: /login"]),
             (HandshakeRefusal(status: .tooManyRequests, message: "later"), 429, ["later\n", "text/plain"]),
             (HandshakeRefusal(.badRequest, headerFields: [.transferEncoding: "chunked"]), 400, ["Content-Length: 0"]),
-        ])
-    func aRefusal(refusal: HandshakeRefusal, status: Int, parts: [String]) {
-        for throwsIt in [false, true] {
-            let simulation = Self.server { _ in
-                if throwsIt { throw refusal }
-                return .refused(refusal)
-            }
-            let answer = RequestTests.answer(to: .request("/room"), simulation)
-            #expect(answer.status == status)
-            for part in parts { #expect(answer.text.contains(part), "\(answer.text)") }
-            #expect(!answer.text.contains("chunked"))
-            if [204, 304].contains(status) { #expect(answer.text.hasSuffix("\r\n\r\n"), "no body") }
+        ] as [(HandshakeRefusal, Int, [String])], [false, true])
+    func aRefusal(expected: (refusal: HandshakeRefusal, status: Int, parts: [String]), throwsIt: Bool) {
+        let (refusal, status, parts) = expected
+        let simulation = Self.server { _ in
+            if throwsIt { throw refusal }
+            return .refused(refusal)
         }
+        let answer = RequestTests.answer(to: .request("/room"), simulation)
+        #expect(answer.status == status)
+        for part in parts { #expect(answer.text.contains(part), "\(answer.text)") }
+        #expect(!answer.text.contains("chunked"))
+        if [204, 304].contains(status) { #expect(answer.text.hasSuffix("\r\n\r\n"), "no body") }
     }
 
     @Test("Any other error is answered with 500, without its description")

@@ -108,8 +108,8 @@ import Testing
         #expect(simulation.loop.connections.isEmpty)
     }
 
-    @Test("An on-loop handler can send a prepared message with every agreement")
-    func anOnLoopHandlerSendsIt() throws {
+    @Test("An on-loop handler can send a prepared message with every agreement", arguments: offers)
+    func anOnLoopHandlerSendsIt(offer: PerMessageDeflate?) throws {
         let update = PreparedMessage(Self.text)
         let simulation = Simulation { configuration in
             configuration.endpoint.compression = CompressionConfiguration()
@@ -117,22 +117,20 @@ import Testing
             routes.routeOnLoop { OnLoopFeed(update: update) }
         }
         simulation.offersCompression = true
-        for offer in Self.offers {
-            let answers = try simulation.value {
-                let socket = try await simulation.connect { configuration in
-                    configuration.endpoint.compression?.parameters = offer ?? PerMessageDeflate()
-                    if offer == nil { configuration.endpoint.compression = nil }
-                }
-                var messages: [WebSocketMessage] = []
-                for round in 0..<4 {
-                    if let message = try await socket.receiveCopy() { messages.append(message) }
-                    try await socket.send("\(round)")
-                }
-                try await socket.close()
-                return messages
+        let answers = try simulation.value {
+            let socket = try await simulation.connect { configuration in
+                configuration.endpoint.compression?.parameters = offer ?? PerMessageDeflate()
+                if offer == nil { configuration.endpoint.compression = nil }
             }
-            #expect(answers == Array(repeating: .text(Self.text), count: 4))
+            var messages: [WebSocketMessage] = []
+            for round in 0..<4 {
+                if let message = try await socket.receiveCopy() { messages.append(message) }
+                try await socket.send("\(round)")
+            }
+            try await socket.close()
+            return messages
         }
+        #expect(answers == Array(repeating: .text(Self.text), count: 4))
         simulation.expectNothingLeft()
     }
 

@@ -166,18 +166,16 @@ import Testing
         #expect(messages == (0..<6).map { .text("\($0)") })
     }
 
-    @Test("An actor can receive every message in order", arguments: Simulation.Place.allCases)
-    func anActorCanReceive(place: Simulation.Place) throws {
+    @Test("An actor can receive every message in order", arguments: Simulation.Place.allCases, [1, 7, 1000])
+    func anActorCanReceive(place: Simulation.Place, size: Int) throws {
         let simulation = Simulation { $0.route { try await Room().echo($0) } }
-        for size in [1, 7, 1000] {
-            simulation.link.readSize = .atMost(size)
-            let messages = SimulatedEchoTests.messages.filter { $0.buffer.readableBytes < 100 * size }
-            #expect(try SimulatedEchoTests.exchange(messages, simulation, "/", place) == messages)
-            let answers = try simulation.value(place) {
-                try await Room().exchange(messages, try await simulation.connect())
-            }
-            #expect(answers == messages)
+        simulation.link.readSize = .atMost(size)
+        let messages = SimulatedEchoTests.messages.filter { $0.buffer.readableBytes < 100 * size }
+        #expect(try SimulatedEchoTests.exchange(messages, simulation, "/", place) == messages)
+        let answers = try simulation.value(place) {
+            try await Room().exchange(messages, try await simulation.connect())
         }
+        #expect(answers == messages)
         simulation.expectNothingLeft()
     }
 
@@ -234,47 +232,55 @@ import Testing
 
     // MARK: The end
 
-    @Test("§7.1.5 iteration ends after a Close frame with 1000, 1001 or no code", arguments: Simulation.Place.allCases)
-    func iterationEndsAfterANormalClose(place: Simulation.Place) throws {
-        for close in [WireFrame.close(1000), .close(1001, "away"), .emptyClose] {
-            let (simulation, socket, server) = try Self.client()
-            server.send(WireFrame.text("last").unmasked, close.unmasked)
-            simulation.run()
-            #expect(try simulation.value(place) { try await socket.all() } == [.text("last")])
-            // And again, each time somebody asks.
-            #expect(try simulation.value(place) { try await socket.receiveCopy() } == nil)
-        }
+    /// How a peer ends a connection, while the task waits in a receive or before it receives.
+    struct End: Sendable, CustomTestStringConvertible {
+        let name: String
+        let isWaiting: Bool
+        let act: @Sendable (RawPeer) -> Void
+
+        var testDescription: String { isWaiting ? "\(name), during a receive" : "\(name), before the receive" }
     }
 
-    @Test("§7.1.5 iteration throws the outcome after any other end", arguments: Simulation.Place.allCases)
-    func iterationThrowsAfterAnotherEnd(place: Simulation.Place) throws {
-        let ends: [(String, (RawPeer) -> Void)] = [
-            ("1011", { $0.send(WireFrame.close(1011, "oops").unmasked) }),
-            ("4321", { $0.send(WireFrame.close(4321).unmasked) }),
-            ("end of TCP", { $0.end() }),
-            ("reset", { $0.transport.reset() }),
-            ("violation", { $0.send(WireFrame.text("masked")) }),
+    static let ends: [End] = [false, true].flatMap { isWaiting in
+        [
+            End(name: "1011", isWaiting: isWaiting) { $0.send(WireFrame.close(1011, "oops").unmasked) },
+            End(name: "4321", isWaiting: isWaiting) { $0.send(WireFrame.close(4321).unmasked) },
+            End(name: "the end of TCP", isWaiting: isWaiting) { $0.end() },
+            End(name: "a reset", isWaiting: isWaiting) { $0.transport.reset() },
+            End(name: "a violation", isWaiting: isWaiting) { $0.send(WireFrame.text("masked")) },
         ]
-        for (name, end) in ends {
-            for isWaiting in [false, true] {
-                let (simulation, socket, server) = try Self.client()
-                let received = Collected<WebSocketMessage>()
-                let iterating = simulation.start(place) {
-                    if !isWaiting { await simulation.sleep(for: .seconds(1)) }
-                    for try await message in socket { received.append(message) }
-                }
-                simulation.run()
-                server.send(WireFrame.text("last").unmasked)
-                simulation.run()
-                end(server)
-                simulation.advance(by: .seconds(2))
-                #expect(received.values == [.text("last")], "\(name)")
-                #expect(iterating.error?.code == .closed, "\(name)")
-                let outcome = try simulation.value { await socket.outcome }
-                #expect(outcome != nil && iterating.error?.outcome == outcome, "\(name)")
-                #expect(simulation.error(place, of: { try await socket.receiveCopy() })?.outcome == outcome)
-            }
+    }
+
+    @Test(
+        "§7.1.5 iteration ends after a Close frame with 1000, 1001 or no code", arguments: Simulation.Place.allCases,
+        [WireFrame.close(1000), .close(1001, "away"), .emptyClose])
+    func iterationEndsAfterANormalClose(place: Simulation.Place, close: WireFrame) throws {
+        let (simulation, socket, server) = try Self.client()
+        server.send(WireFrame.text("last").unmasked, close.unmasked)
+        simulation.run()
+        #expect(try simulation.value(place) { try await socket.all() } == [.text("last")])
+        // And again, each time somebody asks.
+        #expect(try simulation.value(place) { try await socket.receiveCopy() } == nil)
+    }
+
+    @Test("§7.1.5 iteration throws the outcome after any other end", arguments: Simulation.Place.allCases, ends)
+    func iterationThrowsAfterAnotherEnd(place: Simulation.Place, end: End) throws {
+        let (simulation, socket, server) = try Self.client()
+        let received = Collected<WebSocketMessage>()
+        let iterating = simulation.start(place) {
+            if !end.isWaiting { await simulation.sleep(for: .seconds(1)) }
+            for try await message in socket { received.append(message) }
         }
+        simulation.run()
+        server.send(WireFrame.text("last").unmasked)
+        simulation.run()
+        end.act(server)
+        simulation.advance(by: .seconds(2))
+        #expect(received.values == [.text("last")])
+        #expect(iterating.error?.code == .closed)
+        let outcome = try simulation.value { await socket.outcome }
+        #expect(outcome != nil && iterating.error?.outcome == outcome)
+        #expect(simulation.error(place, of: { try await socket.receiveCopy() })?.outcome == outcome)
     }
 
     @Test(

@@ -7,6 +7,9 @@ import Testing
 @Suite("Echo over the simulated network")
 struct SimulatedEchoTests {
     static let handlers = ["/task", "/place", "/loop"]
+    static let handlersAndPlaces: [(path: String, place: Simulation.Place)] = handlers.flatMap { path in
+        Simulation.Place.allCases.map { (path, $0) }
+    }
     static let messages: [WebSocketMessage] = [
         .text(""), .text("hello"), .text("grüß dich 👋"), .binary([]), .binary([0, 255]),
         .binary(Array(repeating: 7, count: 125)), .text(String(repeating: "ä", count: 63)),
@@ -42,27 +45,25 @@ struct SimulatedEchoTests {
         simulation.expectNothingLeft()
     }
 
-    @Test("Messages come back whole for every read size", arguments: handlers)
-    func everyReadSizeGivesTheSameMessages(path: String) throws {
-        for size in [1, 2, 3, 5, 6, 7, 13, 126, 127, 1000, 4096, 65_535] {
-            let simulation = Self.simulation()
-            simulation.link.readSize = .atMost(size)
-            let messages = Self.messages.filter { $0.buffer.readableBytes <= 100 * size }
-            #expect(try Self.exchange(messages, simulation, path) == messages, "\(size) bytes a read")
-            simulation.expectNothingLeft()
-        }
+    @Test(
+        "Messages come back whole for every read size", arguments: handlers,
+        [1, 2, 3, 5, 6, 7, 13, 126, 127, 1000, 4096, 65_535])
+    func everyReadSizeGivesTheSameMessages(path: String, size: Int) throws {
+        let simulation = Self.simulation()
+        simulation.link.readSize = .atMost(size)
+        let messages = Self.messages.filter { $0.buffer.readableBytes <= 100 * size }
+        #expect(try Self.exchange(messages, simulation, path) == messages)
+        simulation.expectNothingLeft()
     }
 
-    @Test("A message of one mebibyte comes back", arguments: handlers, Simulation.Place.allCases)
-    func aMebibyteComesBack(path: String, place: Simulation.Place) throws {
+    @Test("A message of one mebibyte comes back", arguments: handlersAndPlaces, [4096, 65_535, 1 << 20])
+    func aMebibyteComesBack(caller: (path: String, place: Simulation.Place), size: Int) throws {
         let message = WebSocketMessage.binary(SplitMix64(seed: 3).prefix(1 << 20))
-        for size in [4096, 65_535, 1 << 20] {
-            let simulation = Self.simulation()
-            simulation.link = SimulatedLink(
-                latency: .milliseconds(1), socketBuffer: 2 << 20, readSize: .atMost(size))
-            #expect(try Self.exchange([message], simulation, path, place) == [message], "\(size) bytes a read")
-            simulation.expectNothingLeft()
-        }
+        let simulation = Self.simulation()
+        simulation.link = SimulatedLink(
+            latency: .milliseconds(1), socketBuffer: 2 << 20, readSize: .atMost(size))
+        #expect(try Self.exchange([message], simulation, caller.path, caller.place) == [message])
+        simulation.expectNothingLeft()
     }
 
     @Test("The same seed gives the same events at the same times")
@@ -79,18 +80,16 @@ struct SimulatedEchoTests {
         #expect(try run(5) == run(5))
     }
 
-    @Test("Messages come back whole for every latency, socket buffer and read size", arguments: handlers)
-    func everyNetworkGivesTheSameMessages(path: String) throws {
-        for seed in 1...20 {
-            let simulation = Self.simulation(seed: UInt64(seed))
-            simulation.link.latency = .milliseconds(seed % 4 * 10)
-            simulation.link.socketBuffer = 1000 * seed
-            simulation.link.readSize = .random(seed * 100)
-            let place = seed.isMultiple(of: 2) ? Simulation.Place.onLoop : .elsewhere
-            let messages = Array(Self.messages.shuffled(using: &simulation.network.random).prefix(6))
-            #expect(try Self.exchange(messages, simulation, path, place) == messages, "seed \(seed)")
-            simulation.expectNothingLeft()
-        }
+    @Test("Messages come back whole for every latency, socket buffer and read size", arguments: handlers, 1...20)
+    func everyNetworkGivesTheSameMessages(path: String, seed: Int) throws {
+        let simulation = Self.simulation(seed: UInt64(seed))
+        simulation.link.latency = .milliseconds(seed % 4 * 10)
+        simulation.link.socketBuffer = 1000 * seed
+        simulation.link.readSize = .random(seed * 100)
+        let place = seed.isMultiple(of: 2) ? Simulation.Place.onLoop : .elsewhere
+        let messages = Array(Self.messages.shuffled(using: &simulation.network.random).prefix(6))
+        #expect(try Self.exchange(messages, simulation, path, place) == messages)
+        simulation.expectNothingLeft()
     }
 
     @Test(

@@ -242,22 +242,22 @@ import Testing
         #expect(try simulation.value(place) { try await socket.receiveCopy() } == .text("one two three"))
     }
 
-    @Test("A stream throws when the connection ends inside a message", arguments: Simulation.Place.allCases)
-    func aMessageThatBreaksOffThrows(place: Simulation.Place) throws {
-        let ends: [(String, (RawPeer) -> Void)] = [
-            ("a Close frame", { $0.send(WireFrame.close(1000).unmasked) }), ("the end of TCP", { $0.end() }),
-            ("a reset", { $0.transport.reset() }),
-            ("bytes that are no text", { $0.send(WireFrame(opcode: 0, payload: [0xFF]).unmasked) }),
-        ]
-        for (name, end) in ends {
-            let (simulation, server, seen, task) = try Self.collecting(place)
-            server.send(WireFrame.text("one").unfinished.unmasked)
-            simulation.run()
-            end(server)
-            simulation.advance(by: .seconds(20))
-            #expect(seen.values == ["text", "one"], "\(name)")
-            #expect(task.error?.code == .closed, "\(name)")
-        }
+    static let ends: [ReceivingTests.End] = [
+        .init(name: "a Close frame", isWaiting: true) { $0.send(WireFrame.close(1000).unmasked) },
+        .init(name: "the end of TCP", isWaiting: true) { $0.end() },
+        .init(name: "a reset", isWaiting: true) { $0.transport.reset() },
+        .init(name: "invalid UTF-8", isWaiting: true) { $0.send(WireFrame.client(0, [0xFF]).unmasked) },
+    ]
+
+    @Test("A stream throws when the connection ends inside a message", arguments: Simulation.Place.allCases, ends)
+    func aMessageThatBreaksOffThrows(place: Simulation.Place, end: ReceivingTests.End) throws {
+        let (simulation, server, seen, task) = try Self.collecting(place)
+        server.send(WireFrame.text("one").unfinished.unmasked)
+        simulation.run()
+        end.act(server)
+        simulation.advance(by: .seconds(20))
+        #expect(seen.values == ["text", "one"])
+        #expect(task.error?.code == .closed)
     }
 
     @Test(

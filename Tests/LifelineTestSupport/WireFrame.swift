@@ -1,27 +1,41 @@
-import LifelineCore
+package import LifelineCore
 
-/// A frame as it lies on the wire, valid or not, written and read without the core's own code so that it can bear
+/// A frame as it lies on the wire, valid or not, written and read without the library's own code so that it can bear
 /// witness for it ([RFC 6455 §5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.2)).
-struct WireFrame: Hashable, Sendable {
+package struct WireFrame: Hashable, Sendable {
     /// The key that frames are masked with where a test does not care: that of the RFC's examples.
-    static let exampleKey: [UInt8] = [0x37, 0xFA, 0x21, 0x3D]
+    package static let exampleKey: [UInt8] = [0x37, 0xFA, 0x21, 0x3D]
 
-    var opcode: UInt8
-    var isFinal = true
+    package var opcode: UInt8
+    package var isFinal: Bool
     /// RSV1, RSV2 and RSV3 as 4, 2 and 1.
-    var reserved: UInt8 = 0
-    var maskingKey: [UInt8]?
-    var payload: [UInt8]
+    package var reserved: UInt8
+    package var maskingKey: [UInt8]?
+    package var payload: [UInt8]
     /// The length to announce where it is to differ from the payload's.
-    var declaredLength: UInt64?
+    package var declaredLength: UInt64?
     /// How many bytes the extended length takes (0, 2 or 8) where it is not to be the least possible.
-    var lengthFieldSize: Int?
+    package var lengthFieldSize: Int?
+
+    /// A frame without a masking key, with the least possible length, where the caller does not say otherwise.
+    package init(
+        opcode: UInt8, isFinal: Bool = true, reserved: UInt8 = 0, maskingKey: [UInt8]? = nil, payload: [UInt8],
+        declaredLength: UInt64? = nil, lengthFieldSize: Int? = nil
+    ) {
+        self.opcode = opcode
+        self.isFinal = isFinal
+        self.reserved = reserved
+        self.maskingKey = maskingKey
+        self.payload = payload
+        self.declaredLength = declaredLength
+        self.lengthFieldSize = lengthFieldSize
+    }
 
     /// The frame's bytes, masked where the frame has a key.
-    var bytes: [UInt8] { header + maskedPayload }
+    package var bytes: [UInt8] { header + maskedPayload }
 
     /// Everything before the payload.
-    var header: [UInt8] {
+    package var header: [UInt8] {
         let length = declaredLength ?? UInt64(payload.count)
         let size = lengthFieldSize ?? (length < 126 ? 0 : length < 65_536 ? 2 : 8)
         let first = (isFinal ? 0x80 : 0) | reserved << 4 | opcode
@@ -36,72 +50,51 @@ struct WireFrame: Hashable, Sendable {
     }
 
     /// The frame with a masking key.
-    func masked(with key: [UInt8] = exampleKey) -> WireFrame {
+    package func masked(with key: [UInt8] = exampleKey) -> WireFrame {
         var frame = self
         frame.maskingKey = key
         return frame
     }
 
+    /// The frame without a masking key, as a server sends it.
+    package var unmasked: WireFrame {
+        var frame = self
+        frame.maskingKey = nil
+        return frame
+    }
+
+    /// The frame as the first or a middle one of its message.
+    package var unfinished: WireFrame {
+        var frame = self
+        frame.isFinal = false
+        return frame
+    }
+
     /// The frame's bytes as this side must send them: masked exactly from a client (§5.1).
-    func bytes(from role: WebSocketRole) -> [UInt8] {
+    package func bytes(from role: WebSocketRole) -> [UInt8] {
         role == .client ? masked(with: maskingKey ?? WireFrame.exampleKey).bytes : bytes
     }
 }
 
+extension [WireFrame] {
+    /// The frames' bytes as this side must send them.
+    package func bytes(from role: WebSocketRole) -> [UInt8] { flatMap { $0.bytes(from: role) } }
+}
+
 extension WireFrame {
-    static func text(_ text: String, isFinal: Bool = true) -> WireFrame {
-        WireFrame(opcode: 0x1, isFinal: isFinal, payload: Array(text.utf8))
-    }
-
-    /// A text frame whose bytes need not be text.
-    static func text(_ bytes: [UInt8], isFinal: Bool = true) -> WireFrame {
-        WireFrame(opcode: 0x1, isFinal: isFinal, payload: bytes)
-    }
-
-    static func binary(_ bytes: [UInt8], isFinal: Bool = true) -> WireFrame {
-        WireFrame(opcode: 0x2, isFinal: isFinal, payload: bytes)
-    }
-
-    static func continuation(_ bytes: [UInt8], isFinal: Bool) -> WireFrame {
-        WireFrame(opcode: 0x0, isFinal: isFinal, payload: bytes)
-    }
-
-    static func continuation(_ text: String, isFinal: Bool) -> WireFrame {
-        .continuation(Array(text.utf8), isFinal: isFinal)
-    }
-
-    static func ping(_ text: String = "") -> WireFrame { WireFrame(opcode: 0x9, payload: Array(text.utf8)) }
-
-    static func pong(_ text: String = "") -> WireFrame { WireFrame(opcode: 0xA, payload: Array(text.utf8)) }
-
-    /// A Close frame with a code and a reason.
-    static func close(_ code: UInt16, _ reason: String = "") -> WireFrame {
-        WireFrame(opcode: 0x8, payload: [UInt8(code >> 8), UInt8(truncatingIfNeeded: code)] + reason.utf8)
-    }
-
-    /// A Close frame without a payload.
-    static var emptyClose: WireFrame { WireFrame(opcode: 0x8, payload: []) }
-
     /// The code that a Close frame bears, or `nil`.
-    var closeCode: UInt16? {
+    package var closeCode: UInt16? {
         opcode == 0x8 && payload.count >= 2 ? UInt16(payload[0]) << 8 | UInt16(payload[1]) : nil
     }
 
     /// The payload as text.
-    var text: String { String(decoding: payload, as: UTF8.self) }
-}
+    package var text: String { String(decoding: payload, as: UTF8.self) }
 
-extension [WireFrame] {
-    /// The frames' bytes as this side must send them.
-    func bytes(from role: WebSocketRole) -> [UInt8] { flatMap { $0.bytes(from: role) } }
-}
-
-extension WireFrame {
     /// Bytes that are not a sequence of complete frames.
-    struct Incomplete: Error {}
+    package struct Incomplete: Error {}
 
     /// Reads complete frames, each with its key and its unmasked payload.
-    static func parse(_ bytes: [UInt8]) throws -> [WireFrame] {
+    package static func parse(_ bytes: [UInt8]) throws -> [WireFrame] {
         var rest = bytes[...]
         var frames: [WireFrame] = []
         while !rest.isEmpty { frames.append(try parseOne(&rest)) }
