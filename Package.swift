@@ -123,15 +123,24 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        // Tools that several test targets share; no product of the package's.
+        .target(
+            name: "LifelineTestSupport", dependencies: ["LifelineCore"], path: "Tests/LifelineTestSupport",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "LifelineCoreTests",
-            dependencies: ["LifelineCore", "CZlib", .product(name: "HTTPTypes", package: "swift-http-types")],
+            dependencies: [
+                "LifelineCore", "LifelineTestSupport", "CZlib",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "LifelineTests",
             dependencies: [
                 "Lifeline",
+                "LifelineTestSupport",
                 "LifelineTesting",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),

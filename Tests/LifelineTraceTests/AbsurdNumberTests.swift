@@ -69,39 +69,36 @@ import Testing
         #expect(count > 10)
     }
 
-    @Test("Times that are far apart, in either order, are drawn as days")
-    func farApart() {
-        let times: [(Int64, Int64)] = [(.min, .max), (.max, .min), (0, .max), (.min, 0), (-1, .min)]
-        for (first, second) in times {
-            for connection: UInt64 in [1, 2] {
-                let drawings = Self.draw(
-                    Recording(events: [
-                        TraceEvent(time: first, connection: 1, observer: .server, kind: .tcpEnded),
-                        TraceEvent(time: first, connection: 1, observer: .server, kind: .note("a")),
-                        TraceEvent(time: second, connection: connection, observer: .server, kind: .note("b")),
-                    ]))
-                #expect(drawings[0].contains("106752 d"), "\(first), \(second), \(connection): \(drawings[0])")
-            }
-        }
+    @Test(
+        "Times that are far apart, in either order, are drawn in days",
+        arguments: [(.min, .max), (.max, .min), (0, .max), (.min, 0), (-1, .min)] as [(Int64, Int64)],
+        [1, 2] as [UInt64])
+    func farApart(times: (first: Int64, second: Int64), connection: UInt64) {
+        let (first, second) = times
+        let drawings = Self.draw(
+            Recording(events: [
+                TraceEvent(time: first, connection: 1, observer: .server, kind: .tcpEnded),
+                TraceEvent(time: first, connection: 1, observer: .server, kind: .note("a")),
+                TraceEvent(time: second, connection: connection, observer: .server, kind: .note("b")),
+            ]))
+        #expect(drawings[0].contains("106752 d"), "\(drawings[0])")
     }
 
     @Test(
-        "Recordings that began at the ends of the calendar",
+        "A recording that began at an end of the calendar is written as an archive",
         arguments: [
             "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "0000-00-00T00:00:00Z", "99999-01-01T00:00:00Z", "",
-        ])
-    func calendar(began: String) throws {
-        for time in [Int64.min, 0, .max] {
-            let request = TraceEvent.Kind.request(.sent, .init(method: "GET", target: "/", authority: "h"))
-            let message = TraceEvent.Kind.message(.sent, .init(isText: true, size: 1, wireSize: 1, payload: [97]))
-            let recording = Recording(
-                began: began,
-                events: [request, message].map { TraceEvent(time: time, connection: 1, observer: .client, kind: $0) })
-            let archive = HAR.write(recording, software: "test")
-            // A year of five digits is none of RFC 3339.
-            if let read = try? HAR.read(archive) { _ = Self.draw(read) }
-            #expect(archive.contains("_webSocketMessages"))
-        }
+        ], [Int64.min, 0, .max])
+    func calendar(began: String, time: Int64) throws {
+        let request = TraceEvent.Kind.request(.sent, .init(method: "GET", target: "/", authority: "h"))
+        let message = TraceEvent.Kind.message(.sent, .init(isText: true, size: 1, wireSize: 1, payload: [97]))
+        let recording = Recording(
+            began: began,
+            events: [request, message].map { TraceEvent(time: time, connection: 1, observer: .client, kind: $0) })
+        let archive = HAR.write(recording, software: "test")
+        // A year of five digits is none of RFC 3339.
+        if let read = try? HAR.read(archive) { _ = Self.draw(read) }
+        #expect(archive.contains("_webSocketMessages"))
     }
 
     @Test("Sizes out of range are shown unchanged")
@@ -125,7 +122,7 @@ import Testing
         (.seconds(Int64.max), "106751991167301 d"), (.seconds(Int64.min), "-106751991167301 d"),
     ]
 
-    @Test("Durations", arguments: spans)
+    @Test("A duration is written with its unit", arguments: spans)
     func durations(duration: Duration, text: String) {
         #expect(duration.text() == text)
     }
@@ -140,7 +137,7 @@ import Testing
     private static let lengths: [UInt64] = [1 << 31, 1 << 62, 1 << 63 - 1, 1 << 63, .max]
 
     @Test(
-        "Frames of any announced length, in either direction, behind data that was counted",
+        "A frame of any announced length is read in either direction",
         arguments: lengths, [false, true])
     func announced(length: UInt64, isCompressing: Bool) {
         let lengthBytes = (0..<8).map { UInt8(truncatingIfNeeded: length >> UInt64(56 - 8 * $0)) }
@@ -216,28 +213,26 @@ import Testing
         #expect(drawings[0].utf8.count < 10_000)
     }
 
-    @Test("Options that make no sense")
-    func options() {
+    @Test("Options of any number give a drawing", arguments: [Int.min, -1, 0, 1, 2, .max])
+    func options(number: Int) {
         let kinds = Array(
             repeating: TraceEvent.Kind.frame(.sent, .init(opcode: 9, isMasked: true, length: 0)), count: 9)
         let text = TraceEvent.Kind.message(.sent, .init(isText: true, size: 2, wireSize: 2, payload: Array("hi".utf8)))
         let events = (kinds + [text]).map { TraceEvent(time: 0, connection: 1, observer: .client, kind: $0) }
-        for number in [Int.min, -1, 0, 1, 2, .max] {
-            var options = SequenceDiagram.Options()
-            options.collapses = number
-            options.contentLimit = number
-            options.pause = Int64(number)
-            let diagrams = SequenceDiagram.all(of: Recording(events: events), options: options)
-            #expect(!diagrams[0].rows.isEmpty)
-            var renderer = SVGRenderer()
-            renderer.width = number
-            #expect(renderer.render(diagrams).contains("</svg>"))
-            #expect(!TerminalRenderer(columns: number).render(diagrams).isEmpty)
-        }
+        var options = SequenceDiagram.Options()
+        options.collapses = number
+        options.contentLimit = number
+        options.pause = Int64(number)
+        let diagrams = SequenceDiagram.all(of: Recording(events: events), options: options)
+        #expect(!diagrams[0].rows.isEmpty)
+        var renderer = SVGRenderer()
+        renderer.width = number
+        #expect(renderer.render(diagrams).contains("</svg>"))
+        #expect(!TerminalRenderer(columns: number).render(diagrams).isEmpty)
     }
 
     @Test(
-        "Many connections that never end, and many that do, are put in order in reasonable time",
+        "Thousands of connections are put in order in linear time",
         arguments: [false, true])
     func order(ends: Bool) {
         let events = (0..<UInt64(20_000)).flatMap { number -> [TraceEvent] in

@@ -3,7 +3,7 @@ import Testing
 
 @testable import LifelineTrace
 
-@Suite("What the page keeps") struct ConnectionBoardTests {
+@Suite("The connection board") struct ConnectionBoardTests {
     private static func board(payloadLimit: Int = 0) -> ConnectionBoard {
         var options = ConnectionBoard.Options()
         options.payloadLimit = payloadLimit
@@ -35,7 +35,7 @@ import Testing
         ]
     }
 
-    @Test("Connections that load the page's own files are left out, and others that speak HTTP are not unclean")
+    @Test("A connection that loads only the page's own files is left out")
     func ownFiles() throws {
         let board = Self.board()
         board.exclude(["/lifeline", "/lifeline/app.js"])
@@ -59,8 +59,7 @@ import Testing
         #expect(shown[0].isClean == nil && shown[0].ended != nil && shown[2].route == "/" && shown[2].ended != nil)
     }
 
-    /// Their entries are removed when the request shows what they are.
-    @Test("Connections of the page's own take no room from others")
+    @Test("Connections of the page's own do not displace others")
     func ownTakeNoRoom() {
         var options = ConnectionBoard.Options()
         options.maximumBytes = 100_000
@@ -83,7 +82,7 @@ import Testing
         #expect(board.events(of: 10, from: 0)?.events.count == 4)
     }
 
-    @Test("What others have seen is shown as if it had been observed")
+    @Test("A recorded event is shown as an observed one is")
     func recorded() throws {
         let board = Self.board()
         Self.record(
@@ -106,7 +105,7 @@ import Testing
         #expect(board.recording().events.map(\.time).first == 0, "times are the board's")
     }
 
-    @Test("Payloads are cut to the limit", arguments: [0, 3])
+    @Test("Payloads of data frames are cut to payloadLimit", arguments: [0, 3])
     func payloads(limit: Int) {
         let board = Self.board(payloadLimit: limit)
         Self.record(
@@ -124,7 +123,7 @@ import Testing
         #expect(payloads == [kept, kept, Array("hello".utf8)], "those of control frames stay")
     }
 
-    @Test("No more events, and no more connections that have ended, are kept than there may be")
+    @Test("The board keeps at most maximumEvents events and maximumEnded ended connections")
     func limits() {
         let board = Self.board()
         Self.record(Array(repeating: Self.answer(101), count: 1000), on: board)
@@ -138,7 +137,9 @@ import Testing
         #expect(board.changes(since: 0).ids == [1, 8, 9])
     }
 
-    @Test("So many events are kept, however few that are", arguments: [Int.min, -1, 0, 1, 2, 3, 4, 5, 7, 40, 400])
+    @Test(
+        "The board keeps the newest events, at most maximumEvents",
+        arguments: [Int.min, -1, 0, 1, 2, 3, 4, 5, 7, 40, 400])
     func maximumEvents(maximum: Int) {
         var options = ConnectionBoard.Options()
         options.maximumEvents = maximum
@@ -153,7 +154,7 @@ import Testing
         }
     }
 
-    @Test("An attempt that failed is over, and forgotten in its turn")
+    @Test("A failed attempt counts as an ended connection")
     func failedAttempts() throws {
         let board = Self.board()
         for connection in UInt64(1)...9 {
@@ -167,7 +168,7 @@ import Testing
         #expect(last.state == "closed" && last.ended != nil && last.isClean == false && last.ending == "nobody listens")
     }
 
-    @Test("An end that is told twice counts once, and no limit at all keeps none")
+    @Test("A repeated end counts once, and a negative maximumEnded keeps none")
     func twice() {
         let board = Self.board()
         for connection in UInt64(1)...2 {
@@ -195,7 +196,7 @@ import Testing
 
     private static let big = message(String(repeating: "x", count: 4096), .received)
 
-    @Test("Where all takes too much memory, those that ended first are forgotten first")
+    @Test("The connections that ended first are removed first to keep to maximumBytes")
     func memory() {
         let board = Self.bounded(200_000)
         for connection in UInt64(1)...20 {
@@ -210,7 +211,7 @@ import Testing
         #expect(board.changes(since: 0).ids == [99] && Self.bytes(board) <= 200_000)
     }
 
-    @Test("Where all are open, those that take the most give of their older events")
+    @Test("The largest open connections lose their older events to keep to maximumBytes")
     func memoryOfOpen() throws {
         let board = Self.bounded(200_000)
         for connection in UInt64(1)...3 { Self.record([.connected(peer: "p")], connection: connection, on: board) }
@@ -228,7 +229,7 @@ import Testing
         #expect(last.count == 2)
     }
 
-    @Test("A limit that nothing fits in ends too, and long texts are cut in the list")
+    @Test("A maximumBytes of zero keeps no events, and a long target is cut in the list")
     func noMemory() {
         let board = Self.bounded(0)
         for connection in UInt64(1)...5 { Self.record(Self.big, connection: connection, on: board) }
@@ -239,7 +240,7 @@ import Testing
         #expect(whole.changes(since: 0).changed[0].route.utf8.count < 1100)
     }
 
-    @Test("Bytes that were announced, and can be no more, are counted as far as a number goes")
+    @Test("The byte count stops at the largest number")
     func announced() {
         let board = Self.board()
         let frame = TraceEvent.Kind.frame(.received, .init(opcode: 1, isMasked: true, length: .max))
@@ -247,14 +248,19 @@ import Testing
         #expect(board.changes(since: 0).changed[0].received.bytes == .max)
     }
 
-    @Test("What the page may ask for")
+    @Test("A request of the page is read")
     func wishes() {
         #expect(PageRequest(#"{"watch":18446744073709551615}"#)?.watch == .max)
         #expect(PageRequest(#"{"watch":null}"#) != nil && PageRequest("{}") != nil)
-        let bad = [
+    }
+
+    @Test(
+        "A malformed request of the page is refused",
+        arguments: [
             "", "[]", #"{"watch":-1}"#, #"{"watch":18446744073709551616}"#, #"{"watch":1e300}"#, #"{"watch":"1"}"#,
             String(repeating: "[", count: 999), #"{"watch":1}"# + String(repeating: " ", count: 1000),
-        ]
-        for text in bad { #expect(PageRequest(text) == nil, "\(text)") }
+        ])
+    func malformedRequests(text: String) {
+        #expect(PageRequest(text) == nil)
     }
 }

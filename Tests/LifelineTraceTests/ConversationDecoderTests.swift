@@ -262,18 +262,18 @@ import Testing
         #expect(frame.payload == nil)
     }
 
-    @Test("Payloads are kept up to a limit")
-    func payloadLimits() {
+    @Test(
+        "Payloads of data frames are kept up to payloadLimit",
+        arguments: [(0, nil), (10, 10), (.max, 70_000)] as [(Int, Int?)])
+    func payloadLimits(limit: Int, kept: Int?) {
         let long = Array(repeating: UInt8(ascii: "x"), count: 70_000)
         let steps: [Step] = [.client(Self.request), .server(Self.plain), .client(0x81, long), .client(0x89, [1])]
-        for (limit, kept) in [(0, nil), (10, 10), (.max, 70_000)] as [(Int, Int?)] {
-            let kinds = Self.kinds(steps, pieces: 4096, payloadLimit: limit)
-            for case .frame(_, let frame) in kinds where frame.opcode == 1 { #expect(frame.payload?.count == kept) }
-            for case .message(_, let message) in kinds {
-                #expect((message.payload?.count, message.size) == (kept, 70_000))
-            }
-            for case .frame(_, let frame) in kinds where frame.opcode == 9 { #expect(frame.payload == [1]) }
+        let kinds = Self.kinds(steps, pieces: 4096, payloadLimit: limit)
+        for case .frame(_, let frame) in kinds where frame.opcode == 1 { #expect(frame.payload?.count == kept) }
+        for case .message(_, let message) in kinds {
+            #expect((message.payload?.count, message.size) == (kept, 70_000))
         }
+        for case .frame(_, let frame) in kinds where frame.opcode == 9 { #expect(frame.payload == [1]) }
     }
 
     @Test("Ends are reported")

@@ -23,7 +23,7 @@ import Testing
         #expect(text == expected, "\(file) is not what it was")
     }
 
-    @Test(arguments: names)
+    @Test("The terminal drawing equals the golden file, in each width", arguments: names)
     func terminal(_ name: String) throws {
         let recording = try Self.recording(name)
         let diagrams = SequenceDiagram.all(of: recording)
@@ -39,19 +39,19 @@ import Testing
         #expect(coloured.replacing(/\u{1B}\[\d+m/, with: "") == TerminalRenderer(columns: 80).render(diagrams))
     }
 
-    @Test(arguments: names)
+    @Test("The Mermaid drawing equals the golden file", arguments: names)
     func mermaid(_ name: String) throws {
         let recording = try Self.recording(name)
         try check(MermaidRenderer().render(SequenceDiagram.all(of: recording)), name + ".mmd")
     }
 
-    @Test(arguments: names)
+    @Test("The SVG drawing equals the golden file", arguments: names)
     func svg(_ name: String) throws {
         let recording = try Self.recording(name)
         try check(SVGRenderer().render(SequenceDiagram.all(of: recording)), name + ".svg")
     }
 
-    @Test(arguments: names)
+    @Test("The archive equals the golden file, and reading it gives the same messages", arguments: names)
     func har(_ name: String) throws {
         let recording = try Self.recording(name)
         let text = HAR.write(recording, software: "golden")
@@ -74,7 +74,7 @@ import Testing
         #expect(try Recording(text).text == text)
     }
 
-    @Test("Every row is as wide as the others, in every width", arguments: names)
+    @Test("Every row of a terminal drawing is as wide as the terminal", arguments: names)
     func widths(_ name: String) throws {
         let recording = try Self.recording(name)
         for diagram in SequenceDiagram.all(of: recording) {
@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    @Test("Live, a diagram has the same rows, none of them collapsed", arguments: names)
+    @Test("A live diagram has the rows of the whole diagram, none of them collapsed", arguments: names)
     func live(_ name: String) throws {
         let recording = try Self.recording(name)
         var options = SequenceDiagram.Options()

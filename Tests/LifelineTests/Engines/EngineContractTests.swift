@@ -14,7 +14,7 @@ import Glibc
 
 extension EngineTests {
     /// What bytes, ends and failures do to a connection, whatever engine is below it.
-    @Suite("What all engines promise")
+    @Suite("The engine contract")
     struct EngineContractTests {
         private static let large = WireFrame.binary(Array(repeating: 7, count: 60_000)).bytes
 
@@ -91,8 +91,8 @@ extension EngineTests {
 
         // MARK: Ends
 
-        /// A reset is known at once in every state, and nothing is left of the connection.
-        @Test(arguments: states) func aReset(engine: EngineUnderTest, state: State) async throws {
+        @Test("A reset ends the connection at once in every state, and leaves no socket", arguments: states)
+        func aResetEndsTheConnection(engine: EngineUnderTest, state: State) async throws {
             let gate = Gate()
             try await engine.serve {
                 State.routes(&$0, gate)
@@ -109,8 +109,9 @@ extension EngineTests {
             }
         }
 
-        /// The same where the peer has ended its side before.
-        @Test(arguments: states) func aResetBehindTheEnd(engine: EngineUnderTest, state: State) async throws {
+        @Test(
+            "A reset after the end of the peer's output ends the connection at once in every state", arguments: states)
+        func aResetAfterTheEndEndsTheConnection(engine: EngineUnderTest, state: State) async throws {
             let gate = Gate()
             try await engine.serve {
                 State.routes(&$0, gate)
@@ -128,22 +129,24 @@ extension EngineTests {
             }
         }
 
-        /// A peer that goes away in order, with what it was sent unread, in every state.
-        @Test(arguments: EngineUnderTest.all) func anOrderlyEnd(engine: EngineUnderTest) async throws {
+        @Test(
+            "A peer that closes its socket leaves no socket behind", arguments: EngineUnderTest.all,
+            [State.idle, .opening, .closing])
+        func aClosedSocketLeavesNothing(engine: EngineUnderTest, state: State) async throws {
             try await engine.serve {
                 State.routes(&$0, Gate())
             } body: { running in
                 let base = running.sockets
-                for state in [State.idle, .opening, .closing] {
-                    let socket = try await state.reach(running)
-                    socket.close()
-                }
-                try await eventually { running.has("TCP ended", 3) && running.sockets.isSubset(of: base) }
+                let socket = try await state.reach(running)
+                socket.close()
+                try await eventually { running.has("TCP ended") && running.sockets.isSubset(of: base) }
             }
         }
 
-        /// What the peer sent before it ended its side is received, however late, in order and to the last byte.
-        @Test(arguments: EngineUnderTest.all) func theEndBehindUnreadData(engine: EngineUnderTest) async throws {
+        @Test(
+            "Data that precedes the end of TCP is received in order and completely, however late it is read",
+            arguments: EngineUnderTest.all)
+        func dataBeforeTheEndIsReceived(engine: EngineUnderTest) async throws {
             let gate = Gate()
             let sizes = Collected<Int>()
             try await engine.serve {
@@ -169,9 +172,10 @@ extension EngineTests {
             }
         }
 
-        /// The same over a Unix domain socket, where a peer that closes leaves nothing to wait for.
-        @Test(arguments: EngineUnderTest.all.filter(\.readsOnBehindFailures))
-        func aUnixSocketClosedBehindUnreadData(engine: EngineUnderTest) async throws {
+        @Test(
+            "Data that precedes the close of a Unix domain socket is received, and waiting for it costs no processor time",
+            arguments: EngineUnderTest.all.filter(\.readsOnBehindFailures))
+        func dataBeforeAUnixSocketsCloseIsReceived(engine: EngineUnderTest) async throws {
             let gate = Gate()
             let sizes = Collected<Int>()
             try await engine.serve(at: EngineTests.UnixSocketFileTests.address()) {
@@ -218,8 +222,10 @@ extension EngineTests {
             }
         }
 
-        /// The peer takes no more, and goes on sending: the connection is given up soon, not when its output stalls.
-        @Test(arguments: EngineUnderTest.all) func aPeerThatTakesNoMore(engine: EngineUnderTest) async throws {
+        @Test(
+            "A peer that takes no more output loses its connection within seconds, although it goes on sending",
+            arguments: EngineUnderTest.all)
+        func aPeerThatTakesNoMoreIsDisconnected(engine: EngineUnderTest) async throws {
             try await engine.serve(at: EngineTests.UnixSocketFileTests.address()) {
                 Self.ticks(&$0, Collected())
             } body: { running in
@@ -233,9 +239,10 @@ extension EngineTests {
             }
         }
 
-        /// What it said before is heard all the same.
-        @Test(arguments: EngineUnderTest.all.filter(\.readsOnBehindFailures))
-        func aCloseFrameOfAPeerThatTakesNoMore(engine: EngineUnderTest) async throws {
+        @Test(
+            "A Close frame from a peer that takes no more output is still received",
+            arguments: EngineUnderTest.all.filter(\.readsOnBehindFailures))
+        func aCloseFrameBehindAFailedWriteIsReceived(engine: EngineUnderTest) async throws {
             try await engine.serve(at: EngineTests.UnixSocketFileTests.address()) {
                 Self.ticks(&$0, Collected())
             } body: { running in
@@ -249,9 +256,10 @@ extension EngineTests {
             }
         }
 
-        /// What is dropped is not taken for written.
-        @Test(arguments: EngineUnderTest.all.filter(\.readsOnBehindFailures))
-        func droppedOutputIsNoProgress(engine: EngineUnderTest) async throws {
+        @Test(
+            "Output that is dropped does not count as written",
+            arguments: EngineUnderTest.all.filter(\.readsOnBehindFailures))
+        func droppedOutputIsNotCounted(engine: EngineUnderTest) async throws {
             let written = Collected<Int>()
             try await engine.serve(at: EngineTests.UnixSocketFileTests.address()) {
                 Self.ticks(&$0, written)
@@ -268,7 +276,8 @@ extension EngineTests {
             }
         }
 
-        @Test(arguments: EngineUnderTest.all) func aPeerThatNeverReads(engine: EngineUnderTest) async throws {
+        @Test("A peer that never reads is disconnected after stallTimeout", arguments: EngineUnderTest.all)
+        func aPeerThatNeverReadsIsDisconnected(engine: EngineUnderTest) async throws {
             try await engine.serve {
                 $0.buffers.stallTimeout = .milliseconds(500)
                 $0.endpoint.closeTimeout = .milliseconds(500)
@@ -284,8 +293,8 @@ extension EngineTests {
 
         // MARK: Bounds
 
-        /// What is kept of a peer that sends on and on does not pass the mark by more than what arrives at once.
-        @Test(arguments: EngineUnderTest.all) func whatIsHeldIsBounded(engine: EngineUnderTest) async throws {
+        @Test("Buffered input exceeds the high-water mark by no more than one read", arguments: EngineUnderTest.all)
+        func bufferedInputIsBounded(engine: EngineUnderTest) async throws {
             let sockets = Collected<WebSocket>()
             let gate = Gate()
             try await engine.serve {
@@ -312,7 +321,8 @@ extension EngineTests {
             }
         }
 
-        @Test(arguments: EngineUnderTest.all) func aShutdownWithStuckClientsIsQuick(
+        @Test("A shutdown does not wait for clients that neither read nor answer", arguments: EngineUnderTest.all)
+        func aShutdownWithStuckClientsIsQuick(
             engine: EngineUnderTest
         ) async throws {
             // They stay open, and stuck, beyond the shutdown.
@@ -327,8 +337,8 @@ extension EngineTests {
 
         // MARK: Bytes
 
-        /// Pieces of every size arrive as they were sent, on many connections at once, and come back in order.
-        @Test(arguments: EngineUnderTest.all) func bytesComeBackInOrder(engine: EngineUnderTest) async throws {
+        @Test("Messages of all sizes come back in order on many connections at once", arguments: EngineUnderTest.all)
+        func messagesComeBackInOrder(engine: EngineUnderTest) async throws {
             try await engine.serve {
                 $0.route(handler: echo)
             } body: { running in

@@ -11,7 +11,7 @@ import Glibc
 #endif
 
 /// What is tried on each engine, one test after the other: their sockets block the thread on which the tests run.
-@Suite("Engines", .onAThreadToBlock, .serialized, .timeLimit(.minutes(3)))
+@Suite("Engines", .tags(.sockets), .onAThreadToBlock, .serialized, .timeLimit(.minutes(3)))
 enum EngineTests {}
 
 /// An engine that the contract is tried on: a server of its own, with one loop of its own.

@@ -5,15 +5,15 @@ import Testing
 
 extension EngineTests {
     /// Whose the file of a Unix domain socket is.
-    @Suite("Unix domain sockets' files")
+    @Suite("Unix domain socket files")
     struct UnixSocketFileTests {
         /// A path that nobody has used.
         static func address() -> ServerAddress {
             .unixDomainSocket(path: "/tmp/lifeline-\(getpid())-\(UInt32.random(in: 0 ... .max)).sock")
         }
 
-        @Test(arguments: EngineUnderTest.all) func aServerThatListensKeepsItsPath(engine: EngineUnderTest) async throws
-        {
+        @Test("A second server cannot take the path of a server that listens", arguments: EngineUnderTest.all)
+        func aServerThatListensKeepsItsPath(engine: EngineUnderTest) async throws {
             try await engine.serve(at: Self.address()) {
                 $0.route(handler: echo)
             } body: { running in
@@ -29,7 +29,8 @@ extension EngineTests {
             }
         }
 
-        @Test(arguments: EngineUnderTest.all) func whatAServerLeftIsReplaced(engine: EngineUnderTest) async throws {
+        @Test("A server replaces the socket file that an earlier server has left", arguments: EngineUnderTest.all)
+        func aStaleFileIsReplaced(engine: EngineUnderTest) async throws {
             let address = Self.address()
             let descriptor = try UnixSocketFile.listen(at: "\(address)")
             close(descriptor)
@@ -42,7 +43,8 @@ extension EngineTests {
             #expect(access("\(address)", F_OK) != 0)
         }
 
-        @Test(arguments: EngineUnderTest.all) func aNewerServersFileStays(engine: EngineUnderTest) async throws {
+        @Test("A server that stops does not remove the file of a newer server", arguments: EngineUnderTest.all)
+        func aNewerServersFileStays(engine: EngineUnderTest) async throws {
             let address = Self.address()
             var newer: CInt = -1
             try await engine.serve(at: address) {
@@ -56,7 +58,8 @@ extension EngineTests {
             unlink("\(address)")
         }
 
-        @Test(arguments: EngineUnderTest.all) func whatIsNoSocketStays(engine: EngineUnderTest) async throws {
+        @Test("A file that is not a socket is left alone, and listening fails", arguments: EngineUnderTest.all)
+        func anOrdinaryFileStays(engine: EngineUnderTest) async throws {
             let address = Self.address()
             try Data("precious".utf8).write(to: URL(fileURLWithPath: "\(address)"))
             let error = await TLSTests.error {

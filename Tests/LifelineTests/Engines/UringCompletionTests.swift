@@ -32,7 +32,8 @@ extension EngineTests {
             codes.flatMap { code in [1, 2, 30].map { Fault(name: name, tag: tag, code: code, number: $0) } }
         }
 
-        @Test(arguments: faults) func aFailureEndsAtMostItsConnection(fault: Fault) async throws {
+        @Test("A completion that fails ends at most its own connection", arguments: faults)
+        func aFailureEndsAtMostItsConnection(fault: Fault) async throws {
             let engine = try #require(EngineUnderTest.all.first { $0.name == "io_uring" })
             let gate = Gate()
             let count = Atomic(0)

@@ -45,7 +45,7 @@ final class ExplorerPeer {
             control(WireFrame.close(1000, "peer"))
             hasClosed = true
         case .peerGarbage:
-            send(WireFrame(opcode: 0xB, reserved: 2, payload: [1, 2, 3]))
+            send(WireFrame.client(0xB, reserved: 2, [1, 2, 3]))
             isBroken = true
         case .peerHalfFrame: half()
         case .peerCrowd:
@@ -92,7 +92,7 @@ final class ExplorerPeer {
         let payload = next(size)
         if inside != .nothing { isBroken = true }
         if isFree { sent.append(payload) }
-        send(WireFrame(opcode: opcode, payload: payload))
+        send(WireFrame.client(opcode, payload))
     }
 
     private func compressed() {
@@ -101,7 +101,7 @@ final class ExplorerPeer {
         if isFree { sent.append(payload) }
         // One stored block, and the beginning of the empty one whose end is left out (RFC 7692 §7.2.1).
         let count = UInt8(payload.count)
-        send(WireFrame(opcode: 2, reserved: 4, payload: [0, count, 0, ~count, 0xFF] + payload + [0]))
+        send(WireFrame.client(2, reserved: 4, [0, count, 0, ~count, 0xFF] + payload + [0]))
     }
 
     private func fragment(_ opcode: UInt8, isFirst: Bool, isLast: Bool) {
@@ -109,7 +109,7 @@ final class ExplorerPeer {
         if (inside == .fragments) == isFirst || inside == .half { isBroken = true }
         fragments = isFirst ? part : fragments + part
         if fragments.count > 3000 { isBroken = true }
-        var frame = WireFrame(opcode: opcode, payload: part)
+        var frame = WireFrame.client(opcode, part)
         frame.isFinal = isLast
         send(frame)
         if inside == .half { return }

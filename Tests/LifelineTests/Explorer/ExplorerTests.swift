@@ -9,7 +9,7 @@ import Testing
 /// `LIFELINE_EXPLORE_SEEDS` is the number of random sequences, `LIFELINE_EXPLORE_GRAIN` (0 to 2) is how much tells states apart,
 /// `LIFELINE_EXPLORE_SEED` runs that one alone, and `LIFELINE_EXPLORE_DEPTH` is the length of the sequences of which all
 /// are run.
-@Suite("Explorer") struct ExplorerTests {
+@Suite("The explorer") struct ExplorerTests {
     private static func number(_ name: String) -> Int? {
         ProcessInfo.processInfo.environment["LIFELINE_EXPLORE_\(name)"].flatMap { Int($0) }
     }
@@ -26,7 +26,8 @@ import Testing
         }
     }
 
-    @Test(arguments: halves) func eachEventInEachState(setting: ExplorerSetting) {
+    @Test("Every event in every state of a connection keeps the invariants", arguments: halves)
+    func eachEventInEachState(setting: ExplorerSetting) {
         let start = ContinuousClock.now
         let figures = Explorer.exploreAll(
             setting, depth: Self.number("DEPTH") ?? Self.depth(setting),
@@ -37,7 +38,8 @@ import Testing
     }
 
     /// A client and a server, or one of them and a peer that speaks bytes, over a network of which each seed has its own.
-    @Test func longSequencesBySeed() {
+    @Test("Long random sequences of events keep the invariants")
+    func longSequencesBySeed() {
         let start = ContinuousClock.now
         let only = Self.number("SEED")
         let seeds = only.map { $0...$0 } ?? 1...(Self.number("SEEDS") ?? 150)
@@ -71,7 +73,8 @@ import Testing
 
     // MARK: The explorer itself
 
-    @Test func aListIsShrunkToWhatFails() {
+    @Test("Shrinking leaves only the elements that the failure needs")
+    func aListIsShrunkToWhatFails() {
         var tries = 0
         let list = Explorer.shrunk(Array(0..<200)) { list in
             tries += 1
@@ -85,7 +88,8 @@ import Testing
     }
 
     /// A fault of the application's own that takes a Ping, and two messages received behind it.
-    @Test func aPlantedFaultIsFoundAndShrunk() throws {
+    @Test("The explorer finds a planted fault, and shrinks it to the events that cause it")
+    func aPlantedFaultIsFoundAndShrunk() throws {
         let setting = ExplorerSetting(sides: .server, handlers: [.onLoop], seed: 5, isPlanted: true)
         let steps = try #require(
             (1...50 as ClosedRange<UInt64>).lazy.map { seed in
@@ -106,7 +110,8 @@ import Testing
         }
     }
 
-    @Test func aSeedDoesTheSameEachTime() {
+    @Test("The same seed gives the same states")
+    func aSeedIsReproducible() {
         func states(_ seed: UInt64) -> [StateDigest] {
             let setting = Self.setting(seed: seed)
             let world = ExplorerWorld(setting)
