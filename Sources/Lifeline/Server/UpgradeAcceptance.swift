@@ -1,5 +1,4 @@
 public import HTTPTypes
-public import LifelineCore
 
 /// A route's decision to open a WebSocket; a route that refuses throws a `HandshakeRefusal`.
 ///
