@@ -89,6 +89,14 @@ extension EngineTests {
             State.allCases.map { (engine, $0) }
         }
 
+        #if os(Linux)
+        /// Is reported as skipped where the contract does not run on io_uring: a case that `Test.cancel` ends counts as passed.
+        @Test("The contract runs on io_uring", .enabled(if: LinuxEngine.grantsUring, "this system has no io_uring"))
+        func theContractRunsOnUring() {
+            #expect(EngineUnderTest.all.map(\.name) == ["nio", "epoll", "io_uring", "io_uring, crowded"])
+        }
+        #endif
+
         // MARK: Ends
 
         @Test("A reset ends the connection at once in every state, and leaves no socket", arguments: states)

@@ -14,9 +14,7 @@ import Glibc
 @Suite("Engines", .tags(.sockets), .onAThreadToBlock, .serialized, .timeLimit(.minutes(3)))
 enum EngineTests {}
 
-/// An engine that the contract is tried on: a server of its own, with one loop of its own.
-///
-/// Another one, a simulated network's for instance, joins ``all`` with a way to make it.
+/// An engine under the contract: each test makes a server on an engine of its own, with one loop.
 struct EngineUnderTest: Sendable, CustomTestStringConvertible {
     let name: String
     /// Whether what a peer sent before it reset the connection, or before it took no more, is still read.
@@ -27,7 +25,7 @@ struct EngineUnderTest: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { name }
 
-    /// All that this system has.
+    /// The engines that this system has.
     static let all: [EngineUnderTest] = {
         var engines = [
             EngineUnderTest(name: "nio", readsOnBehindFailures: false, maximumRead: 256 << 10) {
