@@ -24,7 +24,7 @@ import LifelineCore
 /// It simulates the loopback interface of one machine: a client that connects to a port reaches the server that listens
 /// there, whatever the host name. It has no TLS. Different networks are not connected.
 ///
-/// Heartbeats, timeouts and ``Lifeline/WebSocket/receive(upTo:within:)`` use the network's clock. `Task.sleep` does
+/// Heartbeats, timeouts and `WebSocket.receive(upTo:within:)` use the network's clock. `Task.sleep` does
 /// not: code under test that sleeps should take a sleep function from its caller, which can be ``sleep(for:)``.
 public final class TestNetwork: Sendable {
     let simulation: SimulatedEngine
