@@ -1,7 +1,7 @@
 # Short names for what .ci/run and scripts/ do. `make help` lists them.
 
 .DEFAULT_GOAL := build
-.PHONY: build test lint format docs bench demo autobahn interop fuzz sanitize ci nightly clean help
+.PHONY: build test lint format docs api bench demo autobahn interop fuzz sanitize ci nightly clean help
 
 build: ## Build the library, the command and the tests.
 	swift build --build-tests
@@ -22,6 +22,9 @@ format: ## Format the sources in place.
 
 docs: build ## Compile the documentation into .build/docs; fail on a warning.
 	scripts/check-docs
+
+api: build ## Compare the public API with docs/api.
+	scripts/check-api
 
 bench: ## Measure servers side by side; ARGUMENTS are those of scripts/benchmark.
 	scripts/benchmark $(ARGUMENTS)

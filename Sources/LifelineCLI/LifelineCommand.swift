@@ -9,7 +9,7 @@ struct LifelineCommand: AsyncParsableCommand {
         commandName: "lifeline",
         abstract: "WebSockets, from the first byte of the handshake to the end of TCP.",
         discussion: """
-            Begin with the demo: it opens a real connection, and draws its life as it happens.
+            Start with the demo: it opens a real connection and draws each step as it happens.
 
             EXAMPLES
               lifeline demo
@@ -20,18 +20,18 @@ struct LifelineCommand: AsyncParsableCommand {
               lifeline proxy --listen 9000 --to ws://127.0.0.1:8080
 
             EXIT STATUS
-              0    everything went as it should
-              1    demo: a step was not seen by both sides; replay: an answer differs
-              2    no connection: unknown name, nobody listens, TLS, port in use
-              3    the server refused the opening handshake, or answered wrongly
+              0    success
+              1    demo: client or server missed a step; replay: an answer differs
+              2    no connection: unknown host, connection refused, TLS, port in use
+              3    the server refused the opening handshake, or its answer was wrong
               4    the connection ended abnormally, or with an unexpected code
-              5    connect, trace: something was sent, and nothing was answered
+              5    connect, trace: a message was sent and nothing was received
                    within --wait or --receive-timeout
-              64   the command line cannot be used
-              65   a line of standard input could not be sent, a file not be read,
-                   a recording not be begun
-              74   standard output, a recording or a picture could not be written;
-                   not where its reader has gone (as head), which is no error
+              64   the command line is wrong
+              65   a line of standard input could not be sent, a file could not be
+                   read, or a recording could not be started
+              74   standard output, a recording or a plot could not be written;
+                   a reader that closes the pipe early (head) is no error
               130  interrupted before the connection was open, or twice
             """,
         version: Version.current,
@@ -55,22 +55,21 @@ struct LifelineCommand: AsyncParsableCommand {
         }
     }
 
-    /// Ends the process: with the status that an error calls for, and what is to be said about it, if any; and with a word where
-    /// something that was written is lost.
+    /// Ends the process with the status of an error, after printing its message. Also reports output that was lost.
     private static func end(_ error: (any Error)?) -> Never {
         var status = ExitStatus.success
         let options = OutputOptions.standard
         let errors = Terminal.errors(options)
-        // A reader that has gone is an end, and what could not be written for another reason is told of below.
+        // A closed reader is no error. Other failures to write are reported below.
         if let error, !(error is OutputClosed) {
             status = exitCode(for: error)
-            // What was written on a command line that cannot be used is repeated in the message.
+            // The message repeats the command line, which may have secrets.
             let message = status == .validationFailure ? Redaction()(fullMessage(for: error)) : fullMessage(for: error)
-            // Help and the version are what was asked for.
+            // Help and version go to standard output, since they are no errors.
             if !message.isEmpty { (status.isSuccess ? Terminal.output(options) : errors).print(message) }
         }
         if let (name, reason) = Terminal.failure {
-            errors.print("lifeline: \(name) could not be written: \(reason); what was to stand there is lost")
+            errors.print("lifeline: \(name) could not be written: \(reason); the output is incomplete")
             if status.isSuccess { status = ExitStatus.outputFailed }
         }
         exit(withError: status)

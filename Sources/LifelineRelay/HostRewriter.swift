@@ -1,37 +1,37 @@
+import LifelineCore
 package import NIOCore
 
-/// Replaces the value of `Host` in the requests of a client (RFC 9112 §3.2), and passes every other byte on as it is, at once.
+/// Replaces the value of `Host` in a client's requests (RFC 9112 §3.2), and passes every other byte on unchanged and at once.
 ///
-/// It follows HTTP/1.1 only as far as it must to find where the next request begins. Where it cannot tell, it changes nothing
-/// any more: behind a `CONNECT`, behind a body whose length is not announced, and in what is no HTTP/1.1. Behind a request for
-/// another protocol (`Upgrade`) the server's answer decides (``follow(_:)``): another request follows where it refuses, as with 401,
-/// and nothing that is understood where it switches, or where the client does not wait for the answer. What it keeps does not grow
-/// with what passes.
+/// It follows HTTP/1.1 only far enough to find where the next request begins. If it cannot tell, it changes nothing any more: after a
+/// `CONNECT`, after a body whose length is unknown, and in what is not HTTP/1.1. After a request for another protocol (`Upgrade`) the
+/// server's response decides (``follow(_:)``). If the server refuses, as with 401, another request follows. If it switches protocols,
+/// or the client sends before the response, nothing is changed any more. What the rewriter keeps does not grow with what passes.
 package struct HostRewriter: Sendable {
     private enum Phase {
-        /// In the first line of a request, or the empty lines before it (RFC 9112 §2.2).
+        /// In a request's first line, or in the empty lines before it (RFC 9112 §2.2).
         case requestLine
-        /// At the beginning of another line of the head, or in a field's name there.
+        /// At the beginning of another line of the head, or in a field's name.
         case name
-        /// Between the colon behind `Host` and its value.
+        /// Between the colon after `Host` and its value.
         case beforeHost
-        /// In its value, which goes nowhere; and whether the last byte was a carriage return.
+        /// In the value of `Host`, which is dropped; whether the last byte was a carriage return.
         case host(endsWithReturn: Bool)
-        /// In a line that continues it (RFC 9112 §5.2), and goes nowhere either.
+        /// In a line that continues the value (RFC 9112 §5.2), and is dropped too.
         case foldedHost
         /// In another field's value.
         case value
-        /// In a body that has so many more bytes.
+        /// In a body of which so many bytes remain.
         case body(Int)
         /// In a body in chunks.
-        case chunks(ChunkedBody)
-        /// Behind a request for another protocol that has not been answered.
-        case awaitingAnswer
-        /// Behind all that is understood.
-        case untouched
+        case chunks(HTTPChunkedBody)
+        /// After a request for another protocol that has not been answered.
+        case awaitingResponse
+        /// Nothing is changed any more.
+        case givenUp
     }
 
-    /// The fields that mean something here.
+    /// The fields that matter here.
     private enum Field: String {
         case host
         case upgrade
@@ -40,29 +40,34 @@ package struct HostRewriter: Sendable {
         case other
     }
 
-    /// What is known of the request's head.
+    /// What is known of the current request's head.
     private struct Head {
         var isUpgrade = false
+        var contentLength: [String] = []
+        var transferEncoding: [String] = []
+        /// Whether a field that gives the length of the body was too long, repeated too often, or folded.
         var hasUnknownLength = false
-        /// The value of `Transfer-Encoding`, in small letters; one byte more than `chunked` at most.
-        var codings: [UInt8]?
-        var length: Int?
     }
 
-    /// The most bytes of a line that is looked at for a request's first.
+    /// The most bytes of a request's first line.
     private static let lineLimit = 64 << 10
-    /// The longest name that means something here has this many bytes.
+    /// The longest name that matters has so many bytes.
     private static let nameLimit = "transfer-encoding".utf8.count
+    /// The most bytes of a value that gives the length of the body.
+    private static let valueLimit = 128
+    /// The most `Content-Length` or `Transfer-Encoding` fields of a head.
+    private static let maximumLengthFields = 8
 
     private let authority: [UInt8]
     private var phase = Phase.requestLine
     private var head = Head()
     /// The field of the last line that has a name.
     private var field = Field.other
-    /// The next one's name so far in small letters, up to one byte more than the longest that means
-    /// something.
+    /// The beginning of the next field's name in lower case: at most one byte more than the longest name that matters.
     private var name: [UInt8] = []
-    /// The bytes of the request's first line so far, without its end: how many, the first, and the last.
+    /// The value of `Content-Length` or `Transfer-Encoding` so far.
+    private var value: [UInt8] = []
+    /// The request's first line so far, without its line break: its length, its first bytes and its last bytes.
     private var lineLength = 0
     private var lineStart: [UInt8] = []
     private var lineEnd: [UInt8] = []
@@ -70,38 +75,40 @@ package struct HostRewriter: Sendable {
     /// A request that has not been answered.
     private struct Request {
         var isUpgrade: Bool
-        /// Whether it asks for a head alone.
+        /// Whether it is a `HEAD` request, whose response has no body.
         var isHead: Bool
     }
 
-    /// The most requests that may wait for their answers.
+    /// The most requests that may wait for their responses.
     private static let requestLimit = 1000
 
     private var requests = CircularBuffer<Request>()
-    private var answers = AnswerFollower()
+    private var responses = ResponseFollower()
 
-    /// - Parameter authority: What takes the value's place.
+    /// Creates a rewriter.
+    ///
+    /// - Parameter authority: The value that replaces the client's.
     package init(authority: String) {
         self.authority = Array(authority.utf8)
     }
 
-    /// What is to be passed on of what a client has sent next.
+    /// Returns what to pass on of the bytes that the client has sent next.
     package mutating func rewrite(_ bytes: ByteBuffer) -> ByteBuffer {
-        if case .untouched = phase { return bytes }
+        if case .givenUp = phase { return bytes }
         var rest = bytes
         var output = ByteBuffer()
         output.reserveCapacity(bytes.readableBytes + authority.count)
         while rest.readableBytes > 0 {
             switch phase {
-            case .untouched: output.writeBuffer(&rest)
-            case .awaitingAnswer: giveUp()
+            case .givenUp: output.writeBuffer(&rest)
+            case .awaitingResponse: giveUp()
             case .chunks(var body):
-                guard let count = body.read(rest.readableBytesView) else {
+                guard let count = rest.withUnsafeReadableBytes({ body.read($0) }) else {
                     giveUp()
                     continue
                 }
                 if var part = rest.readSlice(length: count) { output.writeBuffer(&part) }
-                if body.isOver { endRequest() } else { phase = .chunks(body) }
+                if body.isComplete { endRequest() } else { phase = .chunks(body) }
             case .body(let length):
                 let count = min(length, rest.readableBytes)
                 if var part = rest.readSlice(length: count) { output.writeBuffer(&part) }
@@ -113,30 +120,30 @@ package struct HostRewriter: Sendable {
         return output
     }
 
-    /// Reads along with what the server has sent next, before that is passed on.
+    /// Reads what the server has sent next. Call this before passing the bytes on.
     package mutating func follow(_ bytes: ByteBuffer) {
-        guard !answers.isLost else { return }
+        guard !responses.hasGivenUp else { return }
         var switches = false
         var refused = false
-        answers.read(bytes) { status in
+        responses.read(bytes) { status in
             if status == 101 {
                 switches = true
                 return nil
             }
-            // Another answer follows (RFC 9110 §15.2).
+            // The final response follows (RFC 9110 §15.2).
             if (100..<200).contains(status) { return requests.isEmpty ? nil : true }
             guard let request = requests.popFirst() else { return nil }
             refused = refused || request.isUpgrade
             return !request.isHead
         }
         if switches { return giveUp() }
-        if refused, case .awaitingAnswer = phase { beginRequest() }
+        if refused, case .awaitingResponse = phase { beginRequest() }
     }
 
-    /// Changes nothing any more.
+    /// Stops rewriting for good.
     private mutating func giveUp() {
-        phase = .untouched
-        answers.lose()
+        phase = .givenUp
+        responses.giveUp()
         requests = CircularBuffer()
     }
 
@@ -150,7 +157,7 @@ package struct HostRewriter: Sendable {
             output.writeInteger(byte)
             readValue(byte)
         case .beforeHost:
-            if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") {
+            if HTTPSyntax.isWhitespace(byte) {
                 output.writeInteger(byte)
             } else {
                 output.writeBytes(authority)
@@ -158,7 +165,7 @@ package struct HostRewriter: Sendable {
             }
         case .host(let endsWithReturn): readHost(byte, afterReturn: endsWithReturn, &output)
         case .foldedHost: if byte == UInt8(ascii: "\n") { phase = .name }
-        case .body, .chunks, .awaitingAnswer, .untouched: break
+        case .body, .chunks, .awaitingResponse, .givenUp: break
         }
     }
 
@@ -169,6 +176,7 @@ package struct HostRewriter: Sendable {
         head = Head()
         field = .other
         name = []
+        value = []
         lineLength = 0
         lineStart = []
         lineEnd = []
@@ -195,12 +203,12 @@ package struct HostRewriter: Sendable {
     // MARK: The fields
 
     private mutating func readName(_ byte: UInt8, _ output: inout ByteBuffer) {
-        let isSpace = byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t")
+        let isSpace = HTTPSyntax.isWhitespace(byte)
         if isSpace, name.isEmpty, field == .host {
             phase = .foldedHost
             return
         }
-        // The same for a value that says where the body ends, which is not understood then.
+        // A folded value that gives the length of the body is not understood.
         if isSpace, name.isEmpty, field == .contentLength || field == .transferEncoding { head.hasUnknownLength = true }
         output.writeInteger(byte)
         switch byte {
@@ -211,38 +219,33 @@ package struct HostRewriter: Sendable {
             field = Field(rawValue: String(decoding: name, as: UTF8.self)) ?? .other
             name = []
             phase = field == .host ? .beforeHost : .value
-            switch field {
-            case .upgrade: head.isUpgrade = true
-            case .transferEncoding where head.codings != nil: head.hasUnknownLength = true
-            case .transferEncoding: head.codings = []
-            // One that is there twice is not believed.
-            case .contentLength where head.length != nil: head.hasUnknownLength = true
-            case .contentLength: head.length = 0
-            case .host, .other: break
-            }
+            if field == .upgrade { head.isUpgrade = true }
         default:
-            let isCapital = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
-            if name.count <= HostRewriter.nameLimit { name.append(isCapital ? byte | 0x20 : byte) }
+            if name.count <= HostRewriter.nameLimit { name.append(HTTPSyntax.lowercased(byte)) }
         }
     }
 
     private mutating func readValue(_ byte: UInt8) {
-        switch byte {
-        case UInt8(ascii: "\n"): phase = .name
-        case _ where field == .transferEncoding: readCoding(byte)
-        case UInt8(ascii: "0")...UInt8(ascii: "9") where field == .contentLength:
-            let (tens, overflows) = (head.length ?? 0).multipliedReportingOverflow(by: 10)
-            let (sum, overflowsToo) = tens.addingReportingOverflow(Int(byte - UInt8(ascii: "0")))
-            head.length = sum
-            if overflows || overflowsToo { head.hasUnknownLength = true }
-        case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"): break
-        default: if field == .contentLength { head.hasUnknownLength = true }
+        guard byte != UInt8(ascii: "\n") else {
+            endValue()
+            phase = .name
+            return
         }
+        guard field == .contentLength || field == .transferEncoding, byte != UInt8(ascii: "\r") else { return }
+        if value.count < HostRewriter.valueLimit { value.append(byte) } else { head.hasUnknownLength = true }
     }
 
-    private mutating func readCoding(_ byte: UInt8) {
-        guard byte != UInt8(ascii: " "), byte != UInt8(ascii: "\t"), byte != UInt8(ascii: "\r") else { return }
-        if (head.codings?.count ?? 0) <= "chunked".utf8.count { head.codings?.append(byte | 0x20) }
+    private mutating func endValue() {
+        let text = String(decoding: value, as: UTF8.self)
+        value = []
+        switch field {
+        case .contentLength: head.contentLength.append(text)
+        case .transferEncoding: head.transferEncoding.append(text)
+        case .host, .upgrade, .other: return
+        }
+        if head.contentLength.count + head.transferEncoding.count > HostRewriter.maximumLengthFields {
+            head = Head(isUpgrade: head.isUpgrade, hasUnknownLength: true)
+        }
     }
 
     private mutating func readHost(_ byte: UInt8, afterReturn: Bool, _ output: inout ByteBuffer) {
@@ -256,20 +259,20 @@ package struct HostRewriter: Sendable {
     }
 
     private mutating func endHead() {
-        guard !head.hasUnknownLength, head.codings == nil || head.length == nil else { return giveUp() }
+        let announced =
+            head.hasUnknownLength
+            ? nil : try? HTTPBodyLength(contentLength: head.contentLength, transferEncoding: head.transferEncoding)
+        guard let length = announced, length != .untilEnd else { return giveUp() }
         if requests.count < HostRewriter.requestLimit {
             requests.append(
                 Request(isUpgrade: head.isUpgrade, isHead: lineStart.starts(with: "HEAD ".utf8)))
         } else {
-            answers.lose()
+            responses.giveUp()
         }
-        if let codings = head.codings {
-            guard codings.elementsEqual("chunked".utf8) else { return giveUp() }
-            phase = .chunks(ChunkedBody())
-        } else if let length = head.length, length > 0 {
-            phase = .body(length)
-        } else {
-            endRequest()
+        switch length {
+        case .chunked: phase = .chunks(HTTPChunkedBody())
+        case .bytes(let count) where count > 0: phase = .body(count)
+        case .bytes, .absent, .untilEnd: endRequest()
         }
     }
 
@@ -277,7 +280,7 @@ package struct HostRewriter: Sendable {
         let isUpgrade = head.isUpgrade
         beginRequest()
         guard isUpgrade else { return }
-        // The answer may have come while the body was under way.
-        phase = requests.contains { $0.isUpgrade } ? .awaitingAnswer : .requestLine
+        // The response may have come while the body was being sent.
+        phase = requests.contains { $0.isUpgrade } ? .awaitingResponse : .requestLine
     }
 }

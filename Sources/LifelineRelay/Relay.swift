@@ -5,33 +5,32 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// Passes the bytes of connections on, between whoever connects and one server, without changing any but those of `Host`, where
-/// that is asked for.
+/// Passes bytes on between clients and one server. It changes none of them, except the value of `Host` if that is configured.
 ///
-/// Neither side is read while the other does not take. An end is passed on as an end, and a reset as a reset.
+/// The relay does not read from a side while the other does not take its bytes. It passes on an end as an end, and a reset as a reset.
 package final class Relay: Sendable {
     /// How a relay is set up.
     package struct Configuration: Sendable {
         /// Where to listen.
         package var address: ServerAddress
-        /// TLS towards clients; `nil` for none.
+        /// TLS towards clients; `nil` for plain TCP.
         package var tls: ServerTLS?
-        /// Where to connect; its path means nothing.
+        /// The server to connect to. Its path is ignored.
         package var target: WebSocketURL
-        /// TLS towards the server, where `target` asks for it.
+        /// TLS towards the server, if the scheme of `target` is `wss`.
         package var targetTLS: ClientTLS
-        /// How long a connection to the server, or a TLS handshake with a side, may take.
+        /// How long connecting to the server, or a TLS handshake with a side, may take. Default: 10 s.
         package var connectTimeout: Duration = .seconds(10)
-        /// Whether `Host` in the clients' requests is replaced by the target's authority; nothing else is ever changed.
+        /// Whether to replace `Host` in the clients' requests with the target's authority. Nothing else is ever changed.
         package var rewritesHost = false
-        /// By how much each direction is delayed.
+        /// How long bytes are delayed in each direction. Default: not at all.
         package var latency: Duration = .zero
-        /// What is done to each connection.
+        /// What to do to each connection, and when. Default: nothing.
         package var faults: [(fault: RelayFault, after: RelayFault.Threshold)] = []
-        /// Is told, at most once a minute, why connections cannot be accepted.
+        /// Called at most once a minute with the reason why connections cannot be accepted.
         package var acceptFailed: @Sendable (String) -> Void = { _ in }
 
-        /// A relay without faults.
+        /// Creates a configuration without faults.
         package init(
             address: ServerAddress, tls: ServerTLS? = nil, target: WebSocketURL, targetTLS: ClientTLS = ClientTLS()
         ) {
@@ -42,11 +41,11 @@ package final class Relay: Sendable {
         }
     }
 
-    /// The most bytes that wait in each direction of a connection where there is a latency.
+    /// The most bytes that wait in each direction of a connection with a latency.
     package static let maximumDelayedBytes = 1 << 20
-    /// How long both sides have to end after a cut.
+    /// How long both sides have to end after the fault `cut`.
     static let closeTimeout = TimeAmount.seconds(5)
-    /// How long they have to end once the relay does.
+    /// How long both sides have to end after the relay shuts down.
     static let shutdownTimeout = TimeAmount.seconds(1)
 
     let configuration: Configuration
@@ -57,10 +56,10 @@ package final class Relay: Sendable {
     private let listener = Lock<(any Channel)?>(nil)
     private let lastAcceptFailure = Lock<NIODeadline?>(nil)
 
-    /// A relay.
+    /// Creates a relay, which does not listen yet.
     ///
-    /// - Parameter observer: Is told of each step, on the event loops: it must not block.
-    /// - Throws: ``WebSocketError`` where the trusted roots cannot be read.
+    /// - Parameter observer: Receives each event, on an event loop: it must not block.
+    /// - Throws: ``WebSocketError`` if the trusted roots cannot be read.
     package init(
         _ configuration: Configuration, observer: @escaping @Sendable (RelayEvent) -> Void
     ) throws(WebSocketError) {
@@ -69,12 +68,13 @@ package final class Relay: Sendable {
         targetContext = configuration.target.isSecure ? try TLSContext(configuration.targetTLS) : nil
     }
 
-    /// The number of connections that are not over.
+    /// The number of connections that have not ended.
     package var openConnections: Int { connections.withLock { $0.count } }
 
     /// Begins to listen.
     ///
-    /// - Returns: The address, with the port that was found.
+    /// - Returns: The address, with the port that the system chose if the configuration has port 0.
+    /// - Throws: ``WebSocketError`` if the address cannot be listened at, or the TLS configuration is invalid.
     package func listen() async throws(WebSocketError) -> ServerAddress {
         guard case .hostname(let host, let port) = configuration.address.storage else {
             throw WebSocketError(.invalidConfiguration, "a relay listens at a host and a port")
@@ -105,13 +105,13 @@ package final class Relay: Sendable {
         }
     }
 
-    /// Stops listening, ends each connection with FIN to both sides, and closes what has not ended in time.
+    /// Stops listening, ends each connection with FIN to both sides, and closes those that do not end in time.
     package func shutDown() async {
         if let channel = listener.withLock({ $0.take() }) { try? await channel.close().get() }
         for connection in connections.withLock({ Array($0.values) }) {
             connection.eventLoop.execute { connection.value.shutDown() }
         }
-        // Each closes itself by its own deadline; this one is for loops that do not get to it.
+        // Each connection closes itself by its own deadline. This deadline is for loops that do not get to it.
         let deadline = ContinuousClock.now + .seconds(10)
         while openConnections > 0, ContinuousClock.now < deadline {
             guard (try? await Task.sleep(for: .milliseconds(10))) != nil else { return }
@@ -120,20 +120,20 @@ package final class Relay: Sendable {
 
     private func acceptFailed(_ reason: String) {
         let now = NIODeadline.now()
-        let isNews = lastAcceptFailure.withLock { last in
+        let isDue = lastAcceptFailure.withLock { last in
             if let last, now - last < .minutes(1) { return false }
             last = now
             return true
         }
-        if isNews { configuration.acceptFailed(reason) }
+        if isDue { configuration.acceptFailed(reason) }
     }
 
     // MARK: From connections
 
-    /// A number for the next connection, from 1 on.
+    /// Returns the number of the next connection; the first is 1.
     func nextConnectionID() -> UInt64 { lastConnection.wrappingAdd(1, ordering: .relaxed).newValue }
 
-    func tell(_ connection: UInt64, _ kind: RelayEvent.Kind) {
+    func emit(_ connection: UInt64, _ kind: RelayEvent.Kind) {
         let now = MonotonicInstant(nanoseconds: Int64(clamping: NIODeadline.now().uptimeNanoseconds))
         observer(RelayEvent(connection: connection, instant: now, kind: kind))
     }

@@ -3,7 +3,7 @@ import NIOCore
 import NIOPosix
 import NIOTLS
 
-/// One side's channel of a relayed connection.
+/// The channel of one side of a relayed connection.
 final class RelayEnd: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -13,15 +13,15 @@ final class RelayEnd: ChannelInboundHandler {
     private let tls: (any ChannelHandler)?
     private var context: ChannelHandlerContext?
     private var isReading = false
-    /// Whether the peer sends no more.
+    /// Whether the peer has ended its output.
     private(set) var inputHasEnded = false
-    /// Whether it was sent FIN.
+    /// Whether the peer was sent FIN.
     private(set) var outputHasEnded = false
-    /// Whether it was closed from here.
+    /// Whether the relay has closed the channel.
     private(set) var isClosed = false
-    /// Why it has failed.
+    /// Why the channel has failed.
     private(set) var failure: String?
-    /// Whether bytes can pass: TCP stands, and TLS where there is some.
+    /// Whether bytes can pass: TCP is established, and TLS if it is used.
     private(set) var isOpen = false
 
     init(_ side: WebSocketRole, _ connection: RelayedConnection, _ tls: (any ChannelHandler)?) {
@@ -30,7 +30,7 @@ final class RelayEnd: ChannelInboundHandler {
         self.tls = tls
     }
 
-    /// Where the peer is.
+    /// The peer's address.
     var peer: String { context?.channel.remoteAddress?.name ?? "unknown" }
 
     // MARK: From the channel
@@ -63,7 +63,7 @@ final class RelayEnd: ChannelInboundHandler {
             isOpen = true
             connection.opened(side, nil)
         } else {
-            // TLS goes on reading by itself, until there is something for this handler.
+            // TLS goes on reading by itself until it has something for this handler.
             read()
         }
     }
@@ -93,7 +93,7 @@ final class RelayEnd: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if TLSErrorText.isUncleanShutdown(error), isOpen {
-            // FIN without TLS's own end before it.
+            // FIN without a close_notify alert before it.
             endInput()
         } else {
             failure = failure ?? NetworkErrorText.describe(error)
@@ -132,14 +132,14 @@ final class RelayEnd: ChannelInboundHandler {
         context?.flush()
     }
 
-    /// Sends FIN, behind what was written.
+    /// Sends FIN after what was written.
     func finish() {
         guard !outputHasEnded, let context else { return }
         outputHasEnded = true
         context.close(mode: .output, promise: nil)
     }
 
-    /// Closes the connection, with FIN where that was not sent.
+    /// Closes the connection, with FIN if it was not sent before.
     func close() {
         isClosed = true
         outermost?.close(promise: nil)
@@ -154,7 +154,7 @@ final class RelayEnd: ChannelInboundHandler {
         outermost?.close(promise: nil)
     }
 
-    /// Where the channel is closed at once: past TLS, which would say good-bye, and wait for an answer.
+    /// The context that closes the channel at once: beyond TLS, which would send close_notify and wait for an answer.
     private var outermost: ChannelHandlerContext? {
         guard let context else { return nil }
         return tls.flatMap { try? context.pipeline.syncOperations.context(handler: $0) } ?? context

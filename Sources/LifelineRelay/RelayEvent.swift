@@ -4,18 +4,18 @@ package import NIOCore
 
 /// What a relay does to a connection on purpose.
 package enum RelayFault: String, Hashable, Sendable, CaseIterable {
-    /// Bytes, and ends, are swallowed; both connections stay open, as if a cable had been pulled.
+    /// Discards bytes and ends, and leaves both connections open, as if a cable had been pulled.
     case drop
-    /// Both sides are sent FIN.
+    /// Sends FIN to both sides.
     case cut
-    /// Both sides are sent RST.
+    /// Sends RST to both sides.
     case reset
 
-    /// From when on it is done.
+    /// When a fault begins.
     package enum Threshold: Hashable, Sendable {
-        /// So long after both connections stand.
+        /// So long after both connections are established.
         case time(Duration)
-        /// After so many bytes, both directions together; those are still passed on.
+        /// After so many bytes in both directions together, which are still passed on.
         case bytes(Int)
     }
 }
@@ -26,29 +26,29 @@ package struct RelayEvent: Sendable {
     package enum Kind: Sendable {
         /// A client has connected, from this address.
         case accepted(peer: String)
-        /// TLS stands with a side.
+        /// The TLS handshake with a side is complete.
         case secured(WebSocketRole, LifecycleEvent.TLSSummary)
-        /// The connection to the server stands, at this address.
+        /// The connection to the server is established, at this address.
         case connected(peer: String)
-        /// There is none, and why.
+        /// No connection to the server could be established, for this reason.
         case notConnected(reason: String)
         /// A side has sent bytes, which are passed on.
         case bytes(ByteBuffer, from: WebSocketRole)
         /// A side sends no more.
         case finished(WebSocketRole)
-        /// A side's connection has failed, or been reset.
+        /// A side's connection has failed or been reset.
         case failed(WebSocketRole, reason: String)
-        /// A side is read no more for now, since the other does not take.
+        /// The relay has stopped reading from a side, because the other side does not take its bytes.
         case paused(WebSocketRole)
-        /// It is read again.
+        /// The relay reads from the side again.
         case resumed(WebSocketRole)
-        /// Something was done to the connection on purpose.
+        /// A fault begins.
         case fault(RelayFault, RelayFault.Threshold)
-        /// Both connections are over.
+        /// Both connections have ended.
         case ended
     }
 
-    /// The connection's number at the relay, from 1 on.
+    /// The connection's number at the relay; the first is 1.
     package let connection: UInt64
     /// When it happened.
     package let instant: MonotonicInstant

@@ -3,9 +3,9 @@ import LifelineCore
 import NIOCore
 import NIOPosix
 
-/// One connection through a relay: two channels on one event loop, and what is on its way between them.
+/// One connection through a relay: two channels on one event loop, and what is on the way between them.
 final class RelayedConnection {
-    /// What is on its way to a side.
+    /// Something on the way to a side.
     private enum Item {
         case bytes(ByteBuffer)
         case finish
@@ -17,9 +17,9 @@ final class RelayedConnection {
         var items = CircularBuffer<(due: NIODeadline, item: Item)>()
         var bytes = 0
         var isScheduled = false
-        /// When its source was last not read since its destination did not take.
+        /// When reading from the source stopped because the destination took no more; `nil` while the source is read.
         var pausedAt: NIODeadline?
-        var hasToldPause = false
+        var hasReportedPause = false
     }
 
     let id: UInt64
@@ -28,25 +28,26 @@ final class RelayedConnection {
     private let latency: TimeAmount
     private var client: RelayEnd?
     private var server: RelayEnd?
-    /// The directions, by where they come from.
+    /// The two directions, each named after its source.
     private var fromClient = Lane()
     private var fromServer = Lane()
     private var isConnecting = false
-    /// Whether both connections have stood.
+    /// Whether both connections have been established.
     private var hasConnected = false
     private var hasEnded = false
-    /// Whether what arrives goes nowhere.
-    private var isSwallowing = false
-    /// Whether both ends are being closed.
-    private var isOver = false
-    private var count = 0
-    /// Replaces `Host` in what the client sends, where that is asked for.
+    /// Whether arriving bytes are discarded.
+    private var isDiscarding = false
+    /// Whether both channels are being closed.
+    private var isEnding = false
+    /// The bytes that have been passed on, in both directions together.
+    private var passedBytes = 0
+    /// Replaces `Host` in what the client sends, if configured.
     private var rewriter: HostRewriter?
     private var byteFaults: [(fault: RelayFault, after: Int)] = []
 
-    /// From how long on a side that is not read is worth a word.
-    private static let notablePause = TimeAmount.milliseconds(250)
-    /// How long a connection whose bytes are swallowed stays, once one side has ended it.
+    /// A pause in reading is reported after so long.
+    private static let reportedPause = TimeAmount.milliseconds(250)
+    /// How long a connection whose bytes are discarded stays after one side has ended it.
     private static let deadTimeout = TimeAmount.seconds(60)
 
     init(_ relay: Relay, _ eventLoop: any EventLoop) {
@@ -63,8 +64,8 @@ final class RelayedConnection {
         }
     }
 
-    private func tell(_ kind: RelayEvent.Kind) {
-        relay.tell(id, kind)
+    private func emit(_ kind: RelayEvent.Kind) {
+        relay.emit(id, kind)
     }
 
     private func schedule(_ time: TimeAmount, _ work: @escaping (RelayedConnection) -> Void) {
@@ -79,34 +80,34 @@ final class RelayedConnection {
         side == .client ? body(&fromClient) : body(&fromServer)
     }
 
-    // MARK: The beginning
+    // MARK: Establishing both connections
 
-    /// A channel is there.
+    /// Handles a new channel.
     ///
-    /// - Returns: Whether it is wanted.
+    /// - Returns: Whether it is used. If not, the caller closes it.
     func attached(_ end: RelayEnd) -> Bool {
         let timeout = TimeAmount(relay.configuration.connectTimeout)
         switch end.side {
         case .client:
             client = end
             relay.began(self)
-            tell(.accepted(peer: end.peer))
+            emit(.accepted(peer: end.peer))
         case .server:
-            // Of several addresses, the first that answers.
-            guard server == nil, !isOver else { return false }
+            // Of several addresses, the first that answers is used.
+            guard server == nil, !isEnding else { return false }
             server = end
         }
         schedule(timeout) { [weak end] connection in
-            guard let end, !end.isOpen, !connection.isOver else { return }
+            guard let end, !end.isOpen, !connection.isEnding else { return }
             connection.failedToOpen(end.side, "TLS took longer than \(connection.relay.configuration.connectTimeout)")
         }
         return true
     }
 
-    /// Bytes can pass to and from a side.
+    /// Handles the moment from which bytes can pass to and from a side.
     func opened(_ side: WebSocketRole, _ tls: LifecycleEvent.TLSSummary?) {
-        if side == .server { tell(.connected(peer: server?.peer ?? "unknown")) }
-        if let tls { tell(.secured(side, tls)) }
+        if side == .server { emit(.connected(peer: server?.peer ?? "unknown")) }
+        if let tls { emit(.secured(side, tls)) }
         switch side {
         case .client: connect()
         case .server:
@@ -123,7 +124,7 @@ final class RelayedConnection {
     }
 
     private func connect() {
-        guard !isOver else { return }
+        guard !isEnding else { return }
         isConnecting = true
         let target = relay.configuration.target
         let context = relay.targetContext
@@ -148,26 +149,45 @@ final class RelayedConnection {
             }
     }
 
-    /// No connection comes about.
+    /// Ends both sides, because one of them could not be established.
     private func failedToOpen(_ side: WebSocketRole, _ reason: String) {
         isConnecting = false
-        if !isOver {
-            isOver = true
-            tell(side == .server ? .notConnected(reason: reason) : .failed(.client, reason: reason))
+        if !isEnding {
+            isEnding = true
+            emit(side == .server ? .notConnected(reason: reason) : .failed(.client, reason: reason))
         }
-        client?.reset()
+        if side == .server, let client, client.isOpen, !client.inputHasEnded {
+            refuse(client, reason)
+        } else {
+            client?.reset()
+        }
         server?.reset()
         endIfDone()
     }
 
-    // MARK: What passes
+    /// Answers the client with 502 (RFC 9110 §15.6.3) in the server's place, and ends its connection.
+    private func refuse(_ client: RelayEnd, _ reason: String) {
+        let body = "no connection to \(relay.configuration.target.authority): \(reason)\n"
+        let head =
+            "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: \(body.utf8.count)\r\n"
+            + "Connection: close\r\n\r\n"
+        client.write(ByteBuffer(string: head + body))
+        client.flush()
+        client.finish()
+        // Unread bytes of the request would make TCP reset the connection before the client has read the answer.
+        isDiscarding = true
+        requestRead(.client)
+        schedule(Relay.closeTimeout) { $0.closeAll() }
+    }
+
+    // MARK: Passing bytes on
 
     func received(_ bytes: ByteBuffer, from side: WebSocketRole) {
         if side == .server { rewriter?.follow(bytes) }
-        // What counts, and is told of, is what is passed on.
+        // The bytes that are passed on are counted and reported, not those that arrived.
         var rest = side == .client ? rewriter?.rewrite(bytes) ?? bytes : bytes
-        while let (fault, after) = byteFaults.first, count + rest.readableBytes >= after {
-            let part = rest.readSlice(length: after - count)
+        while let (fault, after) = byteFaults.first, passedBytes + rest.readableBytes >= after {
+            let part = rest.readSlice(length: after - passedBytes)
             byteFaults.removeFirst()
             if let part, part.readableBytes > 0 { pass(part, from: side) }
             apply(fault, .bytes(after))
@@ -176,9 +196,9 @@ final class RelayedConnection {
     }
 
     private func pass(_ bytes: ByteBuffer, from side: WebSocketRole) {
-        guard !isSwallowing else { return }
-        count += bytes.readableBytes
-        tell(.bytes(bytes, from: side))
+        guard !isDiscarding else { return }
+        passedBytes += bytes.readableBytes
+        emit(.bytes(bytes, from: side))
         forward(.bytes(bytes), from: side)
     }
 
@@ -187,18 +207,18 @@ final class RelayedConnection {
         requestRead(side)
     }
 
-    /// A side takes bytes again.
+    /// Handles a side that takes bytes again.
     func drained(_ side: WebSocketRole) {
         requestRead(side.peer)
     }
 
-    /// A side sends no more.
+    /// Handles the end of a side's output.
     func finished(_ side: WebSocketRole) {
-        tell(.finished(side))
-        if !isOver { forwardEnd(.finish, from: side) }
+        emit(.finished(side))
+        if !isEnding { forwardEnd(.finish, from: side) }
     }
 
-    /// A side's channel is gone.
+    /// Handles a side's channel that has closed.
     func closed(_ end: RelayEnd) {
         defer { endIfDone() }
         if end.side == .client { client = nil } else { server = nil }
@@ -207,27 +227,27 @@ final class RelayedConnection {
             lane.bytes = 0
         }
         guard !end.isClosed else { return }
-        if !hasConnected, !isOver {
-            let reason = end.failure ?? "it ended TCP before TLS stood"
+        if !hasConnected, !isEnding {
+            let reason = end.failure ?? "it ended TCP before the TLS handshake was complete"
             if end.side == .server {
                 failedToOpen(.server, reason)
             } else {
-                // The server need not hear of a client that has gone.
-                isOver = true
-                if !end.inputHasEnded { tell(.failed(.client, reason: reason)) }
+                // The server has not been connected to, so there is nobody to notify.
+                isEnding = true
+                if !end.inputHasEnded { emit(.failed(.client, reason: reason)) }
             }
         } else if !end.inputHasEnded, end.outputHasEnded, end.failure == nil {
-            // A channel whose output has ended is over with the peer's end, and says so in this way alone.
+            // A channel whose output has ended closes when the peer ends its own, and reports that in no other way.
             finished(end.side)
         } else if !end.inputHasEnded || end.failure != nil && !end.outputHasEnded {
-            tell(.failed(end.side, reason: end.failure ?? "the peer reset the connection"))
-            if !isOver { forwardEnd(.reset, from: end.side) }
+            emit(.failed(end.side, reason: end.failure ?? "the peer reset the connection"))
+            if !isEnding { forwardEnd(.reset, from: end.side) }
         }
     }
 
     private func forwardEnd(_ item: Item, from side: WebSocketRole) {
-        guard isSwallowing else { return forward(item, from: side) }
-        // The other side hears nothing, though it is not kept for ever.
+        guard isDiscarding else { return forward(item, from: side) }
+        // The other side is sent nothing, but its connection does not stay open indefinitely.
         if end(side.peer)?.inputHasEnded ?? true {
             closeAll()
         } else {
@@ -236,7 +256,7 @@ final class RelayedConnection {
     }
 
     private func forward(_ item: Item, from side: WebSocketRole) {
-        // Where the other side has gone, nothing goes there any more.
+        // A side whose channel has closed is sent nothing more.
         guard end(side.peer) != nil || !hasConnected else { return }
         let isEmpty = with(side) { $0.items.isEmpty }
         if isEmpty, latency == .zero, let target = end(side.peer), target.isOpen {
@@ -260,7 +280,7 @@ final class RelayedConnection {
         }
     }
 
-    /// Passes on what is due of what a side has sent.
+    /// Passes on everything from a side that is due.
     private func drain(_ side: WebSocketRole) {
         guard let target = end(side.peer), target.isOpen else { return }
         let now = NIODeadline.now()
@@ -287,57 +307,57 @@ final class RelayedConnection {
 
     // MARK: Back-pressure
 
-    /// Reads a side on, where what it sends has somewhere to go.
+    /// Reads from a side if its bytes can be passed on, or are discarded.
     private func requestRead(_ side: WebSocketRole) {
         guard let source = end(side), source.isOpen else { return }
         let isFull = with(side) { $0.bytes >= Relay.maximumDelayedBytes }
         let target = end(side.peer)
         let takes = target.map { $0.isOpen && $0.isWritable } ?? (side == .client ? !isConnecting : true)
-        if isSwallowing || takes && !isFull {
-            let wasTold = with(side) { lane in
+        if isDiscarding || takes && !isFull {
+            let wasReported = with(side) { lane in
                 defer {
                     lane.pausedAt = nil
-                    lane.hasToldPause = false
+                    lane.hasReportedPause = false
                 }
-                return lane.hasToldPause
+                return lane.hasReportedPause
             }
-            if wasTold { tell(.resumed(side)) }
+            if wasReported { emit(.resumed(side)) }
             source.read()
         } else if hasConnected, with(side, { $0.pausedAt == nil }) {
             let now = NIODeadline.now()
             with(side) { $0.pausedAt = now }
-            schedule(RelayedConnection.notablePause) { connection in
-                guard connection.with(side, { $0.pausedAt == now }), !connection.isOver else { return }
-                connection.with(side) { $0.hasToldPause = true }
-                connection.tell(.paused(side))
+            schedule(RelayedConnection.reportedPause) { connection in
+                guard connection.with(side, { $0.pausedAt == now }), !connection.isEnding else { return }
+                connection.with(side) { $0.hasReportedPause = true }
+                connection.emit(.paused(side))
             }
         }
     }
 
-    // MARK: Faults, and the end
+    // MARK: Faults and the end
 
     private func apply(_ fault: RelayFault, _ after: RelayFault.Threshold) {
-        guard !isOver, !hasEnded, client != nil || server != nil else { return }
-        tell(.fault(fault, after))
+        guard !isEnding, !hasEnded, client != nil || server != nil else { return }
+        emit(.fault(fault, after))
         switch fault {
         case .drop:
-            isSwallowing = true
+            isDiscarding = true
             requestRead(.client)
             requestRead(.server)
         case .cut: cut(Relay.closeTimeout)
         case .reset:
-            isSwallowing = true
-            isOver = true
+            isDiscarding = true
+            isEnding = true
             forward(.reset, from: .client)
             forward(.reset, from: .server)
             schedule(latency + Relay.closeTimeout) { $0.closeAll() }
         }
     }
 
-    /// Ends both sides with FIN, and reads what they still send, until they end too.
+    /// Ends both sides with FIN, and reads and discards what they still send until they end too.
     private func cut(_ timeout: TimeAmount) {
-        isSwallowing = true
-        isOver = true
+        isDiscarding = true
+        isEnding = true
         forward(.finish, from: .client)
         forward(.finish, from: .server)
         requestRead(.client)
@@ -345,23 +365,23 @@ final class RelayedConnection {
         schedule(latency + timeout) { $0.closeAll() }
     }
 
-    /// The relay ends.
+    /// Ends the connection because the relay shuts down.
     func shutDown() {
-        guard !isOver else { return }
+        guard !isEnding else { return }
         if hasConnected { cut(Relay.shutdownTimeout) } else { closeAll() }
     }
 
     private func closeAll() {
-        isOver = true
+        isEnding = true
         client?.close()
         server?.close()
         endIfDone()
     }
 
     private func endIfDone() {
-        guard client == nil, server == nil, !isConnecting || isOver, !hasEnded else { return }
+        guard client == nil, server == nil, !isConnecting || isEnding, !hasEnded else { return }
         hasEnded = true
-        tell(.ended)
+        emit(.ended)
         relay.ended(self)
     }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import importlib.util
 import json
 import os
@@ -128,9 +129,20 @@ def test_nine_arrows(page: Page, port: int, screenshot) -> None:
     ], seen
     assert time.monotonic() - start < 10, "the nine arrows take ten seconds at most"
     log = page.inner_text("#attempt-log")
-    assert "◀ an update that nobody asked for" in log and "closed 1000" in log, log
+    assert "◀ an unsolicited update" in log and "closed 1000" in log, log
     page.wait_for_selector(".connection[data-route='/lifeline/try'][data-state='closed']", timeout=PATIENCE)
     screenshot("nine-arrows")
+
+
+def is_archive(text: str) -> bool:
+    """An archive of the nine arrows, made by this version just now."""
+    log = json.loads(text)["log"]
+    entry = log["entries"][0]
+    began = datetime.datetime.fromisoformat(entry["startedDateTime"].replace("Z", "+00:00")).timestamp()
+    messages = entry["_webSocketMessages"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", log["creator"]["version"]), log["creator"]
+    assert abs(time.time() - began) < 120 and all(abs(message["time"] - began) < 60 for message in messages), entry
+    return len(messages) == 3 and 0 < entry["time"] < 60_000
 
 
 def test_payloads_filters_and_exports(page: Page, port: int, screenshot) -> None:
@@ -140,20 +152,20 @@ def test_payloads_filters_and_exports(page: Page, port: int, screenshot) -> None
     page.click("[data-view='hex']")
     assert "68 65 6c 6c 6f" in page.inner_text("#inspector-content")
     page.click("[data-view='json']")
-    assert "no JSON" in page.inner_text("#inspector-content")
+    assert "not JSON" in page.inner_text("#inspector-content")
     page.select_option("#filter-kind", "heartbeat")
     assert [arrow[2] for arrow in arrows(page)] == ["Ping", "Pong"]
     page.select_option("#filter-from", "client")
     assert [arrow[2] for arrow in arrows(page)] == ["Pong"]
     page.select_option("#filter-kind", "")
     page.select_option("#filter-from", "")
-    page.fill("#filter-text", "NOBODY ASKED")
+    page.fill("#filter-text", "UNSOLICITED")
     assert len(arrows(page)) == 1
     page.fill("#filter-text", "")
     assert len(arrows(page)) == 9
     for kind, check in (
         ("svg", lambda text: text.startswith("<svg") and "Switching Protocols" in text),
-        ("har", lambda text: len(json.loads(text)["log"]["entries"][0]["_webSocketMessages"]) == 3),
+        ("har", is_archive),
         ("jsonl", lambda text: '"lifelineRecording":1' in text.splitlines()[0]),
     ):
         address = page.get_attribute(f"#export a[data-format='{kind}']", "href")
@@ -205,6 +217,33 @@ def test_accessibility(page: Page, port: int, screenshot) -> None:
         assert page.get_by_role("region", name=name).count() == 1, name
     page.click("#attempt-close")
     page.wait_for_selector(".connection.chosen[data-route='/lifeline/try'][data-state='closed']", timeout=PATIENCE)
+
+
+def test_phone(page: Page, lifeline: str, screenshot) -> None:
+    """On a narrow screen nothing scrolls sideways, and the diagram begins on the first screen."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    try:
+        with serve(lifeline, "--port", "0") as (_, port):
+            page.goto(f"http://127.0.0.1:{port}/")
+            assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+            page.click("a")
+            page.wait_for_function("() => document.querySelector('#status').textContent === 'live'", timeout=PATIENCE)
+            page.click("#attempt-open")
+            page.wait_for_selector(".connection.chosen[data-route='/lifeline/try'][data-state='open']", timeout=PATIENCE)
+            page.fill("#attempt-text", "a message that is longer than a phone is wide, and has to be wrapped somewhere")
+            page.click("#attempt-send")
+            wait_for_arrows(page, 7)
+            assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+            assert page.evaluate("() => document.querySelector('#diagram').getBoundingClientRect().top + scrollY") < 600
+            # The page's own files are no open connections: it is, and its try.
+            page.wait_for_function("() => /^\\(2 open/.test(document.querySelector('#count').textContent)", timeout=PATIENCE)
+            assert page.locator(".dot.unclean, .dot.refused").count() == 0
+            assert page.is_visible("#payload-hint") and "--show-payloads" in page.inner_text("#payload-hint")
+            lefts = """selector => [...document.querySelector(selector).children].map(cell => cell.getBoundingClientRect().left)"""
+            assert page.evaluate(lefts, "#list-head") == page.evaluate(lefts, ".connection"), "head and rows line up"
+            screenshot("phone")
+    finally:
+        page.set_viewport_size({"width": 1400, "height": 900})
 
 
 def test_following(page: Page, lifeline: str) -> None:
@@ -425,6 +464,7 @@ def main() -> int:
         attempt("a server that is started again", test_restart, page, arguments.lifeline, port, screenshot)
         page.emulate_media(color_scheme="light")
         attempt("a thousand connections", test_many, page, arguments.lifeline, screenshot)
+        attempt("a narrow screen", test_phone, page, arguments.lifeline, screenshot)
         attempt("a diagram that grows", test_following, page, arguments.lifeline)
         attempt("what passes a proxy", test_proxy, page, arguments.lifeline, screenshot)
         attempt("access", test_access, arguments.lifeline)

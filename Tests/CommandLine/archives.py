@@ -53,8 +53,8 @@ def an_archive_is_drawn_for_what_it_has():
 def what_an_archive_lacks_is_told_and_not_played():
     with serve() as (server, url, port):
         for change, reason in (
-            (message(opcode=2, data="no base64!"), "message 3 (sent) is left out: it is binary, and its data is no base64"),
-            (message(opcode=300, data="x"), "its opcode, 300"), (message(opcode=1, data=None), "its data is no text"),
+            (message(opcode=2, data="no base64!"), "message 3 (sent) is omitted: it is binary, and its data is not base64"),
+            (message(opcode=300, data="x"), "its opcode, 300"), (message(opcode=1, data=None), "its data is not text"),
             (message(opcode=1, data="x", type=None), "neither send nor receive"),
         ):
             result = run("draw", "-", input=archive(change))
@@ -78,9 +78,9 @@ def a_message_that_is_not_whole_stays_so_in_an_archive():
         {"t": 2, "c": 1, "by": "client", "event": "message", "direction": "sent", "kind": "text", "size": 5, "wire": 5},
     ]
     drawn = run("draw", "--format", "har", "-", input="\n".join(map(json.dumps, lines)))
-    expect(drawn.returncode == 0 and b"1 message not recorded whole" in drawn.stderr, drawn)
+    expect(drawn.returncode == 0 and b"1 message not recorded completely" in drawn.stderr, drawn)
     result = run("replay", "-", "--to", "ws://127.0.0.1:9", input=drawn.stdout)
-    expect(result.returncode == 65 and b"not recorded to their end" in result.stderr, result)
+    expect(result.returncode == 65 and b"does not have all payloads" in result.stderr, result)
 
 
 @test

@@ -1,6 +1,7 @@
 """lifeline bench."""
 
 import json
+import os
 import signal
 import socket
 import struct
@@ -127,7 +128,20 @@ def bench_keeps_a_rate_and_draws():
     with serve() as (server, url, port):
         status, report, errors = bench("--plot", "/nowhere/x.svg", url + "/echo")
         equal(status, 64)
-        expect("/nowhere/x.svg" in errors and report["count"] > 0, errors)
+        expect("/nowhere/x.svg" in errors and report is None, "found out before measuring", errors)
+
+
+@test
+def bench_warns_of_memory_that_was_used_before():
+    with serve() as (server, url, port):
+        idle = ("--mode", "idle", "--connections", "300", "--pid", str(server.process.pid))
+        for connections in (0, 0):
+            status, report, errors = bench(*idle, url + "/echo")
+            equal((status, report["errors"]), (0, 0), errors)
+        # The second time, the server has the memory of the first connections.
+        expect(report["serverAnonymousPerConnection"] >= 320 or "Restart the server" in errors, report, errors)
+    report = run("bench", *QUICK, "--mode", "idle", "--pid", str(os.getpid()), "ws://127.0.0.1:1/")
+    equal(report.returncode, 2)
 
 
 @test
@@ -175,7 +189,7 @@ def bench_publishes():
         equal((status, report["errors"], report["errorsUnanswered"]), (4, 3, 3), report)
     result = run("bench", "--mode", "publish", "--size", "15", "ws://localhost/")
     equal(result.returncode, 64)
-    expect(b"--size must be 16 or more with --mode publish" in result.stderr, result.stderr)
+    expect(b"--size must be at least 16 in mode publish" in result.stderr, result.stderr)
 
 
 @test

@@ -44,7 +44,7 @@ def demo_in_a_pipe():
     for phase in ("TCP", "HANDSHAKE", "MESSAGING", "HEARTBEAT", "SERVER PUSH", "CLOSING", "TCP ENDS"):
         expect(phase in text, phase)
     expect(max(map(len, text.splitlines())) <= 80)
-    expect("14 steps, each seen on the wire by both sides" in text)
+    expect("14 steps, each seen on the wire by client and server" in text)
 
 
 @test

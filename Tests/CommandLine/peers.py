@@ -114,9 +114,9 @@ def client(port, path="/echo", extra=""):
     return stream
 
 
-def http(port, head):
+def http(port, head, host="h"):
     with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as connection:
-        connection.sendall((head + "\r\nHost: h\r\nConnection: close\r\n\r\n").encode())
+        connection.sendall((head + f"\r\nHost: {host}\r\nConnection: close\r\n\r\n").encode())
         return connection.makefile("rb").read().decode()
 
 

@@ -75,14 +75,14 @@ def replay_of_an_archive():
             handle.write(run("draw", "--format", "har", file).stdout)
         result = run("replay", archive, "--to", url + "/echo")
         equal(result.returncode, 0, result.stderr)
-        equal(result.stdout, b"2 messages as recorded\nthe recording does not tell how the connection ended\n")
+        equal(result.stdout, b"2 messages as recorded\nthe recording does not say how the connection ended\n")
         result = run("replay", archive, "--to", url + "/push", "--wait", "0.1")
         equal(result.returncode, 1, result.stderr)
         with open(archive, "wb") as handle:
             handle.write(b'{"log":{"version":"1.2","entries":[]}}')
         result = run("replay", archive, "--to", url)
         equal(result.returncode, 65)
-        expect(b"without a WebSocket" in result.stderr, result.stderr)
+        expect(b"has no WebSocket" in result.stderr, result.stderr)
 
 
 @test
@@ -96,9 +96,9 @@ def replay_sends_no_text_that_is_none():
 def replay_shows_differences():
     with serve() as (server, url, port):
         for answers, text in (
-            (["a", "c"], 'message 2: it differs from byte 1 on: text of 1 byte "b"; recorded: text of 1 byte "c"'),
-            (["a"], 'message 2: it was not recorded: text of 1 byte "b"'),
-            (["a", "b", "c"], 'message 3: it is missing: text of 1 byte "c"'),
+            (["a", "c"], 'message 2: different from byte 1 on: text of 1 byte "b"; recorded: text of 1 byte "c"'),
+            (["a"], 'message 2: not recorded: text of 1 byte "b"'),
+            (["a", "b", "c"], 'message 3: missing: text of 1 byte "c"'),
         ):
             events = [message("sent", "a"), message("sent", "b")] + [message("received", text) for text in answers]
             with recording(*events) as file:
@@ -218,11 +218,11 @@ def replay_compares_the_end():
         (answered, answers(1000), 0, b"closed by the client, answered with 1000"),
         # An answer with a code of its own is no answer.
         (answered, answers(1002), 1, b"by the server with 1002"),
-        (answered, is_cut, 1, b"the end differs: closed by the client, and not answered"),
-        ([close("sent"), ended(initiator="local")], is_cut, 0, b"and not answered"),
+        (answered, is_cut, 1, b"the end differs: closed by the client, without an answer"),
+        ([close("sent"), ended(initiator="local")], is_cut, 0, b"without an answer"),
         (crossed, answers(1000), 0, b"closed by both at once"),
         (crossed, closes(1000), 0, b"closed by both at once"),
-        ([message("sent", "a")], answers(1000), 0, b"the recording does not tell how the connection ended"),
+        ([message("sent", "a")], answers(1000), 0, b"the recording does not say how the connection ended"),
     ):
         with peer(conversation) as (url, notes), recording(*events) as file:
             result = run("replay", file, "--to", url, "--pace", "0", "--wait", "400ms")
@@ -272,7 +272,7 @@ def replay_as_server_ends():
             equal(running.end(), 1)
             expect(time.monotonic() - begin < 4, time.monotonic() - begin)
             output = running.process.stdout.read()
-            expect(b"message 1: it is missing" in output and b"the end differs" in output, output)
+            expect(b"message 1: missing" in output and b"the end differs" in output, output)
         with replay_server(file, "--pace", "0") as (running, port):
             stream = client(port, "/")
             stream.read_head()

@@ -15,14 +15,36 @@ def serve_pages():
     with serve() as (server, url, port):
         text = http(port, "GET / HTTP/1.1")
         expect(text.startswith("HTTP/1.1 200") and "text/plain" in text and "/echo/on-loop" in text and "<" not in text)
+        expect(re.search(r" http://\S+/lifeline\n", text) and "ws://h/lifeline" not in text, text)
         page = http(port, "GET / HTTP/1.1\r\nAccept: text/html,*/*")
         expect("text/html" in page and "<!doctype html>" in page and "/push" in page)
+        expect('href="/lifeline"' in page and "prefers-color-scheme: dark" in page)
         expect("http://" not in page and "https://" not in page, "the page needs nothing from elsewhere")
         expect(http(port, "GET /nowhere HTTP/1.1").startswith("HTTP/1.1 404"))
         expect(http(port, "GET /echo HTTP/1.1").startswith("HTTP/1.1 426"))
         expect(http(port, "HEAD / HTTP/1.1").endswith("\r\n\r\n"))
         expect(http(port, "POST / HTTP/1.1\r\nContent-Length: 0").startswith("HTTP/1.1 405"))
         server.wait_for_error("refused GET /nowhere")
+
+
+@test
+def serve_says_where_its_page_is():
+    for arguments, page in (
+        ((), r"  http://127\.0\.0\.1:\d+/lifeline  shows "), (("--host", "0.0.0.0"), r"  http://localhost:\d+/lifeline  shows "),
+        (("--page-token", "s3cret"), r"  http://127\.0\.0\.1:\d+/lifeline\?token=…  shows "), (("--no-page",), None),
+    ):
+        with serve(*arguments) as (server, url, port):
+            server.wait_for_error("serving with")
+            if not page:
+                expect("/lifeline" not in http(port, "GET / HTTP/1.1"))
+            server.signal(signal.SIGINT)
+            equal(server.end(5), 0)
+            found = server.process.stdout.read().decode()
+            expect(re.search(page, found) if page else "/lifeline" not in found, arguments, found)
+    with serve() as (server, url, port):
+        for path in ("/lifeline", "/lifeline/"):
+            answer = http(port, f"GET {path} HTTP/1.1", host=f"127.0.0.1:{port}")
+            expect(answer.startswith("HTTP/1.1 200"), path, answer)
 
 
 @test
@@ -183,7 +205,7 @@ def compression_options_are_checked():
 @test
 def serve_says_why_a_page_is_refused():
     for arguments, reason in (
-        ((), "is not this server's"), (("--allow-origin", "https://app.example"), "is none of those that --allow-origin names"),
+        ((), "is not this server's"), (("--allow-origin", "https://app.example"), "is not one that --allow-origin names"),
     ):
         with serve("--no-page", *arguments) as (server, url, port):
             stream = client(port, "/echo", "Origin: https://evil.example\r\n")

@@ -1,6 +1,6 @@
 """The command line itself."""
 
-from command import run
+from command import run, serve
 from framework import equal, expect, test
 
 
@@ -23,7 +23,9 @@ def wrong_arguments_end_with_64():
         ("bogus",): "bogus",
         ("connect",): "url",
         ("connect", "http://127.0.0.1/"): "must be ws or wss",
-        ("connect", "127.0.0.1:80"): "ws://",
+        ("connect", "127.0.0.1:80#x"): "fragment",
+        ("connect", "https://h/"): "write wss://\n",
+        ("connect", "localhost:99999/echo"): "port",
         ("connect", "ws://h:99999/"): "port",
         ("connect", "ws://h/#x"): "fragment",
         ("connect", "ws://h/", "--header", "no colon"): "Name: value",
@@ -45,7 +47,7 @@ def wrong_arguments_end_with_64():
         ("serve", "--allow-origin", "https://app.example:443"): "write https://app.example\n",
         ("serve", "--allow-origin", "app.example"): "no scheme; write https://app.example",
         ("serve", "--allow-origin", "ws://app.example"): "write http://app.example",
-        ("serve", "--allow-origin", "https://*.example"): "no wildcards",
+        ("serve", "--allow-origin", "https://*.example"): "wildcards are not supported",
         ("serve", "--allow-origin", "http://app.example", "--allow-origin", ""): "empty",
         ("serve", "--interval", "0"): "interval",
         ("serve", "--tls-cert", "x"): "tls-key",
@@ -64,3 +66,32 @@ def wrong_arguments_end_with_64():
         result = run(*arguments)
         equal(result.returncode, 64, arguments, result.stderr)
         expect(text in result.stderr.decode(), arguments, result.stderr)
+
+
+@test
+def urls_without_a_scheme():
+    with serve() as (server, url, port):
+        for host in ("localhost", "127.0.0.1"):
+            result = run("connect", "--wait", "0.1", f"{host}:{port}/echo", input="hello\n")
+            equal((result.returncode, result.stdout), (0, b"hello\n"), result.stderr)
+    result = run("connect", "ws://h:99999/")
+    equal(result.stderr.count(b"ws://h:99999/"), 1, result.stderr)
+
+
+@test
+def a_refused_connection_names_the_address():
+    result = run("connect", "-H", "Host: foo.invalid", "ws://127.0.0.1:1/")
+    expect(result.returncode == 2 and b"no connection to 127.0.0.1:1:" in result.stderr, result.stderr)
+    expect(b"foo.invalid" not in result.stderr, result.stderr)
+
+
+@test
+def help_fits_eighty_columns():
+    for command in ("", "demo", "serve", "connect", "trace", "draw", "proxy", "replay", "bench"):
+        text = run(*([command] if command else []), "--help").stdout.decode()
+        lines = text.splitlines()
+        expect(max(map(len, lines)) <= 80, command, max(lines, key=len))
+        # A line that belongs to an indented block is indented, so no example or table was wrapped.
+        block = text.split("USAGE")[0].split("\n\n")
+        for part in (part.splitlines() for part in block if part.startswith(("EXAMPLES", "EXIT STATUS", "MODES", "JSON"))):
+            expect(all(line.startswith("  ") for line in part[1:]), command, part)

@@ -42,7 +42,7 @@ def what_is_not_answered_is_told():
         with peer(answering(b"", echo=False)) as (url, notes):
             result = run(command, "--ping-interval", "0", "--wait", "300ms", url, input="x\n")
             equal(result.returncode, 5, command, result.stderr)
-            expect(b"nothing was answered within 300ms (--wait)" in result.stderr, result.stderr)
+            expect(b"nothing was received within 300ms (--wait)" in result.stderr, result.stderr)
         # Nothing was sent, or nobody wants to wait.
         for wait, input in (("300ms", ""), ("0", "x\n")):
             with peer(answering(b"", echo=False)) as (url, notes):
@@ -66,14 +66,14 @@ def what_the_last_line_is_answered_with_is_missed():
         connect.send("two\n")
         connect.process.stdin.close()
         equal(connect.end(), 0)
-        expect(b"nothing has come since the last message was sent" in connect.errors, connect.errors)
+        expect(b"nothing was received after the last message" in connect.errors, connect.errors)
 
 
 @test
 def a_scripts_step_is_given_up():
     import tempfile
 
-    for script, reason in (("text x\nreceive\n", "no message came"), ("text x\nping\n", "no Pong came")):
+    for script, reason in (("text x\nreceive\n", "no message was received"), ("text x\nping\n", "no Pong was received")):
         with tempfile.NamedTemporaryFile("w") as file, peer(answering(echo=False)) as (url, notes):
             file.write(script)
             file.flush()
@@ -160,5 +160,5 @@ def input_that_cannot_be_read_is_told():
                 timeout=15, env=environment())
             os.close(directory)
             equal(result.returncode, 65, command, result.stderr)
-            expect(b"standard input could not be read to its end: Is a directory" in result.stderr, result.stderr)
+            expect(b"standard input could not be read: Is a directory" in result.stderr, result.stderr)
         equal(run("trace", "--wait", "0.1", url + "/echo", input=b"\xff\n").returncode, 65)

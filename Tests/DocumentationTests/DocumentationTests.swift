@@ -13,7 +13,7 @@ struct DocumentationTests {
             "README.md", "Sources/Lifeline/Lifeline.docc/ConnectAClient.md",
             "Sources/Lifeline/Lifeline.docc/PushFromTheServer.md",
             "Sources/Lifeline/Lifeline.docc/StreamBigMessages.md",
-            "Sources/Lifeline/Lifeline.docc/ShutDown.md",
+            "Sources/Lifeline/Lifeline.docc/ShutDown.md", "Sources/LifelineCore/LifelineCore.docc/DriveAnEndpoint.md",
         ])
     func shownCodeCompiles(path: String) throws {
         let snippets = lines(try text("Tests/DocumentationTests/Snippets.swift")).joined(separator: "\n")

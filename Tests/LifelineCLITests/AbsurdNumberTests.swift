@@ -34,7 +34,7 @@ import Testing
         #expect(replay.end >= 0 && replay.steps.allSatisfy { $0.time >= 0 })
         let comparison = ReplayComparison(replay, ignoring: [])
         for pace in [0, 1e-300, 1e-6, 1, 1e6, .infinity] {
-            let player = ReplayPlayer(replay: replay, comparison: comparison, pace: pace, patience: .zero)
+            let player = ReplayPlayer(replay: replay, comparison: comparison, pace: pace, timeout: .zero)
             for time in [replay.end] + Self.ends {
                 #expect((.zero...TimeSpan.longest).contains(player.paced(time)), "\(time) at \(pace)")
             }
@@ -87,8 +87,8 @@ import Testing
         }
         let counter = ArrivalCounter()
         let waiting = Task {
-            #expect(await counter.wait(for: 2, patience: .seconds(60)))
-            #expect(await counter.wait(for: .max, patience: .seconds(60)))
+            #expect(await counter.wait(for: 2, timeout: .seconds(60)))
+            #expect(await counter.wait(for: .max, timeout: .seconds(60)))
         }
         for _ in 0..<5 {
             counter.increment()
@@ -96,9 +96,9 @@ import Testing
         }
         counter.end()
         await waiting.value
-        #expect(await counter.wait(for: .max, patience: .seconds(60)))
+        #expect(await counter.wait(for: .max, timeout: .seconds(60)))
         let idle = ArrivalCounter()
-        #expect(await !idle.wait(for: .max, patience: .milliseconds(1)))
+        #expect(await !idle.wait(for: .max, timeout: .milliseconds(1)))
     }
 
     @Test("JSON that is deep, or has numbers that no type holds, is compared as text")
@@ -123,7 +123,10 @@ import Testing
         #expect(
             reason(TimeSpan.parse).contains("must be a number of seconds") && reason(TimeSpan.parse).contains("8760h"))
         #expect(reason(ByteCount.parse).contains("from 1 to 1024G"))
-        #expect(reason(ByteSize.parse).contains("from 0 to 1GiB"))
+        let size = #expect(throws: (any Error).self) {
+            try BenchCommand.parse(["ws://h", "--size=" + (text.isEmpty ? "x" : text)])
+        }
+        #expect(size.map { BenchCommand.message(for: $0) }?.contains("from 0 to 1G") == true)
         #expect(reason(FaultThreshold.parse).contains("8760h") && reason(FaultThreshold.parse).contains("1024G"))
         #expect(reason(ListenAddress.parse).contains("65535"))
     }

@@ -121,7 +121,7 @@ struct BenchReportTests {
         report.memoryBefore = ProcessFigures.Memory(resident: 1_000_000, anonymous: 500_000)
         report.memoryAfter = ProcessFigures.Memory(resident: 1_016_000, anonymous: 508_000)
         let text = report.table(Self.terminal).joined(separator: "\n")
-        #expect(text.contains("8 of 10 connections") && text.contains("2,000 bytes a connection"))
+        #expect(text.contains("8 of 10 connections") && text.contains("2,000 bytes per connection"))
         let object = try Self.object(report)
         #expect(object["serverResidentPerConnection"] as? Int == 2000)
         #expect(object["serverAnonymousPerConnection"] as? Int == 1000)

@@ -49,7 +49,7 @@ import Testing
             case .fragment(_, let position, let bytes): "\(position) \(String(buffer: bytes)) \(step.answers)"
             case .ping: "ping"
             case .close(let frame): "close \(frame)"
-            case .cut: "cut"
+            case .abort: "cut"
             }
         }
     }
@@ -94,22 +94,22 @@ import Testing
 
     @Test("The end is that of who began it")
     func endings() throws {
-        func ended(_ initiator: String) -> TraceEvent.Kind {
+        func ended(_ initiator: TraceEvent.Ending.Initiator) -> TraceEvent.Kind {
             .ended(.init(initiator: initiator, isClean: false, code: 1006, reason: ""))
         }
         for (kinds, steps, text) in [
             (
-                [Self.close(.received, 1000), Self.close(.sent, 1001), ended("peer")], ["close 1000 (normal closure)"],
+                [Self.close(.received, 1000), Self.close(.sent, 1001), ended(.peer)], ["close 1000 (normal closure)"],
                 "closed by the client, answered with 1001 (going away)"
             ),
             (
-                [Self.close(.sent, 1001), Self.close(.received, 1001), ended("local")], [],
+                [Self.close(.sent, 1001), Self.close(.received, 1001), ended(.local)], [],
                 "closed by the server with 1001 (going away)"
             ),
-            ([ended("local"), .tcpEnded], [], "ended by the server without a Close frame"),
-            ([ended("peer"), .tcpEnded], ["cut"], "ended by the client without a Close frame"),
+            ([ended(.local), .tcpEnded], [], "ended by the server without a Close frame"),
+            ([ended(.peer), .tcpEnded], ["cut"], "ended by the client without a Close frame"),
             (
-                [Self.close(.received, 4000), .tcpEnded], ["close 4000"], "closed by the client, and not answered"
+                [Self.close(.received, 4000), .tcpEnded], ["close 4000"], "closed by the client, without an answer"
             ),
             ([Self.message("hello", .sent, frames: 1)], [], nil),
         ] {

@@ -11,19 +11,19 @@ struct WireWatchTests {
         (FrameHeader(opcode: opcode, payloadLength: UInt64(payload.count)), payload)
     }
 
-    private func sent(_ opcode: Opcode, by role: WebSocketRole, _ payload: [UInt8] = []) -> Sighting {
+    private func sent(_ opcode: Opcode, by role: WebSocketRole, _ payload: [UInt8] = []) -> Observation {
         let (header, preview) = frame(opcode, payload)
-        return Sighting(role: role, event: .frameSent(header, preview: preview), time: .now)
+        return Observation(role: role, event: .frameSent(header, preview: preview), time: .now)
     }
 
-    private func received(_ opcode: Opcode, by role: WebSocketRole, _ payload: [UInt8] = []) -> Sighting {
+    private func received(_ opcode: Opcode, by role: WebSocketRole, _ payload: [UInt8] = []) -> Observation {
         let (header, preview) = frame(opcode, payload)
-        return Sighting(role: role, event: .frameReceived(header, preview: preview), time: .now)
+        return Observation(role: role, event: .frameReceived(header, preview: preview), time: .now)
     }
 
     private func failure(_ watch: WireWatch, _ step: DemoStep) async -> String {
         do {
-            _ = try await watch.witness(step, within: limit)
+            _ = try await watch.waitFor(step, within: limit)
             return "seen"
         } catch {
             return "\(error)"
@@ -33,11 +33,11 @@ struct WireWatchTests {
     @Test("count when both sides have seen them")
     func seen() async throws {
         let watch = WireWatch()
-        let witness = Task { try await watch.witness(.clientText, within: .seconds(10)) }
+        let waitFor = Task { try await watch.waitFor(.clientText, within: .seconds(10)) }
         watch.note(sent(.text, by: .client, [0x61]))
         try await Task.sleep(for: .milliseconds(20))
         watch.note(received(.text, by: .server, [0x61]))
-        let seen = try await witness.value
+        let seen = try await waitFor.value
         #expect(seen.elapsed >= .milliseconds(20))
         #expect(seen.content == [#"text "a""#, "1 byte"])
     }
@@ -53,7 +53,7 @@ struct WireWatchTests {
         watch.note(received(.pong, by: .client))
         #expect(
             await failure(watch, .pong)
-                == "step 6, the Pong, was seen by the client, but not by the server, who should have sent it within 50.0 ms"
+                == "step 6, the Pong, was seen by the client, but not by the server, which should have sent it within 50.0 ms"
         )
     }
 
@@ -71,7 +71,7 @@ struct WireWatchTests {
         let watch = WireWatch()
         watch.note(sent(.binary, by: .client, [1, 2]))
         watch.note(received(.binary, by: .server, [1, 3]))
-        #expect(await failure(watch, .clientBinary).contains("did not arrive as it was sent"))
+        #expect(await failure(watch, .clientBinary).contains("arrived changed"))
     }
 
     @Test("count once")

@@ -3,7 +3,7 @@ import Testing
 
 @testable import LifelineTrace
 
-@Suite("Numbers of others that are beyond all bounds") struct AbsurdNumberTests {
+@Suite("Numbers in untrusted files that are out of range") struct AbsurdNumberTests {
     private static let numbers = [
         "0", "-1", "9007199254740993", "9223372036854775807", "-9223372036854775808", "18446744073709551615", "1e300",
     ]
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test("Each number of a recording: it is drawn, or refused with its line")
+    @Test("Each number of a recording is drawn, or rejected with its line")
     func recordings() {
         let text = Recording(
             events: RecordingTests.everyKind.enumerated().map { index, kind in
@@ -53,7 +53,7 @@ import Testing
         #expect(names.isSuperset(of: ["status", "code", "opcode", "sentBytes", "receivedWireBytes"]))
     }
 
-    @Test("Each number of an archive: it is drawn, or refused in words")
+    @Test("Each number of an archive is drawn, or rejected with a reason")
     func archives() throws {
         let recording = try GoldenTests.recording("conversation")
         var count = 0
@@ -104,7 +104,7 @@ import Testing
         }
     }
 
-    @Test("Sizes beyond all bounds are told as they are")
+    @Test("Sizes out of range are shown unchanged")
     func sizes() {
         let huge = TraceEvent.Message(isText: true, size: .max, wireSize: 1, isCompressed: true, frames: .max)
         let frame = TraceEvent.Frame(opcode: 1, isMasked: true, length: .max)
@@ -173,7 +173,7 @@ import Testing
         }
     }
 
-    @Test("Clocks that go anywhere")
+    @Test("Clocks that jump")
     func clocks() {
         let board = ConnectionBoard()
         let times: [Int64] = [.max, .min, 0, -1, .max]
@@ -198,7 +198,7 @@ import Testing
 
     // MARK: Work
 
-    @Test("Characters without an end are cut")
+    @Test("Endless characters are cut")
     func characters() {
         let long = "e" + String(repeating: "\u{301}", count: 100_000)
         #expect(long.count == 1)
@@ -251,7 +251,7 @@ import Testing
         #expect(ConnectionOrder.predecessors(of: Recording(events: events)).count == 19_999)
     }
 
-    @Test("A head of tens of thousands of lines is read in the time that its length takes")
+    @Test("A head of tens of thousands of lines is parsed in linear time")
     func lines() {
         let head = Array("GET / HTTP/1.1\n".utf8) + Array(repeatElement(Array("a\n".utf8), count: 32_000).joined())
         var decoder = ConversationDecoder(connection: 1, payloadLimit: 0)
@@ -263,7 +263,7 @@ import Testing
         #expect(time < .seconds(10))
     }
 
-    @Test("A Pong has one round trip, however many follow it")
+    @Test("A Pong has one round trip, however many events follow it")
     func roundTrips() {
         let pong = TraceEvent(
             time: 0, connection: 1, observer: .client,

@@ -3,7 +3,7 @@ import Testing
 
 @testable import LifelineTrace
 
-@Suite("Archives of others") struct ArchiveTests {
+@Suite("Archives of other programs") struct ArchiveTests {
     private static func archive(
         start: String = "\"2023-11-14T22:13:20.123Z\"", more: String = "\"timings\":{\"wait\":20}",
         _ messages: String...
@@ -52,7 +52,7 @@ import Testing
         #expect(times == times.sorted() && abs(times[3] - times[2] - 100_000_000) < 1000, "\(times)")
     }
 
-    @Test("Numbers at the ends of what there is do not trap")
+    @Test("Numbers at the limits of their types do not trap")
     func ends() throws {
         for time in ["1e308", "-1e308", "1e400", "null", "[]", "9007199254740993", "7258118399", "946684800"] {
             for wait in ["1e308", "-1", "null", "\"x\"", "1e400"] {
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test("A message that cannot be read is a note, and told of")
+    @Test("A message that cannot be read becomes a note, and is reported")
     func omissions() throws {
         let bad = [
             "\"opcode\":300,\"data\":\"x\"", "\"opcode\":null,\"data\":\"x\"", "\"opcode\":0,\"data\":\"x\"",
@@ -106,7 +106,7 @@ import Testing
         #expect(message.payload == bytes && message.size == bytes.count && read.omissions.isEmpty)
     }
 
-    @Test("What is not whole is written so, and read so")
+    @Test("Incomplete messages are written and read as incomplete")
     func cut() throws {
         let cut = TraceEvent.Message(isText: true, size: 9, wireSize: 9, payload: [0xC3])
         let recording = Recording(events: [

@@ -38,10 +38,10 @@ import Testing
     @Test("Connections that load the page's own files are left out, and others that speak HTTP are not unclean")
     func ownFiles() throws {
         let board = Self.board()
-        board.leaveOut(["/lifeline", "/lifeline/app.js"])
+        board.exclude(["/lifeline", "/lifeline/app.js"])
         func get(_ target: String) -> TraceEvent.Kind { .request(.received, .init(method: "GET", target: target)) }
         let end = [
-            TraceEvent.Kind.ended(.init(initiator: "peer", isClean: false, code: 1006, reason: "", failure: "gone")),
+            TraceEvent.Kind.ended(.init(initiator: .peer, isClean: false, code: 1006, reason: "", failure: "gone")),
             .tcpEnded,
         ]
         let opening = TraceEvent.Kind.connected(peer: "192.0.2.1:5")
@@ -53,10 +53,10 @@ import Testing
         Self.record(
             [opening, get("/lifeline"), Self.answer(200), get("/chat"), Self.answer(101)], connection: 3, on: board)
         Self.record(
-            [opening, get("/"), Self.answer(200), get("/lifeline"), Self.answer(200)], connection: 4, on: board)
+            [opening, get("/"), Self.answer(200), get("/lifeline"), Self.answer(200)] + end, connection: 4, on: board)
         let shown = board.changes(since: 0).changed
         #expect(shown.map(\.id) == [2, 3, 4] && shown.map(\.state) == ["http", "open", "http"])
-        #expect(shown[0].isClean == nil && shown[0].ended != nil)
+        #expect(shown[0].isClean == nil && shown[0].ended != nil && shown[2].route == "/" && shown[2].ended != nil)
     }
 
     /// Their entries are removed when the request shows what they are.
@@ -66,7 +66,7 @@ import Testing
         options.maximumBytes = 100_000
         options.maximumEnded = 10
         let board = ConnectionBoard(options: options)
-        board.leaveOut(["/lifeline"])
+        board.exclude(["/lifeline"])
         for connection in UInt64(100)..<1100 {
             Self.record(
                 [
@@ -97,7 +97,7 @@ import Testing
         Self.record(
             [
                 .resumed(.sent),
-                .ended(.init(initiator: "peer", isClean: false, code: 1006, reason: "", failure: "gone")),
+                .ended(.init(initiator: .peer, isClean: false, code: 1006, reason: "", failure: "gone")),
                 .tcpEnded,
             ], on: board, from: 2000)
         let closed = try #require(board.changes(since: 0).changed.first)
@@ -249,12 +249,12 @@ import Testing
 
     @Test("What the page may ask for")
     func wishes() {
-        #expect(PageWish(#"{"watch":18446744073709551615}"#)?.watch == .max)
-        #expect(PageWish(#"{"watch":null}"#) != nil && PageWish("{}") != nil)
+        #expect(PageRequest(#"{"watch":18446744073709551615}"#)?.watch == .max)
+        #expect(PageRequest(#"{"watch":null}"#) != nil && PageRequest("{}") != nil)
         let bad = [
             "", "[]", #"{"watch":-1}"#, #"{"watch":18446744073709551616}"#, #"{"watch":1e300}"#, #"{"watch":"1"}"#,
             String(repeating: "[", count: 999), #"{"watch":1}"# + String(repeating: " ", count: 1000),
         ]
-        for text in bad { #expect(PageWish(text) == nil, "\(text)") }
+        for text in bad { #expect(PageRequest(text) == nil, "\(text)") }
     }
 }

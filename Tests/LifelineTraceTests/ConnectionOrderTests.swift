@@ -2,7 +2,7 @@ import LifelineCore
 import LifelineTrace
 import Testing
 
-@Suite("Which connection follows which") struct ConnectionOrderTests {
+@Suite("Predecessors of connections") struct ConnectionOrderTests {
     /// A connection of a recording: from when to when, whose, and for what.
     private struct Life {
         var number: UInt64
@@ -27,7 +27,7 @@ import Testing
         return SequenceDiagram.all(of: Recording(events: events)).map(\.heading)
     }
 
-    @Test("A client that connects again follows its own connection")
+    @Test("A client that reconnects follows its own connection")
     func again() {
         #expect(
             Self.headings([
@@ -40,7 +40,7 @@ import Testing
             ])
     }
 
-    @Test("Each is followed once, and only by what resembles it")
+    @Test("Each connection is followed once, and only by a similar one")
     func once() {
         #expect(
             Self.headings([
@@ -53,7 +53,7 @@ import Testing
             ])
     }
 
-    @Test("Attempts that fail stand between what was lost and what came next")
+    @Test("Failed attempts are between the lost connection and the next one")
     func attempts() {
         let kinds: [(UInt64, Int64, TraceEvent.Kind)] = [
             (1, 0, .connecting(host: "h", port: 80)), (1, 1, .connected(peer: "[2001:db8::1]:80")),
@@ -70,7 +70,7 @@ import Testing
             ])
     }
 
-    @Test("One alone has a heading, and renderers leave it out")
+    @Test("A single connection has a heading, which renderers omit")
     func alone() {
         let diagrams = SequenceDiagram.all(
             of: Recording(events: [TraceEvent(time: 0, connection: 3, observer: .client, kind: .tcpEnded)]))

@@ -2,7 +2,7 @@ import Lifeline
 import LifelineTrace
 import Testing
 
-@Suite("Reading along") struct ConversationDecoderTests {
+@Suite("Decoding the bytes that pass through a proxy") struct ConversationDecoderTests {
     private static let request =
         "GET /chat?a=1 HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    /// What the steps tell, in pieces of so many bytes.
+    /// Returns the kinds of events of the steps, passed in pieces of so many bytes.
     private static func kinds(
         _ steps: [Step], pieces: Int = .max, payloadLimit: Int = 1000, ends: Bool = false
     ) -> [TraceEvent.Kind] {
@@ -78,7 +78,7 @@ import Testing
         .client(0x88, [0x03, 0xE8] + Array("bye".utf8)), .server(0x88, [0x03, 0xE8]),
     ]
 
-    @Test("A conversation is told of, however its bytes are split")
+    @Test("A connection is decoded, however its bytes are split")
     func conversation() {
         let kinds = Self.kinds(Self.conversation, ends: true)
         let messages = kinds.compactMap { kind -> String? in
@@ -99,7 +99,7 @@ import Testing
                     .init(sentBytes: 5, sentWireBytes: 7, receivedBytes: 10, receivedWireBytes: 12))))
         #expect(
             kinds.suffix(2) == [
-                .ended(.init(initiator: "peer", isClean: true, code: 1000, reason: "bye")), .tcpEnded,
+                .ended(.init(initiator: .peer, isClean: true, code: 1000, reason: "bye")), .tcpEnded,
             ])
         for case .frame(let direction, let frame) in kinds { #expect(frame.isMasked == (direction == .received)) }
         for pieces in 1...40 {
@@ -107,10 +107,10 @@ import Testing
         }
     }
 
-    @Test("Frames right behind the answer are read")
+    @Test("Frames in one piece with the response are decoded")
     func early() {
         let both = Step(sender: .server, bytes: Array(Self.plain.utf8) + Self.frame(0x81, Self.hello, from: .server))
-        // The client may not be so early, but what is not forbidden to it is not lost.
+        // A client may not send frames so early, but they are not lost.
         let request = Step(
             sender: .client, bytes: Array(Self.request.utf8) + Self.frame(0x81, Self.hello, from: .client))
         let kinds = Self.kinds([request, both])
@@ -119,7 +119,7 @@ import Testing
         #expect(Self.kinds([request, both], pieces: 1).count == kinds.count)
     }
 
-    @Test("Heads are read with patience")
+    @Test("Heads are parsed leniently")
     func heads() {
         let kinds = Self.kinds([.client("\r\nGET / HTTP/1.1\nhost:  h \nX: y\n\n"), .server("HTTP/1.1 404\r\n\r\n")])
         guard case .request(.received, let head)? = kinds.first else {
@@ -130,7 +130,7 @@ import Testing
         #expect(head["x"] == "y")
     }
 
-    @Test("Other HTTP is told of, one request after the other")
+    @Test("Other HTTP is decoded, one request after the other")
     func otherHTTP() {
         let kinds = Self.kinds(
             [
@@ -150,7 +150,53 @@ import Testing
         }
     }
 
-    @Test("What is no HTTP is said once")
+    @Test("RFC 9112 §7.1 requests and responses behind bodies in chunks are decoded", arguments: [Int.max, 1, 7])
+    func chunks(pieces: Int) {
+        let kinds = Self.kinds(
+            [
+                .client("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+                .server("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n4;x\r\nHTTP\r\n0\r\nX: y\r\n\r\n"),
+                .client(Self.request), .server(Self.plain), .client(0x81, Self.hello),
+            ], pieces: pieces)
+        let statuses = kinds.compactMap { kind in
+            if case .response(_, let head) = kind { head.status } else { nil }
+        }
+        #expect(statuses == [200, 101])
+        guard case .message(.received, _)? = kinds.last else {
+            Issue.record("\(kinds)")
+            return
+        }
+    }
+
+    @Test(
+        "RFC 9112 §6.3 behind a body whose end is unknown nothing is decoded",
+        arguments: [
+            "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nx",
+            "Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        ])
+    func unknownBody(rest: String) {
+        let kinds = Self.kinds([.client("POST / HTTP/1.1\r\n" + rest), .client(Self.request)])
+        guard kinds.count == 2, case .note = kinds[1] else {
+            Issue.record("\(kinds)")
+            return
+        }
+    }
+
+    @Test("RFC 7692 §6 RSV1 inside a message breaks a rule, unless an unknown extension was agreed")
+    func compressionInsideMessage() {
+        let frames: [Step] = [.client(0x41, []), .client(0xC0, [])]
+        let strict = Self.kinds([.client(Self.request), .server(Self.compressing)] + frames)
+        guard case .note(let note)? = strict.last else {
+            Issue.record("\(strict)")
+            return
+        }
+        #expect(note.contains("RSV1") && note.contains("RFC 7692 §6"))
+        let unknown = Self.answer + "Sec-WebSocket-Extensions: x-unknown\r\n\r\n"
+        let tolerant = Self.kinds([.client(Self.request), .server(unknown)] + frames)
+        #expect(tolerant.count { if case .frame = $0 { true } else { false } } == 2)
+    }
+
+    @Test("Bytes that are not HTTP are reported once")
     func notHTTP() {
         let garbage: [UInt8] = [0x16, 0x03, 0x01, 0x02, 0x00]
         let steps = [
@@ -171,7 +217,7 @@ import Testing
     }
 
     @Test(
-        "A frame that breaks a rule ends the reading of its direction",
+        "A frame that breaks a rule ends the decoding of its direction",
         arguments: [
             [0x83, 0x80, 0, 0, 0, 0], [0x09, 0x80, 0, 0, 0, 0], [0x89, 0xFE, 0, 200, 0, 0, 0, 0],
             [0xC1, 0x80, 0, 0, 0, 0],
@@ -190,7 +236,7 @@ import Testing
         }
     }
 
-    @Test("Compressed messages that cannot be decompressed are said so, and frames go on")
+    @Test("Compressed messages that cannot be decompressed are reported, and frames are still decoded")
     func corruptDeflate() {
         let kinds = Self.kinds([
             .client(Self.request), .server(Self.compressing), .client(0xC1, [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]),
@@ -202,7 +248,7 @@ import Testing
         #expect((notes, frames, messages) == (1, 4, 2))
     }
 
-    @Test("A message that gives too much is not decompressed to its end")
+    @Test("A message that inflates to too much is not decompressed to its end")
     func bomb() {
         // 20 MiB of zeros.
         var payload: [UInt8] = [0xEC, 0xC1, 0x01, 0x01, 0x00, 0x00, 0x00, 0x80, 0x90, 0xFE, 0xAF, 0xEE, 0x08, 0x0A]
@@ -230,7 +276,7 @@ import Testing
         }
     }
 
-    @Test("Ends are told of")
+    @Test("Ends are reported")
     func ends() {
         var decoder = ConversationDecoder(connection: 1, payloadLimit: 10)
         for step in [Step.client(Self.request), .server(Self.plain)] {
@@ -242,12 +288,12 @@ import Testing
         let kinds = decoder.ended(at: 4).map(\.kind)
         #expect(
             kinds == [
-                .ended(.init(initiator: "local", isClean: false, code: 1006, reason: "", failure: "client: reset")),
+                .ended(.init(initiator: .local, isClean: false, code: 1006, reason: "", failure: "client: reset")),
                 .tcpEnded,
             ])
     }
 
-    @Test("Random bytes harm nothing")
+    @Test("Random bytes do no harm")
     func fuzz() {
         var random = SystemRandomNumberGenerator()
         for round in 0..<300 {

@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test("What is recorded is what is read", arguments: names)
+    @Test("Recordings are read as they were written", arguments: names)
     func lines(_ name: String) throws {
         let text = try String(contentsOf: Self.directory.appending(path: name + ".jsonl"), encoding: .utf8)
         #expect(try Recording(text).text == text)

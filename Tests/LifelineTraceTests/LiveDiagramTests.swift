@@ -3,7 +3,7 @@ import Testing
 
 @testable import LifelineTrace
 
-@Suite("Diagrams that are drawn while they happen") struct LiveDiagramTests {
+@Suite("Diagrams that are drawn while the connection lasts") struct LiveDiagramTests {
     private static func frame(
         _ opcode: UInt8, _ direction: TraceEvent.Direction, isFinal: Bool = true
     ) -> TraceEvent.Kind {
@@ -25,7 +25,7 @@ import Testing
         [frame(0, .received, isFinal: false)], [frame(2, .sent)], [.note("a note"), .paused(.sent, pendingBytes: 1)],
     ]
 
-    @Test("Of a stream without an end no more than a row is kept", arguments: endless.indices, [false, true])
+    @Test("Of an endless connection at most a row is kept", arguments: endless.indices, [false, true])
     func bounded(index: Int, settles: Bool) {
         var diagram = LiveDiagram(observer: .client, renderer: TerminalRenderer())
         var lines = 0
@@ -45,7 +45,7 @@ import Testing
         #expect(diagram.keptRows == 0 && lines > 1000, "and all have been given out")
     }
 
-    @Test("More is said about the row that is kept, and not about those that were given out")
+    @Test("Events can add to the row that is kept, but not to those that were returned")
     func details() {
         func drawn(settles: Bool) -> String {
             var diagram = LiveDiagram(observer: .client, renderer: TerminalRenderer())

@@ -24,7 +24,7 @@ import Testing
         .resumed(.received),
         .compressed(.init(sentBytes: 100, sentWireBytes: 10, receivedBytes: 50, receivedWireBytes: 7)),
         .failed(reason: "the peer reset the connection"),
-        .ended(.init(initiator: "peer", isClean: false, code: 1006, reason: "", failure: "TCP ended")),
+        .ended(.init(initiator: .peer, isClean: false, code: 1006, reason: "", failure: "TCP ended")),
         .finished(.sent), .tcpEnded, .note("10 events left out"),
     ]
 
@@ -44,7 +44,7 @@ import Testing
         #expect(try Recording(text.split(separator: "\n").joined(separator: "\r\n") + "\r\n") == recording)
     }
 
-    @Test("The first line says what it is")
+    @Test("The first line is a header")
     func header() throws {
         #expect(
             Recording(began: "2026-11-22T10:00:00Z").text
@@ -54,14 +54,19 @@ import Testing
         }
     }
 
-    @Test("What is wrong is said with its line")
+    @Test("A malformed line is reported with its number")
     func malformed() {
         let header = "{\"lifelineRecording\":1}\n"
         let good = "{\"by\":\"client\",\"c\":1,\"event\":\"tcpEnded\",\"t\":1}\n"
         let bad: [(String, Int, String)] = [
             ("{\"by\":\"client\",\"c\":1,\"event\":\"connected\",\"t\":1}\n", 3, "\"peer\""),
-            ("{\"by\":\"nobody\",\"c\":1,\"event\":\"tcpEnded\",\"t\":1}\n", 3, "no event"),
-            ("garbage\n", 3, "no event"),
+            ("{\"by\":\"nobody\",\"c\":1,\"event\":\"tcpEnded\",\"t\":1}\n", 3, "it is not an event"),
+            ("garbage\n", 3, "it is not an event"),
+            (
+                "{\"by\":\"client\",\"c\":1,\"clean\":true,\"code\":1000,\"event\":\"ended\",\"initiator\":\"nobody\",\"t\":1}\n",
+                3,
+                "the initiator \"nobody\" is none of local, peer and both"
+            ),
             (
                 "{\"by\":\"client\",\"c\":1,\"event\":\"message\",\"direction\":\"sent\",\"kind\":\"binary\",\"size\":1,"
                     + "\"wire\":1,\"base64\":\"*\",\"t\":1}\n", 3, "base64"
@@ -73,7 +78,7 @@ import Testing
         }
     }
 
-    @Test("A recording that breaks off is read up to there")
+    @Test("A recording with an incomplete last line is read up to there")
     func cut() throws {
         let recording = Recording(events: [
             TraceEvent(time: 0, connection: 1, observer: .client, kind: .tcpEnded),
@@ -81,19 +86,19 @@ import Testing
         ])
         let text = recording.text
         let read = try Recording(String(text.dropLast(10)))
-        #expect(read.events.map(\.kind) == [.tcpEnded, .note("the recording breaks off here")])
+        #expect(read.events.map(\.kind) == [.tcpEnded, .note("the recording ends in the middle of a line")])
     }
 
-    @Test("Events of later versions are told, not refused")
+    @Test("Events of later versions become notes")
     func later() throws {
         let text =
             "{\"lifelineRecording\":2}\n{\"by\":\"server\",\"c\":4,\"event\":\"teleported\",\"t\":9,\"to\":\"Mars\"}\n"
         #expect(
-            try Recording(text).events.map(\.kind) == [.note("an event \"teleported\" that this version does not know")]
+            try Recording(text).events.map(\.kind) == [.note("unknown event \"teleported\"")]
         )
     }
 
-    @Test("Several recordings in a file keep their connections apart, and the files of one go on")
+    @Test("Several recordings in a file have different connections, and rotated files continue theirs")
     func parts() throws {
         func recording(_ began: String?, _ connections: UInt64..., from start: Int64 = 0) -> Recording {
             Recording(

@@ -3,7 +3,7 @@ import Testing
 
 @testable import LifelineTrace
 
-/// What is secret is in no event, however it is written and wherever it is cut.
+/// Secrets are in no event, however they are written and wherever they are cut.
 @Suite("Redaction") struct RedactionTests {
     private static let redaction = Redaction(names: ["password", "pin", "naïve", "x-internal"])
 
@@ -91,7 +91,7 @@ import Testing
         #expect(Self.message(Array(expected.utf8)) == Array(expected.utf8), "what is redacted stays")
     }
 
-    @Test("A message that is cut off anywhere has none", arguments: texts.indices)
+    @Test("A message that is cut off anywhere has no secret", arguments: texts.indices)
     func cutOff(index: Int) {
         let bytes = Array(Self.texts[index].text.utf8)
         let whole = Self.message(bytes) ?? []
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    @Test("Fragments together show what the message does, wherever they begin and end", arguments: texts.indices)
+    @Test("Fragments together show the same as the message, wherever they begin and end", arguments: texts.indices)
     func fragments(index: Int) {
         let bytes = Array(Self.texts[index].text.utf8)
         let whole = Self.message(bytes)
@@ -120,7 +120,7 @@ import Testing
         #expect(single.compactMap(\.self).flatMap(\.self) == whole, "byte by byte")
     }
 
-    @Test("Fragments of which something was not seen show nothing that follows")
+    @Test("After a fragment that was not seen completely, nothing is shown")
     func unknownFragments() {
         let parts = [#"{"password":"#, #""SECRET","#, #""a":"SECRET"}"#].map { Array($0.utf8) }
         var redactor = EventRedactor(Self.redaction)
@@ -130,7 +130,7 @@ import Testing
         #expect(Self.payloads(Array(Self.frames(parts).dropFirst()), &redactor) == [nil, nil])
         let frames = Self.frames(parts)
         _ = redactor(frames[0])
-        redactor.forget()
+        redactor.forgetMessages()
         #expect(Self.payloads(Array(frames.dropFirst()), &redactor) == [nil, nil])
         // One at a time.
         #expect(
@@ -161,7 +161,7 @@ import Testing
         #expect(String(decoding: shown, as: UTF8.self) == #"{"password":"[redacted]","a":1}"#)
     }
 
-    @Test("A binary message that is no text is left out, where something is to be redacted")
+    @Test("A binary message that is not text is omitted if members are redacted")
     func binary() {
         for payload: [UInt8] in [
             [0xA1, 0x68] + Array("passwordfSECRET".utf8), [0x81, 0xA8] + Array("password".utf8),
@@ -190,11 +190,11 @@ import Testing
             (
                 .ended(
                     .init(
-                        initiator: "peer", isClean: false, code: 1000, reason: "token=SECRET",
+                        initiator: .peer, isClean: false, code: 1000, reason: "token=SECRET",
                         failure: "ws://u:SECRET@h/ failed")),
                 .ended(
                     .init(
-                        initiator: "peer", isClean: false, code: 1000, reason: "token=[redacted]",
+                        initiator: .peer, isClean: false, code: 1000, reason: "token=[redacted]",
                         failure: "ws://[redacted]@h/ failed"))
             ),
             (.connectFailed(reason: "no ws://u:SECRET@h"), .connectFailed(reason: "no ws://[redacted]@h")),

@@ -5,8 +5,8 @@ import LifelineTrace
 
 @testable import CommandReaders
 
-// HTTP Archives of somebody else's. Whatever stands there: it is read or refused, and what was read is drawn, prepared to be
-// played, and written as an archive that is read again.
+// Untrusted HTTP Archives. They are read or rejected. What was read is drawn, prepared for a replay, and written as an archive that can be
+// read again.
 
 @_cdecl("lifeline_fuzz_archive")
 public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {

@@ -1,12 +1,12 @@
 import FuzzSupport
 import LifelineCore
 
-// What one endpoint sends another receives: whatever the messages, the agreement, the levels, the budget and the times.
+// An endpoint receives what another one sends, for all messages, agreements, levels, budgets and times.
 
 @_cdecl("lifeline_fuzz_compression")
 public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     var input = FuzzInput(bytes, count)
-    // Sometimes so little that compressors are not to be had.
+    // Sometimes too little for a compressor.
     let budget = CompressionBudget(limit: [1 << 30, 1, 300_000, 40_000][input.below(4)])
     exchange(&input, budget)
     check(budget.size == 0, "\(budget.size) bytes of the budget have not been given back")
@@ -42,7 +42,7 @@ func exchange(_ input: inout FuzzInput, _ budget: CompressionBudget) {
         case 0:
             message = Array(rest.prefix(length))
             rest = rest.dropFirst(length)
-        // What was said before, again, so that there is something to refer to.
+        // Repeats an earlier message, so that the compressor can refer to it.
         case 1: message = Array(said.suffix(length))
         case 2:
             let start = splitter.below(said.count + 1)

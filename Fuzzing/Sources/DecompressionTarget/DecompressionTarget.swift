@@ -1,17 +1,16 @@
 import FuzzSupport
 import LifelineCore
 
-// Compressed frames from a peer that keeps to no rule. Whatever they are: no message is longer than the limit, the same
-// bytes give the same messages and the same end wherever they are split and whichever way messages are delivered, and all
-// memory is given back.
+// Compressed frames from a peer that follows no rules. No message is longer than the limit. The same bytes give the same messages and the
+// same end, however they are split and messages are delivered. All memory is released.
 
-/// What is done to the connection besides.
+/// Additional actions on the connection.
 struct Choices {
     var role: WebSocketRole
     var agreement: PerMessageDeflate
     var messageLimit: Int
     var frameLimit: Int
-    /// Whether the content is frames as it is, or DEFLATE that is put into frames.
+    /// Whether the content consists of frames, or of DEFLATE to be put into frames.
     var isFrames: Bool
     var kind: UInt8
     var seed: UInt8
@@ -32,7 +31,7 @@ struct Choices {
         seed = input.byte()
     }
 
-    /// The content as the peer's frames.
+    /// Returns the content as the peer's frames.
     func frames(_ content: [UInt8]) -> [UInt8] {
         guard !isFrames else { return content }
         var splitter = Splitter(seed: seed)
@@ -60,7 +59,7 @@ struct Choices {
             : payload.count < 65_536
                 ? [mask | 126, UInt8(payload.count >> 8), UInt8(truncatingIfNeeded: payload.count)]
                 : [mask | 127] + (0..<8).reversed().map { UInt8(truncatingIfNeeded: payload.count >> ($0 * 8)) }
-        // A key of zeros leaves the payload as it is.
+        // A key of zeros does not change the payload.
         return [first] + length + (role == .server ? [0, 0, 0, 0] : []) + payload
     }
 }
@@ -69,7 +68,7 @@ struct Choices {
 struct Manner {
     var isSplit = false
     var delivery = Endpoint.Delivery.messages
-    /// Whether time passes between the pieces, so that an idle connection shrinks.
+    /// Whether time passes between the pieces, so that the idle connection releases memory.
     var isSlow = false
     /// Whether the delivery changes between the pieces.
     var changesDelivery = false
@@ -125,18 +124,18 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
         Manner(delivery: .chunks), Manner(isSplit: true, delivery: .chunks, isSlow: true),
         Manner(isSplit: true, isSlow: true, changesDelivery: true),
     ]
-    // Each run takes its time; which of them there are follows from the input.
+    // Each run takes time, so the input decides which of them to do.
     for manner in [Manner(isSplit: true), others[Int(choices.seed) % others.count]] {
         let other = run(frames, choices, manner)
-        // zlib finds what refers further back than a window that is smaller than its largest, unless it wrote it in the same
-        // call: then it is what is meant. Where one run has found it, another may not have.
+        // zlib rejects references beyond a window below its largest one, unless they refer to the output of the same call. So one run may
+        // reject what another one accepts.
         let isTooFar = [whole, other].contains { $0.violation?.description.contains("too far back") == true }
         let window =
             choices.role == .server ? choices.agreement.clientMaxWindowBits : choices.agreement.serverMaxWindowBits
         if isTooFar, window < 15 { continue }
         check(other.messages == whole.messages, "\(manner): other messages")
         check(other.violation == whole.violation, "\(manner): another violation")
-        // An end that time has brought about is one too.
+        // A timeout is an end too.
         check((other.phase == .open) == (whole.phase == .open), "\(manner): another phase")
         check(other.pings == whole.pings, "\(manner): other Pings")
     }

@@ -1,9 +1,9 @@
 public import FuzzSupport
 public import LifelineTrace
 
-/// Draws a recording in one of the forms.
+/// Draws a recording in one of the formats.
 ///
-/// What is drawn is bounded by what was recorded, whatever numbers stand there.
+/// The size of the drawing is bounded by that of the recording, whatever its numbers are.
 public func draw(_ recording: Recording, by choice: UInt8) {
     let text = recording.text
     var options = SequenceDiagram.Options()
@@ -28,7 +28,7 @@ private func isBounded(_ drawing: String, _ text: String) {
     check(drawing.utf8.count <= 64 * text.utf8.count + 65536, "\(drawing.utf8.count) bytes of \(text.utf8.count)")
 }
 
-/// Draws events as they come.
+/// Draws events as they arrive.
 public func live(_ events: [TraceEvent]) {
     guard let first = events.first else { return }
     var diagram = LiveDiagram(observer: first.observer, renderer: TerminalRenderer())
@@ -39,19 +39,19 @@ public func live(_ events: [TraceEvent]) {
     _ = diagram.end()
 }
 
-/// Numbers that somebody may have put where they do not belong.
+/// Numbers that may be out of range.
 public let absurdNumbers: [Int64] = [
     0, 1, -1, 2, 125, 126, 65535, 65536, 1 << 31, -1 << 31, 1 << 53, 1 << 62, .max - 1, .max, .min, .min + 1,
 ]
 
 extension FuzzInput {
-    /// A number: one of those that are beyond all bounds, or a small one.
+    /// Returns a number that is far out of range, or a small one.
     public mutating func number() -> Int64 {
         let choice = Int(byte())
         return choice < absurdNumbers.count ? absurdNumbers[choice] : Int64(choice) << (8 * (choice & 3))
     }
 
-    /// A short text, now and then one that takes much room, or none.
+    /// Returns a short text, sometimes a wide one, or an empty one.
     public mutating func text() -> String {
         let texts = [
             "", "a", "/", "1.2.3.4:5", "wss", "\u{202E}\u{1B}[31m", "e\u{301}\u{301}\u{301}\u{301}\u{301}", "👩‍👩‍👧‍👦",

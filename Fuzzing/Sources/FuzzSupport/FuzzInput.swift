@@ -1,29 +1,29 @@
-/// What the fuzzer gives: a few bytes to choose by, and the rest as content.
+/// The input from the fuzzer: a few bytes that make choices, and the content.
 public struct FuzzInput {
     private var rest: ArraySlice<UInt8>
 
-    /// The bytes that libFuzzer hands over.
+    /// Creates an input of the bytes that libFuzzer passes.
     public init(_ bytes: UnsafePointer<UInt8>, _ count: Int) {
         rest = Array(UnsafeBufferPointer(start: bytes, count: count))[...]
     }
 
-    /// The next byte; 0 where there is none.
+    /// Returns the next byte; 0 at the end.
     public mutating func byte() -> UInt8 { rest.popFirst() ?? 0 }
 
-    /// The next byte as a number from 0 up to, but not including, `limit`.
+    /// Returns the next byte as a number from 0 up to, but not including, `limit`.
     public mutating func below(_ limit: Int) -> Int { Int(byte()) % limit }
 
-    /// The next bit of a choice that is made once a call.
+    /// Returns a choice that the next byte makes.
     public mutating func choice() -> Bool { byte() & 1 == 1 }
 
-    /// All that is left.
+    /// Returns the remaining bytes.
     public mutating func remaining() -> [UInt8] {
         defer { rest = [] }
         return Array(rest)
     }
 }
 
-/// A small generator, so that where bytes are split follows from the input alone.
+/// A small generator of random numbers, so that the input alone decides where bytes are split.
 public struct Splitter: RandomNumberGenerator {
     private var state: UInt64
 
@@ -40,10 +40,10 @@ public struct Splitter: RandomNumberGenerator {
         return mixed ^ mixed >> 31
     }
 
-    /// A number from 0 up to, but not including, `limit`.
+    /// Returns a number from 0 up to, but not including, `limit`.
     public mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
 
-    /// Bytes in pieces, most of them short, none empty.
+    /// Returns bytes in pieces, most of them short, none empty.
     public mutating func pieces(_ bytes: [UInt8]) -> [[UInt8]] {
         var pieces: [[UInt8]] = []
         var start = 0

@@ -2,11 +2,11 @@ import HTTPTypes
 
 @testable public import LifelineCore
 
-/// One endpoint under test, and what has become of it.
+/// An endpoint under test, and its results.
 public final class FuzzPeer {
-    /// What has been received: messages as wholes, whichever way they were delivered.
+    /// What was received. Messages are whole, however they were delivered.
     public struct Result: Hashable {
-        public var messages: [WebSocketMessage] = []
+        public var messages: [Message] = []
         public var pings = 0
         public var requests = 0
         public var violation: ProtocolViolation?
@@ -15,7 +15,7 @@ public final class FuzzPeer {
         public var output: [UInt8] = []
         public var phase: Endpoint.Phase = .opening
 
-        public struct WebSocketMessage: Hashable {
+        public struct Message: Hashable {
             public var kind: MessageKind
             public var payload: [UInt8]
 
@@ -29,17 +29,17 @@ public final class FuzzPeer {
     public var endpoint: Endpoint
     public private(set) var result = Result()
     public private(set) var now = MonotonicInstant(nanoseconds: 1_000_000_000)
-    /// The bytes of the message that comes in chunks, so far.
+    /// The bytes so far of a message that comes in chunks.
     private var partial: [UInt8] = []
     private var isInsideMessage = false
     private var random = RandomPool(Splitter(seed: 7))
     private var unread: [UInt8] = []
-    /// What the endpoint's work has cost, and what it was for.
+    /// The work of the endpoint, and the input that it was for.
     private let meter = WorkMeter()
     private var read = 0
     private var calls = 0
 
-    /// A server's side, which answers requests by the rules.
+    /// Creates a server, which answers requests by the rules.
     public init(server configuration: EndpointConfiguration) {
         endpoint = Endpoint(server: configuration, at: now, random: &random, memory: FuzzPeer.memory(meter))
     }
@@ -51,7 +51,7 @@ public final class FuzzPeer {
         return memory
     }
 
-    /// A client's side, whose request is its first output.
+    /// Creates a client, whose request is its first output.
     public init(client configuration: EndpointConfiguration, offers: [WebSocketExtension]) {
         do {
             let request = try ClientHandshake(
@@ -65,7 +65,7 @@ public final class FuzzPeer {
         drain()
     }
 
-    /// What has been written so far, which is forgotten here.
+    /// Returns what has been written so far, and forgets it.
     public func takeOutput() -> [UInt8] {
         defer { result.output = [] }
         return result.output
@@ -77,7 +77,7 @@ public final class FuzzPeer {
         return result.messages
     }
 
-    /// Passes bytes in as one piece, in a block of just their size.
+    /// Passes bytes in as one piece, in a block of exactly their size.
     public func receive(_ bytes: [UInt8]) {
         let all = unread + bytes
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: all.count, alignment: 1)
@@ -95,7 +95,7 @@ public final class FuzzPeer {
         if case .protocolViolation(let violation)? = endpoint.outcome?.failure { result.violation = violation }
     }
 
-    /// The peer ends its side of TCP.
+    /// Ends the peer's side of TCP.
     public func receiveEnd() {
         endpoint.receiveEnd(at: now)
         drain()
@@ -103,7 +103,7 @@ public final class FuzzPeer {
         result.outcome = endpoint.outcome
     }
 
-    /// Lets time pass, and does what is due.
+    /// Advances the time, and does what is due.
     public func advance(by duration: Duration) {
         let end = now.advanced(by: duration)
         while let deadline = endpoint.deadline, deadline <= end {
@@ -114,7 +114,7 @@ public final class FuzzPeer {
         now = end
     }
 
-    /// Whatever came, and however it was split: work and memory are linear in what was read and inflated.
+    /// Checks that work and memory are linear in what was read and inflated, however it was split.
     private func checkWork() {
         if let excess = meter.excess(read: read + unread.count, calls: calls) {
             check(false, "\(excess) for \(read) read and \(meter.inflated) inflated in \(calls) calls")
@@ -178,7 +178,7 @@ public final class FuzzPeer {
         }
     }
 
-    /// What a server asks for besides what a client offers.
+    /// What a server asks for in addition to a client's offer.
     public var parameters = PerMessageDeflate()
 
     private func drain() {
@@ -194,7 +194,7 @@ public final class FuzzPeer {
     public func send(
         _ payload: [UInt8], _ position: FragmentPosition = .only, _ compress: MessageCompression
     ) -> Bool {
-        // What is sent costs work too.
+        // Sending is work too.
         read += payload.count
         calls += 1
         let compressed = payload.withUnsafeBytes { plain in
@@ -218,7 +218,7 @@ public final class FuzzPeer {
 }
 
 extension FuzzPeer {
-    /// A client and a server that have opened a connection.
+    /// Returns a client and a server with an open connection.
     public static func pair(
         _ agreement: PerMessageDeflate, client: EndpointConfiguration, server: EndpointConfiguration
     ) -> (client: FuzzPeer, server: FuzzPeer) {
@@ -233,7 +233,7 @@ extension FuzzPeer {
         return (client, server)
     }
 
-    /// One side of a connection that is open. What the other side said is the same each time, and is kept.
+    /// Returns one side of an open connection. The handshake of the other side is always the same, and is cached.
     public static func open(
         _ role: WebSocketRole, _ agreement: PerMessageDeflate, _ configuration: EndpointConfiguration
     ) -> FuzzPeer {
@@ -268,7 +268,7 @@ extension FuzzPeer {
     /// The handshakes of all agreements so far. A fuzzer has one thread.
     nonisolated(unsafe) private static var heads: [PerMessageDeflate: (request: [UInt8], answer: [UInt8])] = [:]
 
-    /// A configuration whose compression takes its memory from a budget. It pings nobody.
+    /// Returns a configuration with a budget for compression, and without Pings.
     public static func configuration(
         _ role: WebSocketRole, _ budget: CompressionBudget,
         _ configure: (inout EndpointConfiguration) -> Void = { _ in }

@@ -6,10 +6,10 @@ import Musl
 import Glibc
 #endif
 
-/// The seconds of processor time that an input may take, instrumented: far more than any does whose work grows as its size.
+/// The most seconds of processor time for an input: far more than linear work needs, even with instrumentation.
 private let workLimit = 4.0
 
-/// Does something, and ends the process with a finding where that takes too much processor time.
+/// Calls `body`, and ends the process with a finding if it takes too much processor time.
 public func checkWork(_ body: () -> Void) {
     let start = clock()
     body()

@@ -1,8 +1,8 @@
 import FuzzSupport
 import LifelineCore
 
-// Heads of the opening handshake, in both roles, and frames behind them. Whatever they are: the same bytes give the same
-// answer wherever they are split, and what a server agrees to a client accepts.
+// Heads of the opening handshake, for clients and servers, and frames behind them. The same bytes give the same result wherever they are
+// split, and a client accepts what a server agrees to.
 
 @_cdecl("lifeline_fuzz_handshake")
 public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {

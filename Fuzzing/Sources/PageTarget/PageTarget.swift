@@ -5,8 +5,8 @@ import Lifeline
 
 @testable import LifelineTrace
 
-// What a browser may say to the page's server: messages, and a request's query. A wish is one of few, and what is asked for is
-// there or it is not.
+// Input from a browser to the page's server: messages, and the query of a request. A message is one of a few commands, and what it asks
+// for exists or does not.
 
 @_cdecl("lifeline_fuzz_page")
 public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
@@ -15,9 +15,9 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     let text = String(decoding: input.remaining(), as: UTF8.self)
     let parameters = text.queryParameters
     check(parameters.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count } <= text.utf8.count, "a longer query")
-    guard let wish = PageWish(text) else { return 0 }
-    check(text.utf8.count < PageWish.limit, "a long wish")
-    let again = (try? JSONEncoder().encode(wish)).flatMap { PageWish(String(decoding: $0, as: UTF8.self)) }
+    guard let wish = PageRequest(text) else { return 0 }
+    check(text.utf8.count < PageRequest.limit, "a long wish")
+    let again = (try? JSONEncoder().encode(wish)).flatMap { PageRequest(String(decoding: $0, as: UTF8.self)) }
     check(again == wish, "another wish")
     guard let watch = wish.watch else { return 0 }
     let isThere = watch < 3
@@ -32,7 +32,7 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     return 0
 }
 
-/// Three connections, of which not all is kept.
+/// Three connections, some of whose events are not kept.
 private let board: ConnectionBoard = {
     var options = ConnectionBoard.Options()
     options.maximumEvents = 40

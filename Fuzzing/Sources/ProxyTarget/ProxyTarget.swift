@@ -4,8 +4,8 @@ import Lifeline
 
 @testable import LifelineTrace
 
-// What passes through a proxy, in both directions: through the decoder into the page's board and into drawings. Whatever it
-// is: it is told alike in one piece and in several, and what is kept and drawn of it is bounded.
+// Bytes that pass through a proxy in both directions, and then through the decoder into the page's board and into drawings. Their events
+// do not depend on how the bytes are split, and what is kept and drawn is bounded.
 
 @_cdecl("lifeline_fuzz_proxy")
 public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
@@ -20,7 +20,7 @@ private func relay(_ input: FuzzInput) {
     let pieces = opening(flags) + pieces(&input, isLong: seed & 7 == 0)
     let limit = [0, 16, 4096, Int.max][Int(flags >> 3 & 3)]
     let size = pieces.reduce(0) { $0 + $1.bytes.count }
-    var told: [[TraceEvent.Kind]] = []
+    var runs: [[TraceEvent.Kind]] = []
     for isSplit in [false, true] {
         var splitter = Splitter(seed: seed)
         var decoder = ConversationDecoder(connection: 1, payloadLimit: limit)
@@ -34,14 +34,14 @@ private func relay(_ input: FuzzInput) {
         events += decoder.ended(at: .max)
         check(events.count <= 2 * size + 16, "\(events.count) events of \(size) bytes")
         keep(events, flags, drawnBy: seed)
-        told.append(events.map(\.kind))
+        runs.append(events.map(\.kind))
     }
     let window = flags & 4 != 0
     // See docs/fuzzing.md about smaller windows.
-    if !window { check(told[0] == told[1], "\(told[0]) in one piece, \(told[1]) in several") }
+    if !window { check(runs[0] == runs[1], "\(runs[0]) in one piece, \(runs[1]) in several") }
 }
 
-/// Some of what one side sends.
+/// Some bytes that one side sends.
 private struct Piece {
     var sender: WebSocketRole
     var bytes: [UInt8]

@@ -5,8 +5,8 @@ import LifelineTrace
 
 @testable import CommandReaders
 
-// Recordings of somebody else's: JSON Lines, or events that the input chooses. Whatever stands there: it is read or refused,
-// what was read is written and read again as it was, and it is drawn, exported and prepared to be played.
+// Untrusted recordings: JSON Lines, or events that the input chooses. They are read or rejected. What was read is written and read again
+// unchanged, and drawn, exported and prepared for a replay.
 
 @_cdecl("lifeline_fuzz_recording")
 public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
@@ -44,7 +44,7 @@ private func read(_ recording: Recording, _ choice: UInt8) {
         check(replay.end >= 0 && replay.steps.allSatisfy { $0.time >= 0 }, "a negative time")
         let comparison = ReplayComparison(replay, ignoring: ["a"])
         for pace in [0, 1e-6, 1, 1e6] {
-            let player = ReplayPlayer(replay: replay, comparison: comparison, pace: pace, patience: .zero)
+            let player = ReplayPlayer(replay: replay, comparison: comparison, pace: pace, timeout: .zero)
             check((.zero...TimeSpan.longest).contains(player.paced(replay.end)), "a time that nobody waits")
         }
         for answer in replay.answers.reversed() { comparison.add(answer) }
@@ -98,7 +98,7 @@ private func kind(_ choice: UInt8, _ input: inout FuzzInput) -> TraceEvent.Kind 
     case 12:
         return .ended(
             .init(
-                initiator: ["local", "peer", "both", ""][input.below(4)], isClean: input.choice(),
+                initiator: [.local, .peer, .both][input.below(3)], isClean: input.choice(),
                 code: UInt16(truncatingIfNeeded: integer()), reason: input.text(), failure: input.text()))
     case 13: return .finished(direction)
     case 14: return .tcpEnded

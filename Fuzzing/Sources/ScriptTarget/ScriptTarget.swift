@@ -3,8 +3,8 @@ import Lifeline
 
 @testable import CommandReaders
 
-// Scripts of `lifeline trace`, and the numbers of the command line. A line is a step or refused, and no number is beyond the
-// limits that the command says.
+// Scripts of `lifeline trace`, and numbers of the command line. A line is a step or rejected, and no number exceeds the documented
+// limits.
 
 @_cdecl("lifeline_fuzz_script")
 public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
@@ -31,9 +31,9 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
             check((1...1 << 40).contains(count.bytes), "\(count.bytes) bytes")
             check(ByteCount(argument: count.description)?.bytes == count.bytes, "\(count) is another")
         }
-        if let size = ByteSize(argument: word) {
-            check((0...ByteSize.maximum).contains(size.bytes), "\(size.bytes) bytes")
-            check(ByteSize(argument: size.description) == size, "\(size) is another")
+        if let size = ByteCount(number: word) {
+            check((0...1 << 40).contains(size.bytes), "\(size.bytes) bytes")
+            check(ByteCount(number: size.description) == size, "\(size) is another")
         }
         if let address = ListenAddress(argument: word) {
             check((0...65535).contains(address.port) && !address.host.isEmpty, "\(word) is an address")

@@ -21,6 +21,8 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
     let id = ConnectionID.next()
     /// The buffer limits and the observer of the connection.
     let settings: ConnectionSettings
+    /// The host and port of the URL, from which the request's `Host` field may differ.
+    private let target: String
     private let handshake: ClientHandshake
     private let endpointConfiguration: EndpointConfiguration
     private let makeHandler: MakeHandler?
@@ -32,9 +34,10 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
     private var request: HTTPRequest { handshake.request }
 
     init(
-        _ handshake: ClientHandshake, _ configuration: WebSocketClientConfiguration, clock: any LoopDriver,
-        makeHandler: MakeHandler? = nil
+        to target: String, _ handshake: ClientHandshake, _ configuration: WebSocketClientConfiguration,
+        clock: any LoopDriver, makeHandler: MakeHandler? = nil
     ) {
+        self.target = target
         self.handshake = handshake
         endpointConfiguration = configuration.endpoint
         settings = ConnectionSettings(configuration.buffers, configuration.observers)
@@ -88,7 +91,7 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
     }
 
     func connectFailed(_ error: any Error) {
-        let message = "cannot connect to \(request.authority ?? ""): \(NetworkErrorText.describe(error))"
+        let message = "cannot connect to \(target): \(NetworkErrorText.describe(error))"
         observe(.connectFailed(message))
         let failure = WebSocketError(.connectFailed, message, underlyingError: error)
         log(failure)

@@ -118,7 +118,8 @@ public enum WebSocketClient {
         } catch {
             throw WebSocketError(.invalidRequest, error.message, handshakeFailure: error)
         }
-        let attempt = ConnectionAttempt(handshake, configuration, clock: loop.driver, makeHandler: makeHandler)
+        let attempt = ConnectionAttempt(
+            to: url.authority, handshake, configuration, clock: loop.driver, makeHandler: makeHandler)
         attempt.observe(.connecting(host: url.hostWithZone, port: url.port))
         return try await attempt.run { attempt in
             engine.connect(

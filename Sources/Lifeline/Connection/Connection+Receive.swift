@@ -1,21 +1,21 @@
 import LifelineCore
 import NIOCore
 
-/// From the input to whoever receives.
+/// The inbound path: from the input to the receiver.
 extension Connection {
-    /// What a pull found.
+    /// The result of ``pull()``.
     enum Pulled {
-        /// A message, or a part of one, where it lies; valid until the endpoint reads on.
+        /// A message, or a part of one, in place. It is valid until the endpoint parses on.
         case borrowed(BorrowedMessage)
-        /// One that was kept.
+        /// A message, or a part of one, from the inbox.
         case kept(Inbox.Item)
-        /// Nothing yet.
+        /// No message yet.
         case nothing
-        /// Nothing any more.
+        /// No message, and there will be none.
         case ended
     }
 
-    /// The next message, for a task on the loop. It comes straight from the input where the inbox is empty.
+    /// Takes the next message, for a task on the loop. If the inbox is empty, it comes straight from the input.
     @inline(__always)
     func pull() -> Pulled {
         if let message = borrowed {
@@ -30,7 +30,7 @@ extension Connection {
         return endpoint.pointee.hasOutcome ? .ended : .nothing
     }
 
-    /// A whole message from the input, where one is there and nothing comes before it.
+    /// Takes a whole message straight from the input; `nil` if there is none, or if something comes before it.
     @inline(__always)
     func pullWhole() -> BorrowedMessage? {
         guard inbox.isEmpty, streams == 0, partial == nil else { return nil }
@@ -45,7 +45,7 @@ extension Connection {
         return nil
     }
 
-    /// Brings what has arrived to a receiver that is ready for it.
+    /// Delivers what has arrived to a receiver that is ready for it.
     @inline(__always)
     func deliverToReceiver() {
         switch receiver {
@@ -61,10 +61,10 @@ extension Connection {
         }
     }
 
-    /// Brings messages to the handler on the loop for as long as there are some.
+    /// Delivers all messages to the handler on the loop.
     @inline(__always)
     private func deliverToHandler() {
-        // It stays the receiver for as long as there are messages: those end when the connection does.
+        // The receiver changes only when the connection ends, and then there are no more messages.
         guard case .handler(let handler) = receiver else { return }
         while let message = nextMessage() {
             assert(message.isFirst && message.isLast, "a handler on the loop gets whole messages")
@@ -72,7 +72,7 @@ extension Connection {
         }
     }
 
-    /// Keeps what a busy application has not taken, and lets the engine go on.
+    /// Puts the messages that the application has not taken into the inbox, so that the engine can go on.
     func deliverToInbox() {
         if let message = borrowed {
             borrowed = nil
@@ -80,7 +80,7 @@ extension Connection {
         }
         while let message = nextMessage() {
             deliver(message)
-            // As bytes they take less than as messages, and cannot make the other connections wait.
+            // Unparsed, the rest takes less memory, and no time of the other connections.
             if inbox.size >= limits.inbound.high, !input.isEmpty, endpoint.pointee.phase == .open {
                 holdInput(.forInbox)
             }
@@ -88,7 +88,7 @@ extension Connection {
         setReading()
     }
 
-    /// Brings one message to whoever receives at this moment.
+    /// Delivers one message to the current receiver, or else to the inbox.
     private func deliver(_ message: BorrowedMessage) {
         switch receiver {
         case .handler(let handler):
@@ -107,7 +107,7 @@ extension Connection {
     }
 
     private func keep(_ message: BorrowedMessage) {
-        // Once this side has closed, reading goes on for the peer's answer, whether or not anybody receives.
+        // After this side's Close frame, reading goes on until the peer's arrives, even if the application receives nothing.
         guard inbox.size < limits.inbound.high || endpoint.pointee.phase == .open else {
             droppedMessages.count(message)
             return
@@ -115,12 +115,13 @@ extension Connection {
         inbox.append(Inbox.Item(message))
     }
 
-    /// Parses on up to the next message, and handles everything else on the way; `nil` where there is none, or the
-    /// connection has had its turn.
+    /// Parses up to the next message, and handles all other events on the way.
+    ///
+    /// - Returns: `nil` if there is no message, or if the connection's turn is over.
     @inline(__always)
     func nextMessage() -> BorrowedMessage? {
         while !loop.workIsSpent {
-            // A copy, so that the endpoint and the connection are not changed through one another.
+            // A copy, so that `endpoint` does not access `self.input`.
             var input = input
             let event = endpoint.pointee.receive(&input, at: now)
             self.input = input
@@ -142,9 +143,9 @@ extension Connection {
         return nil
     }
 
-    /// Handles an event that is no message.
+    /// Handles an event that is not a message.
     ///
-    /// - Returns: Whether to parse on.
+    /// - Returns: Whether to go on parsing.
     private func handle(_ event: Endpoint.Event) -> Bool {
         loop.spend(WorkBudget.event)
         switch event {
@@ -166,8 +167,8 @@ extension Connection {
             guard let request = endpoint.pointee.request else { return false }
             observe(.requestReceived(request.request))
             owner?.connection(self, received: request)
-            // Who sends requests and does not read the answers must not make them pile up here.
-            if endpoint.pointee.phase == .opening, !relieveOutput() {
+            // The answers to a client that sends requests and reads nothing must not pile up here.
+            if endpoint.pointee.phase == .opening, !flushIfLarge() {
                 holdInput(.forAnswer)
                 return false
             }
@@ -185,7 +186,7 @@ extension Connection {
         return true
     }
 
-    /// Has the rest of the input wait.
+    /// Holds the rest of the input.
     private func holdInput(_ hold: InputHold) {
         self.hold = hold
         loop.endWork()
@@ -193,20 +194,21 @@ extension Connection {
 
     // MARK: Tasks
 
-    /// Whether the current task is the handler's own, whose cancellation is watched already.
+    /// Whether the current task is the handler's own; see ``handlerTask``.
     var isInHandlerTask: Bool {
         guard let handlerTask else { return false }
         return withUnsafeCurrentTask { $0 == handlerTask }
     }
 
-    /// Whether somebody waits for messages.
+    /// Whether a handler or a task waits for messages.
     var hasReceiver: Bool {
         if case .nobody = receiver { false } else { true }
     }
 
     /// Resumes when ``pull()`` has something, or ``cancelReceive()`` is called.
     ///
-    /// The task of an actor may have been back at it since it found nothing; what has come meanwhile must not be missed.
+    /// A task of an actor may have left the loop between its `pull()` and this call. Messages that arrived meanwhile must not be
+    /// missed.
     func wait(_ continuation: UnsafeContinuation<Void, Never>, isCancelled: Bool) {
         loop.assertOnLoop()
         if case .nobody = receiver, inbox.isEmpty, !endpoint.pointee.hasOutcome, !isCancelled {
@@ -216,17 +218,19 @@ extension Connection {
         }
     }
 
-    /// The same as ``pull()``, apart from its caller.
+    /// Does the same as ``pull()``. For slow paths: it is not inlined.
     @inline(never)
-    func pullClosely() -> Pulled { pull() }
+    func pullSlowPath() -> Pulled { pull() }
 
-    /// Puts the parts of a message together that streaming left behind, and skips those of one whose beginning it took.
+    /// Joins an item to the parts of its message that streaming has left behind.
+    ///
+    /// - Returns: The whole message; `nil` if parts are missing, or if streaming has taken its beginning.
     func join(_ item: Inbox.Item) -> Inbox.Item? {
         if item.isFirst, item.isLast { return item }
         return Connection.join(item, &partial)
     }
 
-    /// The same with the parts so far.
+    /// Does the same with the given parts.
     static func join(_ item: Inbox.Item, _ partial: inout Inbox.Item?) -> Inbox.Item? {
         var whole = item
         if !item.isFirst {
@@ -240,37 +244,39 @@ extension Connection {
         return nil
     }
 
-    /// Has messages delivered in parts, unless somebody waits for whole ones, or handles them; on the loop.
+    /// Has messages delivered in parts, unless a handler or a task waits for whole ones; on the loop.
     ///
-    /// - Returns: Whether they are.
+    /// - Returns: Whether they are delivered in parts.
     func beginStreaming() -> Bool {
         if hasReceiver { return false }
         streams += 1
         endpoint.pointee.delivery = .chunks
-        // What a receive of whole messages has begun to put together is the first part.
+        // The parts that a receive of whole messages has joined so far come first.
         if let partial = partial.take() { inbox.prepend(partial) }
         return true
     }
 
-    /// Has messages delivered whole again, unless somebody else streams; on the loop.
+    /// Has messages delivered whole again when the last reader stops streaming; on the loop.
     func endStreaming() {
         streams -= 1
         assert(streams >= 0)
         if streams == 0 { endpoint.pointee.delivery = .messages }
     }
 
-    /// Wakes the task on the loop that waits for a message; it looks itself whether it has been cancelled. Nothing has been
-    /// taken for it.
+    /// Resumes the task on the loop that waits for a message, without a message. The task checks itself whether it has been
+    /// cancelled.
     func cancelReceive() {
         guard case .task(let continuation) = receiver else { return }
         receiver = .nobody
         continuation.resume()
     }
 
-    /// Resumes with the next message, or part of one, for a task that does not run on the loop; with `nil` after the last.
+    /// Resumes a task that does not run on the loop with the next message, or part of one, or with `nil` after the last; on the
+    /// loop.
     func receive(
         _ wait: Wait, whole: Bool, deadline: MonotonicInstant?, _ continuation: OffLoopContinuation
     ) {
+        loop.assertOnLoop()
         guard case .nobody = receiver else { return continuation.resume(returning: .failure(.concurrentReceive)) }
         guard !wait.isCancelled else { return continuation.resume(returning: .failure(.cancelled)) }
         while let item = inbox.popFirst() {
@@ -286,7 +292,7 @@ extension Connection {
         }
     }
 
-    /// Wakes the task with this wait, if it still waits. Nothing has been taken for it.
+    /// Resumes the task with this wait, if it still waits, with the error `cancelled`.
     func cancelReceive(_ wait: Wait) {
         guard case .offLoop(wait, _, let continuation) = receiver else { return }
         receiver = .nobody

@@ -1,22 +1,27 @@
 import LifelineCore
 import NIOCore
 
-/// From whoever sends to the output.
+/// The outbound path, in four stages:
+///
+/// 1. `enqueue`, `submit` and `canSend` decide whether a message goes out now or waits in the outbox.
+/// 2. `sendFrame` and `sendPrepared` choose between compressed and uncompressed, and have the endpoint make the header.
+/// 3. `appendFrame` adds the frame to the output block, or only its header if the payload is large.
+/// 4. `writeToTransport`, `writePayloadToTransport` and `flush` give output to the transport.
 extension Connection {
-    /// The bytes of output at which a turn does not wait for its end to write: what is held back here is not yet known to
-    /// the transport, and so to nobody who asks whether it is writable.
+    /// The bytes of output at which a turn writes before its end. The transport does not know of output that is held back here,
+    /// so ``isWritable`` does not reflect it.
     private var maximumCorkedSize: Int { min(64 << 10, limits.outbound.high) }
 
-    /// Whether a send may go ahead: the transport takes more, and nothing waits before it.
+    /// Whether a send may go ahead: the transport has room, and no other send waits.
     @inline(__always)
     func canSend(_ position: FragmentPosition = .only) -> Bool {
         isWritable && outbox.isEmpty
             && (endpoint.pointee.isSendingFragments == (position == .middle || position == .last))
     }
 
-    /// Writes a frame whose payload is borrowed.
+    /// Sends a frame whose payload is borrowed.
     @inline(__always)
-    func write(
+    func sendFrame(
         _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer,
         _ compress: MessageCompression = .automatic
     ) throws(Endpoint.SendError) {
@@ -29,14 +34,14 @@ extension Connection {
                 return
             }
         }
-        if endpoint.pointee.compresses, try writeCompressed(kind, position, payload, compress) { return }
-        try writeAny(kind, position, payload)
+        if endpoint.pointee.compresses, try sendCompressed(kind, position, payload, compress) { return }
+        try sendUncompressed(kind, position, payload)
     }
 
-    /// Writes a frame compressed, where that is agreed and worth it.
+    /// Sends a frame compressed if that has been negotiated and is worth it.
     ///
-    /// - Returns: Whether it has been written.
-    private func writeCompressed(
+    /// - Returns: Whether it has been sent.
+    private func sendCompressed(
         _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer,
         _ compress: MessageCompression
     ) throws(Endpoint.SendError) -> Bool {
@@ -45,56 +50,46 @@ extension Connection {
         let header = try endpoint.pointee.dataFrame(
             kind, position, payloadLength: compressed.count, isCompressed: true, random: &loop.random)
         if isObserved { observeSent(kind, position, payload, compressedLength: compressed.count) }
-        compressed.withUnsafeBytes { writeBorrowed(header, $0) }
+        compressed.withUnsafeBytes { appendFrame(header, borrowing: $0) }
         setDeadline()
         return true
     }
 
-    private func writeAny(
+    private func sendUncompressed(
         _ kind: MessageKind, _ position: FragmentPosition, _ payload: UnsafeRawBufferPointer
     ) throws(Endpoint.SendError) {
         let header = try endpoint.pointee.dataFrame(
             kind, position, payloadLength: payload.count, random: &loop.random)
         if isObserved { observeSent(kind, position, payload) }
-        writeBorrowed(header, payload)
+        appendFrame(header, borrowing: payload)
     }
 
-    /// Writes a header and its payload.
-    private func writeBorrowed(_ header: EncodedFrameHeader, _ payload: UnsafeRawBufferPointer) {
-        if payload.count >= separatePayloadSize, header.maskingKey == nil {
-            append(header, UnsafeRawBufferPointer(start: nil, count: 0))
-            return writeSeparately(payload.count) { $0.write(lent: payload) }
-        }
-        append(header, payload)
-        if output.count >= maximumCorkedSize { flush() }
-    }
-
-    /// Writes a frame that owns its payload.
-    func write(_ frame: OutboundFrame) throws(Endpoint.SendError) {
-        if let prepared = frame.prepared { return try write(prepared) }
+    /// Sends a frame that owns its payload.
+    func sendFrame(_ frame: OutboundFrame) throws(Endpoint.SendError) {
+        if let prepared = frame.prepared { return try sendPrepared(prepared) }
         guard frame.payload.readableBytes >= separatePayloadSize, endpoint.pointee.role == .server else {
             return try withBytes(of: frame.payload) { (bytes) throws(Endpoint.SendError) in
-                try write(frame.kind, frame.position, bytes, frame.compress)
+                try sendFrame(frame.kind, frame.position, bytes, frame.compress)
             }
         }
         if endpoint.pointee.compresses {
-            let isWritten = try withBytes(of: frame.payload) { (bytes) throws(Endpoint.SendError) in
-                try writeCompressed(frame.kind, frame.position, bytes, frame.compress)
+            let isSent = try withBytes(of: frame.payload) { (bytes) throws(Endpoint.SendError) in
+                try sendCompressed(frame.kind, frame.position, bytes, frame.compress)
             }
-            if isWritten { return }
+            if isSent { return }
         }
         let header = try endpoint.pointee.dataFrame(
             frame.kind, frame.position, payloadLength: frame.payload.readableBytes, random: &loop.random)
         if isObserved {
             frame.payload.withUnsafeReadableBytes { observeSent(frame.kind, frame.position, $0) }
         }
-        writeOwned(header, frame.payload)
+        appendFrame(header, owning: frame.payload)
     }
 
-    /// Writes a message that goes to many connections.
-    func write(_ message: PreparedMessage) throws(Endpoint.SendError) {
+    /// Sends a message that goes to many connections.
+    func sendPrepared(_ message: PreparedMessage) throws(Endpoint.SendError) {
         guard let wire = message.compressed(for: endpoint) else {
-            return try write(
+            return try sendFrame(
                 OutboundFrame(kind: message.kind, position: .only, payload: message.payload, compress: .never))
         }
         let header = try endpoint.pointee.dataFrame(
@@ -104,16 +99,10 @@ extension Connection {
             if isObserved { observeSent(message.kind, .only, plain, compressedLength: wire.readableBytes) }
         }
         if wire.readableBytes >= separatePayloadSize, header.maskingKey == nil {
-            writeOwned(header, wire)
+            appendFrame(header, owning: wire)
         } else {
-            wire.withUnsafeReadableBytes { writeBorrowed(header, $0) }
+            wire.withUnsafeReadableBytes { appendFrame(header, borrowing: $0) }
         }
-    }
-
-    /// Writes a header and a payload that the transport may keep.
-    private func writeOwned(_ header: EncodedFrameHeader, _ payload: ByteBuffer) {
-        append(header, UnsafeRawBufferPointer(start: nil, count: 0))
-        writeSeparately(payload.readableBytes) { $0.write(payload) }
     }
 
     /// Calls a function with the bytes of a buffer that outlives the call.
@@ -130,24 +119,28 @@ extension Connection {
         return try result.get()
     }
 
-    /// Writes a payload behind what has gathered, from where it lies.
-    private func writeSeparately(_ count: Int, _ write: (any Transport) -> Void) {
-        // Flushed at once: behind TLS, what is only written counts for nothing when one asks whether there is room.
-        handOver()
-        handedOver &+= count
-        callTransport { transport in
-            write(transport)
-            transport.flush()
-        }
-    }
-
     // MARK: Output
 
-    /// Puts a frame behind those that wait for the end of the turn.
+    /// Adds a frame to the output block. A large unmasked payload is not copied there, but written to the transport.
+    private func appendFrame(_ header: EncodedFrameHeader, borrowing payload: UnsafeRawBufferPointer) {
+        if payload.count >= separatePayloadSize, header.maskingKey == nil {
+            appendToBlock(header, UnsafeRawBufferPointer(start: nil, count: 0))
+            return writePayloadToTransport(payload.count) { $0.write(lent: payload) }
+        }
+        appendToBlock(header, payload)
+        if output.count >= maximumCorkedSize { flush() }
+    }
+
+    /// Adds a header to the output block, and writes the payload to the transport, which may keep it.
+    private func appendFrame(_ header: EncodedFrameHeader, owning payload: ByteBuffer) {
+        appendToBlock(header, UnsafeRawBufferPointer(start: nil, count: 0))
+        writePayloadToTransport(payload.readableBytes) { $0.write(payload) }
+    }
+
     @inline(__always)
-    private func append(_ header: EncodedFrameHeader, _ payload: UnsafeRawBufferPointer) {
+    private func appendToBlock(_ header: EncodedFrameHeader, _ payload: UnsafeRawBufferPointer) {
         markDirty()
-        // A header is written as sixteen bytes, of which the payload overwrites those it has not.
+        // A header is stored as sixteen bytes. The payload overwrites those that the header does not use.
         let target = output.reserve(payload.count &+ 16)
         output.advance(by: header.write(payload, to: target))
     }
@@ -160,7 +153,7 @@ extension Connection {
         queue()
     }
 
-    /// What has gathered, which is no longer the connection's then.
+    /// Removes the output block, if there is one.
     @inline(__always)
     func takeOutput() -> OutputBlock? {
         guard isDirty else { return nil }
@@ -170,31 +163,37 @@ extension Connection {
         return block
     }
 
-    /// Hands much output to the transport before the turn ends.
+    /// Writes output before the turn ends if it has become large.
     ///
     /// - Returns: Whether the transport takes more.
-    func relieveOutput() -> Bool {
+    func flushIfLarge() -> Bool {
         if isDirty, output.count >= maximumCorkedSize { flush() }
         return isWritable
     }
 
-    private func handOver() {
-        guard let block = takeOutput() else { return }
-        hand(block)
+    /// Writes the output block, and behind it a payload from where it lies.
+    private func writePayloadToTransport(_ count: Int, _ write: (any Transport) -> Void) {
+        // Flushed at once: with TLS, bytes that are only written do not count when a channel is asked whether it is writable.
+        if let block = takeOutput() { writeToTransport(block) }
+        progress.handOver(count)
+        callTransport { transport in
+            write(transport)
+            transport.flush()
+        }
     }
 
     @inline(__always)
-    private func hand(_ block: OutputBlock) {
-        handedOver &+= block.count
-        // It is empty where a message turned out not to be sendable.
+    private func writeToTransport(_ block: OutputBlock) {
+        progress.handOver(block.count)
+        // The block is empty if a message turned out not to be sendable.
         guard transport != nil, block.count > 0 else { return loop.recycle(block) }
         callTransport { $0.write(block) }
     }
 
-    /// Writes the heads and control frames that wait, if the transport takes them.
+    /// Moves heads and control frames from the endpoint to the output block if the transport has room.
     func drainControl() {
-        // What does not fit now waits in the endpoint, the latest of each kind, and not here, where it would pile up.
-        // A head goes out all the same: there is only one at a time, and frames must not overtake it.
+        // Otherwise they wait in the endpoint, which keeps only the latest of each kind; here they would pile up. A head is
+        // moved in any case: there is only one at a time, and frames must not overtake it.
         guard endpoint.pointee.hasOutput, transport != nil, isWritable || endpoint.pointee.hasHeadOutput else {
             return
         }
@@ -203,17 +202,17 @@ extension Connection {
         endpoint.pointee.drainOutput(random: &loop.random) { output.append($0) }
     }
 
-    /// Writes all output.
+    /// Gives all output to the transport, and has it write.
     @inline(__always)
     func flush() {
         guard let block = takeOutput() else { return }
-        hand(block)
+        writeToTransport(block)
         callTransport { $0.flush() }
     }
 
     // MARK: Senders that do not wait
 
-    /// Writes a message now, whatever waits, unless too much does.
+    /// Sends a message now even if the transport is full. Aborts the connection if more than `maximumOutbound` bytes wait.
     ///
     /// - Returns: Whether the transport takes more.
     @inline(__always)
@@ -224,26 +223,26 @@ extension Connection {
             try enqueueInOutbox(
                 OutboundFrame(kind: kind, position: .only, payload: ByteBuffer(bytes: payload), compress: compress))
         } else {
-            try write(kind, .only, payload, compress)
+            try sendFrame(kind, .only, payload, compress)
             if isWritable { return true }
         }
         noteUnwritten(payload.count)
         return false
     }
 
-    /// The same with a message that goes to many.
+    /// Does the same with a message that goes to many connections.
     func enqueue(_ message: PreparedMessage) throws(Endpoint.SendError) -> Bool {
         if mustWaitForFragments {
             try enqueueInOutbox(OutboundFrame(message))
         } else {
-            try write(message)
+            try sendPrepared(message)
             if isWritable { return true }
         }
         noteUnwritten(message.payload.readableBytes)
         return false
     }
 
-    /// Writes a message now, and says whether it goes out; `false` where the connection is closing.
+    /// Sends a message now, and returns whether it goes out: `false` if the connection is closing.
     @inline(__always)
     func canEnqueue(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) -> Bool {
         do throws(Endpoint.SendError) {
@@ -254,7 +253,7 @@ extension Connection {
         }
     }
 
-    /// The same with a message that goes to many.
+    /// Does the same with a message that goes to many connections.
     func canEnqueue(_ message: PreparedMessage) -> Bool {
         do throws(Endpoint.SendError) {
             _ = try enqueue(message)
@@ -264,19 +263,19 @@ extension Connection {
         }
     }
 
-    /// Whether a message has to wait for the end of the fragmented one that is being sent.
+    /// Whether a message must wait until the fragmented message that is being sent has ended.
     @inline(__always)
     private var mustWaitForFragments: Bool { endpoint.pointee.isSendingFragments || outbox.unawaitedSize > 0 }
 
-    /// The peer does not read, and the sender does not wait: somebody has to bound what piles up.
+    /// Counts output of senders that do not wait, and bounds it.
     private func noteUnwritten(_ count: Int) {
-        // Compares what was queued before this message, so that one message of any size can be sent.
+        // Compares what was queued before this message, so that a single message may have any size.
         let isTooMuch = unwritten > limits.maximumOutbound
         unwritten += count + Outbox.overhead
         if isTooMuch { giveUpSlowPeer() }
     }
 
-    /// Keeps a message for the end of the fragmented one that is being sent, and of those that wait for it already.
+    /// Queues a message behind the fragmented one that is being sent and the messages that wait already.
     private func enqueueInOutbox(_ frame: OutboundFrame) throws(Endpoint.SendError) {
         guard endpoint.pointee.phase == .open else { throw .notOpen }
         outbox.append(Outbox.Item(frame: frame, waiter: nil))
@@ -285,23 +284,23 @@ extension Connection {
     private func giveUpSlowPeer() {
         endpoint.pointee.abort(
             "the peer does not read: more than \(limits.maximumOutbound) bytes wait (maximumOutbound)")
-        // At the end of the turn: the sender may be another connection's handler, in the middle of something.
+        // Takes effect at the end of the turn, because the sender may be the handler of another connection.
         queue()
     }
 
     // MARK: Senders that wait
 
-    /// Sends a frame once the transport takes more, or resumes once it does where there is no frame; on the loop.
+    /// Sends a frame when the transport has room, or, without a frame, only waits for room; on the loop.
     func submit(_ frame: OutboundFrame?, _ wait: Wait, _ completion: Outbox.Completion) {
         if wait.isCancelled { return completion.resume(returning: .failure(.cancelled)) }
         outbox.append(Outbox.Item(frame: frame, waiter: Outbox.Waiter(wait: wait, completion: completion)))
         let unawaited = outbox.unawaitedSize
         sendWaiting()
-        // Who was told that the transport is full, because of a fragmented message that has ended now, is told.
+        // Messages had to wait for a fragmented one. Its end notifies the handler that it may send again.
         if unawaited > 0, outbox.unawaitedSize == 0, case .handler(let handler) = receiver { handler.writable() }
     }
 
-    /// Sends what waits, for as long as the transport takes more.
+    /// Sends what waits while the transport has room.
     func sendWaiting() {
         while endpoint.pointee.phase == .open, isWritable,
             let item = outbox.popFirst(insideMessage: endpoint.pointee.isSendingFragments)
@@ -310,7 +309,7 @@ extension Connection {
             var result: Result<Void, WebSocketError> = .success(())
             if let frame = item.frame {
                 do throws(Endpoint.SendError) {
-                    try write(frame)
+                    try sendFrame(frame)
                 } catch {
                     result = .failure(WebSocketError(error, outcome: outcome))
                 }
@@ -320,12 +319,13 @@ extension Connection {
         if endpoint.pointee.phase != .open { failWaiting(.closed(outcome)) }
     }
 
-    /// Tells those who wait that nothing more will be sent.
+    /// Fails all waiting sends.
     func failWaiting(_ error: WebSocketError) {
         for item in outbox.removeAll() { item.waiter?.completion.resume(returning: .failure(error)) }
         unwritten = 0
     }
 
+    /// Fails the send with this wait, if it still waits.
     func cancelSend(_ wait: Wait) {
         outbox.remove(wait)?.waiter?.completion.resume(returning: .failure(.cancelled))
     }

@@ -1,116 +1,108 @@
 package import LifelineCore
 import NIOCore
 
-/// Drives one `Endpoint` over one ``Transport``, whatever engine is behind it.
+/// Drives one `Endpoint` over one ``Transport`` of any engine.
 ///
-/// A connection belongs to its loop, which alone refers to it, calls it, and frees it. It is not Sendable, so that the
-/// compiler keeps it there; everybody else holds its ``handle``.
+/// A connection is confined to its loop, which owns it and frees it. It is not Sendable, so the compiler enforces that. Code
+/// outside of the loop holds its ``handle``.
 package final class Connection {
     package let loop: Loop
     package let id: UInt64
     let settings: ConnectionSettings
     var limits: BufferLimits { settings.limits }
-    /// From this size on a payload is not copied behind its header, but handed to the transport where it lies.
+    /// The size in bytes from which a payload is written from where it lies instead of being copied behind its header.
     let separatePayloadSize: Int
     var observer: (any LifecycleObserver)? { settings.observer }
-    /// Whether there is an observer; looking at the observer itself would cost a copy of it.
+    /// Whether there is an observer. Reading `observer` itself would cost a copy of it.
     let isObserved: Bool
 
     /// The byte stream; `nil` once TCP has ended.
     @exclusivity(unchecked) var transport: (any Transport)?
-    /// Whether the transport takes more; its own word, which it writes here whenever it changes.
+    /// Whether the transport takes more. The transport writes its own flag here whenever that changes.
     @exclusivity(unchecked) package var transportIsWritable = true
     @inline(__always) var isWritable: Bool { transportIsWritable && !isTerminated }
     /// The peer's address and port.
     let remoteAddress: String
-    /// Who is told what happens; `nil` once TCP has ended.
+    /// The server or the attempt to connect to which the connection belongs; `nil` once TCP has ended.
     @exclusivity(unchecked) var owner: (any ConnectionOwner)?
-    /// The protocol's state. Behind a pointer, so that the hot path does without exclusivity checks at run time; the loop's
-    /// confinement makes overlapping accesses impossible but for reentrancy, and no method of an endpoint calls out.
+    /// The protocol's state. It is behind a pointer to avoid exclusivity checks at run time on the hot path. Overlapping
+    /// accesses cannot happen: the connection is confined to its loop, and no method of an endpoint calls out.
     let endpoint: UnsafeMutablePointer<Endpoint>
 
-    /// What has been read from the socket in this turn and not been parsed.
+    /// The bytes that were read from the socket in this turn and have not been parsed.
     @exclusivity(unchecked) var input = ReadBuffer(UnsafeMutableRawBufferPointer(start: nil, count: 0))
     /// When this turn's bytes arrived.
     @exclusivity(unchecked) var now: MonotonicInstant
-    /// What input waits for; it is held rather than parsed then.
+    /// Why input is held instead of being parsed; `nil` if it is not.
     @exclusivity(unchecked) var hold: InputHold?
     @inline(__always) var inputIsHeld: Bool { hold != nil }
-    /// Whether the loop comes by to have held input parsed.
+    /// Whether the loop is going to call ``resumeInput()``.
     @exclusivity(unchecked) private var awaitsTurn = false
     /// Whether the transport has been asked not to read.
     @exclusivity(unchecked) private var transportIsPaused = false
-    /// Whether the peer has ended its side of TCP behind what is held.
-    private(set) var endIsHeld = false
 
-    /// What the engine reported from inside a call of ours; it is seen to at the end of the turn.
+    /// Reports of the engine that arrived while ``isBusy``. They are handled at the end of the turn.
     @exclusivity(unchecked) private var reports: [Report] = []
-    /// Whether a handler, or the transport, is at work on this connection: then nothing may happen to it from below. What a
-    /// handler has borrowed would be gone, and its calls would come inside one another.
+    /// Whether a handler or the transport is being called. The engine's reports then have to wait: they would invalidate what
+    /// the handler has borrowed, and call it recursively.
     @exclusivity(unchecked) private(set) var isBusy = false
-    /// Whether the loop comes by at the end of the turn.
+    /// Whether the loop is going to call ``endTurn()`` at the end of the turn.
     @exclusivity(unchecked) private(set) var isQueued = false
 
-    /// What others than the loop hold of the connection, where somebody does.
+    /// The handle, if one has been made.
     @exclusivity(unchecked) private var existingHandle: ConnectionHandle?
 
-    /// Who receives messages.
+    /// The receiver of messages.
     @exclusivity(unchecked) var receiver = Receiver.nobody
-    /// The handler's own task. Whoever cancels it calls ``cancelReceive()`` too, so that its waits need not watch.
-    /// Only compared with, never used: it may have ended.
+    /// The handler's own task. Its waits do not check for cancellation, because code that cancels it also calls
+    /// ``cancelReceive()``. It is only compared, never used: it may have ended.
     @exclusivity(unchecked) var handlerTask: UnsafeCurrentTask?
-    /// A message that was found for a waiting task and lies in the input until it is taken.
+    /// A message that was found for a waiting task. It stays in the input until the task takes it.
     @exclusivity(unchecked) var borrowed: BorrowedMessage?
     /// Messages that arrived while the application was busy.
     @exclusivity(unchecked) var inbox = Inbox()
-    /// How many readers want messages in parts.
+    /// The number of readers that receive messages in parts.
     @exclusivity(unchecked) var streams = 0
     @exclusivity(unchecked) var readingIsPaused = false
 
-    /// Frames that wait to be written at the end of the turn.
+    /// Frames that are written at the end of the turn.
     @exclusivity(unchecked) var output = OutputBlock.none
-    /// Whether there are any; otherwise there is no block either.
+    /// Whether there is an output block.
     @exclusivity(unchecked) var isDirty = false
     /// Sends that wait.
     @exclusivity(unchecked) var outbox = Outbox()
-    /// What the transport had not written when it was last looked at.
-    private var lastPendingBytes = 0
-    /// What it had written by then.
-    private var lastWrittenBytes = 0
-    /// The bytes that the transport has been given.
-    @exclusivity(unchecked) var handedOver = 0
-    /// Bytes that were sent without waiting since the transport took no more.
+    @exclusivity(unchecked) var progress = OutputProgress()
+    /// The bytes that were sent without waiting since the transport became full, each message with ``Outbox/overhead``.
     @exclusivity(unchecked) var unwritten = 0
 
-    /// Where the loop keeps this connection's deadline; negative once it does not.
+    /// The connection's place in the loop's ``DeadlineTable``; negative while it has none.
     @exclusivity(unchecked) var deadlinePlace = -1
+    /// The earliest of all deadlines, as the loop knows it.
     @exclusivity(unchecked) private(set) var deadline: MonotonicInstant?
-    /// When a peer that takes nothing is given up; set while the transport is full.
-    @exclusivity(unchecked) private(set) var stallDeadline: MonotonicInstant?
-    /// What the transport had written when that was set.
-    private var writtenBeforeStall = 0
-    /// When a transport that should have ended is ended by force.
+    @exclusivity(unchecked) private(set) var stall = StallTracker()
+    /// When a transport that should have ended is aborted.
     @exclusivity(unchecked) private(set) var finalDeadline: MonotonicInstant?
+    /// Whether the WebSocket has ended. TCP may not have.
     @exclusivity(unchecked) private(set) var isEnded = false
     /// Whether this side has ended its side of TCP.
     private(set) var outputHasEnded = false
     /// Whether the opening handshake was completed.
     var wasOpened = false
     @exclusivity(unchecked) private(set) var isTerminated = false
-    /// What there is only now and then.
+    /// Rarely needed state, allocated on demand.
     @exclusivity(unchecked) var coldState: ConnectionColdState?
 
-    /// What input that is held waits for.
+    /// What held input waits for.
     enum InputHold {
-        /// For the others' turns.
+        /// The turns of other connections.
         case forTurn
-        /// For the application to receive what is in the inbox.
+        /// The application to receive from the inbox.
         case forInbox
-        /// For the answer to a request, and for the transport to take it.
+        /// The answer to a request, and room in the transport for it.
         case forAnswer
     }
 
-    /// What an engine reports.
+    /// A report of the engine.
     private enum Report {
         case received([UInt8])
         case inputEnded
@@ -119,7 +111,7 @@ package final class Connection {
         case terminated
     }
 
-    /// A message or a part of one, where it lies.
+    /// A message, or a part of one, in the memory into which it was received.
     struct BorrowedMessage {
         var kind: MessageKind
         var bytes: UnsafeRawBufferPointer
@@ -127,22 +119,22 @@ package final class Connection {
         var isLast: Bool
     }
 
-    /// Who receives messages.
+    /// A receiver of messages.
     enum Receiver {
-        /// Nobody at the moment; messages go to the inbox.
+        /// Nobody at the moment. Messages go to the inbox.
         case nobody
         /// A handler on the loop.
         case handler(any ConnectionReceiver)
-        /// A task that will pull from the input on the loop.
+        /// A task on the loop, which pulls messages from the input.
         case task(UnsafeContinuation<Void, Never>)
         /// A task that does not run on the loop, which gets a copy.
         case offLoop(Wait, whole: Bool, OffLoopContinuation)
     }
 
-    /// What a task that does not run on the loop gets: a message, or `nil` after the last.
+    /// Resumes a task that does not run on the loop with a message, or with `nil` after the last.
     typealias OffLoopContinuation = UnsafeContinuation<Result<Inbox.Item?, WebSocketError>, Never>
 
-    /// What a task that waits for a Pong gets: the round trip's time.
+    /// Resumes a task that waits for a Pong with the round-trip time.
     typealias PingContinuation = UnsafeContinuation<Result<Duration, WebSocketError>, Never>
 
     /// A task that waits for a Pong.
@@ -150,7 +142,7 @@ package final class Connection {
         var wait: Wait
         var number: UInt64
         var sentAt: MonotonicInstant
-        /// When the wait is given up.
+        /// When the wait times out.
         var deadline: MonotonicInstant
         var continuation: PingContinuation
     }
@@ -180,7 +172,7 @@ package final class Connection {
         endpoint.deallocate()
     }
 
-    /// How the connection ended; `nil` until it is decided.
+    /// How the connection ended; `nil` until that is decided.
     package var outcome: CloseOutcome? { endpoint.pointee.outcome }
 
     /// What compression has saved so far.
@@ -191,8 +183,9 @@ package final class Connection {
         existingHandle?.noteClosing()
     }
 
-    /// What others than the loop hold of the connection.
+    /// The handle through which code outside of the loop uses the connection.
     var handle: ConnectionHandle {
+        loop.assertOnLoop()
         if let existingHandle { return existingHandle }
         assert(!isTerminated, "a connection that has ended without a handle needs none")
         let made = ConnectionHandle(self)
@@ -200,9 +193,9 @@ package final class Connection {
         return made
     }
 
-    // MARK: From the engine
+    // MARK: Called by the engine
 
-    /// The byte stream is there.
+    /// Begins the connection: the byte stream is established.
     package func established() {
         loop.beginTurn()
         loop.insert(self)
@@ -212,12 +205,12 @@ package final class Connection {
         loop.endTurn()
     }
 
-    /// Bytes have arrived. They are parsed, and changed, where they lie, and needed no longer than this call takes.
+    /// Handles bytes that have arrived. They are parsed and unmasked in place, and not used after the call.
     @inline(__always)
     package func received(_ bytes: UnsafeMutableRawBufferPointer) {
         guard !isBusy else { return report(.received(Array(bytes))) }
         guard !inputIsHeld else {
-            held += bytes
+            held.append(bytes)
             return
         }
         now = loop.driver.tickTime
@@ -228,18 +221,18 @@ package final class Connection {
         loop.endTurn()
     }
 
-    /// Parses bytes, and brings what they hold to whoever receives. What is left of them is the input then.
+    /// Parses bytes, and delivers their messages. Afterwards, `input` is the rest.
     @inline(__always)
     private func parse(_ bytes: UnsafeMutableRawBufferPointer) {
         isBusy = true
         loop.beginWork()
         input = ReadBuffer(bytes)
         deliverToReceiver()
-        // A task that was waiting takes what it can straight from the input …
+        // A task that was waiting takes messages straight from the input …
         loop.runReadyJobs()
-        // … and what it leaves is kept for it: control frames are not to wait for the application.
+        // … and the rest goes to the inbox, because control frames must not wait for the application.
         if borrowed != nil || !input.isEmpty { deliverToInbox() }
-        // What lies behind a server's answer is for the handler that the answer has made ready.
+        // Bytes after the opening handshake are for the handler that a server's answer has started.
         if !input.isEmpty, !loop.workIsSpent {
             loop.runReadyJobs()
             if borrowed != nil || !input.isEmpty { deliverToInbox() }
@@ -247,22 +240,21 @@ package final class Connection {
         isBusy = false
     }
 
-    /// Keeps the rest of the input as it is: behind a request until the answer is on its way, behind a full inbox until
-    /// there is room, and otherwise until the others have had their turn.
+    /// Keeps the rest of the input unparsed: after a request until it is answered, while the inbox is full until it has room,
+    /// and otherwise until the other connections have had their turn.
     @inline(never)
     private func keepInput(_ bytes: [UInt8], from start: Int = 0) {
         input = ReadBuffer(UnsafeMutableRawBufferPointer(start: nil, count: 0))
         hold = hold ?? .forTurn
-        held = bytes
-        heldStart = start
+        held.keep(bytes, from: start)
         setReading()
     }
 
-    /// The peer has ended its side of TCP.
+    /// Handles the end of the peer's side of TCP.
     package func inputEnded() {
         guard !isBusy else { return report(.inputEnded) }
         guard !inputIsHeld else {
-            endIsHeld = true
+            held.isEnded = true
             return
         }
         loop.beginTurn()
@@ -273,7 +265,7 @@ package final class Connection {
         loop.endTurn()
     }
 
-    /// The byte stream has failed.
+    /// Handles a failure of the byte stream.
     package func failed(_ description: String, _ error: (any Error)? = nil) {
         guard !isBusy else { return report(.failed(description, error)) }
         loop.beginTurn()
@@ -286,7 +278,7 @@ package final class Connection {
         loop.endTurn()
     }
 
-    /// The transport takes bytes again.
+    /// Goes on sending: the transport has room again.
     package func outputDrained() {
         guard !isBusy else { return report(.outputDrained) }
         loop.beginTurn()
@@ -300,7 +292,7 @@ package final class Connection {
         loop.endTurn()
     }
 
-    /// TCP has ended.
+    /// Handles the end of TCP.
     package func terminated() {
         guard !isBusy else { return report(.terminated) }
         guard !isTerminated else { return }
@@ -309,7 +301,7 @@ package final class Connection {
         dropHeldInput()
         now = loop.driver.now()
         endpoint.pointee.transportFailed("TCP was ended", at: now)
-        noteEnd()
+        endWebSocket()
         observe(.tcpEnded)
         loop.remove(self)
         let owner = owner
@@ -323,7 +315,7 @@ package final class Connection {
         loop.endTurn()
     }
 
-    /// The deadline that was set has come.
+    /// Handles an expired deadline.
     func deadlineIsDue(at now: MonotonicInstant) {
         self.now = now
         deadline = nil
@@ -334,26 +326,24 @@ package final class Connection {
         }
         noteOutputProgress()
         endpoint.pointee.advance(to: now)
-        if let stallDeadline, now >= stallDeadline { judgeStall() }
+        if let stallDeadline = stall.deadline, now >= stallDeadline { checkStall() }
         expirePings()
         expireReceive()
         settle()
     }
 
-    /// Takes it for life that the peer has read something: it may be busy with it, and our Ping may wait behind it.
+    /// Counts it as a sign of life for the heartbeat if the peer has read something: it may be busy with that, and our Ping may
+    /// wait behind it.
     func noteOutputProgress() {
-        let pending = transport?.pendingBytes ?? 0
-        let written = handedOver &- pending
-        // Where nothing was left to write, the system's buffer takes more whether or not the peer reads. Where something
-        // was, it took more because the peer did, though senders that wait may have filled it up again.
-        if lastPendingBytes > 0, written > lastWrittenBytes { endpoint.pointee.noteOutputProgress(at: now) }
-        lastPendingBytes = pending
-        lastWrittenBytes = written
+        if progress.update(pending: transport?.pendingBytes ?? 0) { endpoint.pointee.noteOutputProgress(at: now) }
     }
 
-    // MARK: Reports from inside a call
+    /// The bytes that the transport has written.
+    private var writtenBytes: Int { progress.written(pending: transport?.pendingBytes ?? 0) }
 
-    /// Calls the transport, which may report back from inside the call.
+    // MARK: Reports during a call
+
+    /// Calls the transport, which may report back during the call.
     @inline(__always)
     func callTransport(_ body: (any Transport) -> Void) {
         guard let transport else { return }
@@ -368,7 +358,7 @@ package final class Connection {
         queue()
     }
 
-    /// Has the loop come by at the end of the turn.
+    /// Has the loop call ``endTurn()`` at the end of the turn.
     @inline(__always)
     func queue() {
         guard !isQueued else { return }
@@ -376,18 +366,25 @@ package final class Connection {
         loop.markDirty(self)
     }
 
-    /// The end of a turn: writes all output, and sees to what was put off until now.
+    /// Ends a turn: writes all output, and handles the reports that arrived meanwhile.
     @inline(__always)
     func endTurn() {
         isQueued = false
         flush()
-        if !reports.isEmpty { seeToReports() }
-        if !isWritable, stallDeadline == nil { setDeadline() }
-        // The transport may have made more output, which is to go out before.
+        if !reports.isEmpty { handleReports() }
+        if !isWritable, stall.deadline == nil { setDeadline() }
+        // The transport's reports may have caused more output, which must be written first.
         if endpoint.pointee.transportRequest != nil, !isDirty { settle() }
+        assert(isConsistent)
     }
 
-    private func seeToReports() {
+    /// Whether the invariants between the parts of the state hold. Asserted at the end of each turn.
+    private var isConsistent: Bool {
+        isDirty == (output.capacity > 0) && unwritten >= outbox.unawaitedSize && (inputIsHeld || held.isEmpty)
+            && (stall.deadline == nil || !isWritable) && streams >= 0
+    }
+
+    private func handleReports() {
         let reports = reports
         self.reports = []
         for report in reports {
@@ -403,38 +400,38 @@ package final class Connection {
 
     // MARK: After each change
 
-    /// Does what a change of the endpoint's state calls for.
+    /// Acts on changes of the endpoint's state: output, the end, requests to the transport, deadlines.
     @inline(__always)
     func settle() {
         if endpoint.pointee.hasOutput { drainControl() }
-        if endpoint.pointee.hasOutcome, !isEnded { noteEnd() }
+        if endpoint.pointee.hasOutcome, !isEnded { endWebSocket() }
         if endpoint.pointee.transportRequest != nil, !isDirty { carryOutTransportRequest() }
         setDeadline()
     }
 
-    /// Begins, or ends, the wait for a peer that takes nothing.
-    private func watchStall() {
+    /// Begins or stops timing a peer that reads nothing.
+    private func updateStall() {
         observeWriting()
         if isWritable || isEnded {
-            stallDeadline = nil
+            stall.stop()
         } else if let timeout = limits.stallTimeout {
-            writtenBeforeStall = handedOver &- (transport?.pendingBytes ?? 0)
-            stallDeadline = now.advanced(by: timeout)
+            stall.start(at: now, timeout: timeout, written: writtenBytes)
         }
     }
 
-    /// Gives a peer up that has taken nothing since the wait for it began.
-    private func judgeStall() {
-        stallDeadline = nil
+    /// Aborts the connection if the peer has read nothing since the timing began, and otherwise begins again.
+    private func checkStall() {
+        stall.stop()
         guard !isWritable, !isEnded, let timeout = limits.stallTimeout else { return }
-        guard handedOver &- (transport?.pendingBytes ?? 0) == writtenBeforeStall else { return watchStall() }
-        endpoint.pointee.abort("the peer has taken nothing for \(timeout), while something waits for it (stallTimeout)")
+        guard !stall.hasProgress(written: writtenBytes) else { return updateStall() }
+        endpoint.pointee.abort("the peer has read nothing for \(timeout) while output waits for it (stallTimeout)")
     }
 
+    /// Gives the loop the earliest of all deadlines.
     func setDeadline() {
-        if isWritable != (stallDeadline == nil) { watchStall() }
+        if isWritable != (stall.deadline == nil) { updateStall() }
         var next = endpoint.pointee.deadline ?? finalDeadline
-        if let stallDeadline { next = min(next ?? stallDeadline, stallDeadline) }
+        if let stallDeadline = stall.deadline { next = min(next ?? stallDeadline, stallDeadline) }
         if let ping = pings.first { next = min(next ?? ping.deadline, ping.deadline) }
         if let receive = receiveTimeout { next = min(next ?? receive.deadline, receive.deadline) }
         guard next != deadline else { return }
@@ -442,8 +439,8 @@ package final class Connection {
         loop.setDeadline(next, of: self)
     }
 
-    /// Tells everybody who waits that the WebSocket is over.
-    private func noteEnd() {
+    /// Ends the WebSocket: notifies the receiver and the waiting tasks, and gives resources back to the loop.
+    private func endWebSocket() {
         guard !isEnded else { return }
         isEnded = true
         existingHandle?.noteClosing()
@@ -451,10 +448,9 @@ package final class Connection {
         if isObserved, endpoint.pointee.compresses { observe(.compressed(endpoint.pointee.compressionStatistics)) }
         observe(.ended(outcome))
         owner?.connectionEnded(self)
-        // What it held of the loop's is given back now, however long TCP's end takes. Whoever is at work on it may have
-        // borrowed a message.
+        // The loop's resources are given back now, however long the end of TCP takes; the payload only if nobody has borrowed
+        // it.
         endpoint.pointee.releaseResources(keepsPayload: isBusy || borrowed != nil)
-        // A handler that is to see the end first sees what arrived before it.
         switch receiver {
         case .nobody: break
         case .handler(let handler):
@@ -474,11 +470,11 @@ package final class Connection {
         setReading()
     }
 
-    /// Has the transport do what the endpoint asked for, once all output has been written.
+    /// Carries out the endpoint's request to the transport. All output has been given to the transport by then.
     func carryOutTransportRequest() {
         guard let request = endpoint.pointee.transportRequest else { return }
         if request != .abort, endpoint.pointee.hasOutput {
-            // The transport does not take the last frames yet.
+            // The transport has no room for the last frames yet.
             endFinally()
             return
         }
@@ -496,14 +492,14 @@ package final class Connection {
         }
     }
 
-    /// Tells the observer, once, that this side ends its side of TCP.
+    /// Notifies the observer, once, that this side ends its side of TCP.
     private func noteOutputEnd() {
         guard !outputHasEnded else { return }
         outputHasEnded = true
         observe(.outputEnded)
     }
 
-    /// Makes sure that TCP ends, even if the peer never takes what is left to write.
+    /// Sets the deadline by which TCP ends even if the peer never reads the rest of the output.
     private func endFinally() {
         guard finalDeadline == nil else { return }
         finalDeadline = now.advanced(by: endpoint.pointee.closeTimeout)
@@ -512,7 +508,7 @@ package final class Connection {
 
     // MARK: Reading
 
-    /// Stops reading where the application is behind, and reads on where it has caught up.
+    /// Pauses reading when the application lags behind, and resumes it when the application has caught up.
     @inline(__always)
     func setReading() {
         if inputIsHeld, !awaitsTurn, mayResumeInput {
@@ -526,7 +522,7 @@ package final class Connection {
                 || inbox.size >= (readingIsPaused ? limits.inbound.low : limits.inbound.high)
             : false
         if mustPause != readingIsPaused { changeReading(mustPause) }
-        // In the middle of what was held, it is not known yet whether all of it will be parsed.
+        // While held input is being parsed, it is not known yet whether some of it must be held again.
         let mustPauseTransport = mustPause || inputIsHeld || transportIsPaused && !input.isEmpty
         if mustPauseTransport != transportIsPaused { pauseTransport(mustPauseTransport) }
     }
@@ -536,7 +532,7 @@ package final class Connection {
         transport?.setReading(!paused)
     }
 
-    /// Whether what held input waits for has come.
+    /// Whether the reason for holding input is gone.
     private var mayResumeInput: Bool {
         switch endpoint.pointee.phase {
         case .opening: hold != .forAnswer || endpoint.pointee.request == nil && isWritable
@@ -545,21 +541,19 @@ package final class Connection {
         }
     }
 
-    /// Parses on in what was held, for a turn.
+    /// Parses held input for a turn.
     func resumeInput() {
         awaitsTurn = false
         guard inputIsHeld, !isTerminated else { return }
         guard !isBusy, mayResumeInput else { return setReading() }
         hold = nil
-        var bytes = held
-        held = []
-        let start = heldStart
+        var (bytes, start) = held.take()
         now = loop.driver.now()
         loop.beginTurn()
         bytes.withUnsafeMutableBytes { parse(UnsafeMutableRawBufferPointer(rebasing: $0[start...])) }
         if !input.isEmpty || inputIsHeld { keepInput(bytes, from: bytes.count - input.count) }
-        if endIsHeld, !inputIsHeld {
-            endIsHeld = false
+        if !inputIsHeld, held.isEnded {
+            held.isEnded = false
             inputEnded()
         }
         setReading()
@@ -568,10 +562,8 @@ package final class Connection {
     }
 
     private func dropHeldInput() {
-        held = []
-        heldStart = 0
+        coldState?.held = HeldInput()
         hold = nil
-        endIsHeld = false
     }
 
     private func changeReading(_ paused: Bool) {

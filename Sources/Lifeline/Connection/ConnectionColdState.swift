@@ -1,11 +1,11 @@
 import LifelineCore
 import NIOCore
 
-/// The settings that all connections of a client or server share.
+/// The settings that all connections of a server or client share.
 final class ConnectionSettings: Sendable {
     let limits: BufferLimits
     let observer: (any LifecycleObserver)?
-    /// The maximum number of payload bytes that the observer receives.
+    /// The most bytes of a payload that the observer asks for.
     let payloadLimit: Int
 
     init(_ limits: BufferLimits, _ observers: [any LifecycleObserver]) {
@@ -26,13 +26,11 @@ struct DroppedMessages {
     }
 }
 
-/// State that a connection needs only occasionally. An idle connection does not allocate it.
+/// Rarely needed state of a connection, allocated on demand so that idle connections stay small.
 final class ConnectionColdState {
-    /// Bytes that have not been parsed yet, because a request waits for its response, or because the inbox is full.
-    @exclusivity(unchecked) var held: [UInt8] = []
-    /// How many of the held bytes have been parsed.
-    @exclusivity(unchecked) var heldStart = 0
-    /// The chunks so far of a message that a task receives as a whole.
+    /// Input that waits before it is parsed.
+    @exclusivity(unchecked) var held = HeldInput()
+    /// The parts so far of a message that arrived in chunks and that a task receives as a whole.
     @exclusivity(unchecked) var partial: Inbox.Item?
     /// Messages that arrived after our Close frame and that no task received.
     @exclusivity(unchecked) var droppedMessages = DroppedMessages()
@@ -42,18 +40,18 @@ final class ConnectionColdState {
     @exclusivity(unchecked) var terminationWaiters: [UnsafeContinuation<Void, Never>] = []
     /// The first error of the byte stream.
     @exclusivity(unchecked) var transportError: (any Error)?
-    /// The header of a received frame that is reported to the observer once its payload is known.
+    /// A frame's header that will be reported to the observer together with the beginning of the payload.
     @exclusivity(unchecked) var observedHeader: FrameHeader?
-    /// Whether the last event about writing that the observer received was `writingPaused`.
+    /// Whether it has been reported to the observer that the transport is full.
     @exclusivity(unchecked) var observedFull = false
-    /// The summary of the message that is being received, for the observer.
+    /// The summary of the message that is being received.
     @exclusivity(unchecked) var observedIncoming: LifecycleEvent.MessageSummary?
-    /// The summary of the message that is being sent, for the observer.
+    /// The summary of the message that is being sent.
     @exclusivity(unchecked) var observedOutgoing: LifecycleEvent.MessageSummary?
 }
 
 extension Connection {
-    /// The cold state, which is allocated on first use.
+    /// The cold state, which is allocated if there is none.
     private var allocatedColdState: ConnectionColdState {
         if let coldState { return coldState }
         let made = ConnectionColdState()
@@ -61,14 +59,9 @@ extension Connection {
         return made
     }
 
-    var held: [UInt8] {
-        get { coldState?.held ?? [] }
+    var held: HeldInput {
+        get { coldState?.held ?? HeldInput() }
         _modify { yield &allocatedColdState.held }
-    }
-
-    var heldStart: Int {
-        get { coldState?.heldStart ?? 0 }
-        _modify { yield &allocatedColdState.heldStart }
     }
 
     var partial: Inbox.Item? {

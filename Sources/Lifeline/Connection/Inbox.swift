@@ -1,7 +1,10 @@
+import DequeModule
 import LifelineCore
 import NIOCore
 
-/// Messages that arrived while the application was busy, in order, bounded by a high-water mark at which reading stops.
+/// Messages that arrived while the application was busy, in order. Reading stops when ``size`` reaches the high-water mark.
+///
+/// An empty inbox holds no memory.
 struct Inbox {
     /// A message, or a part of one where the application streams.
     struct Item {
@@ -17,50 +20,42 @@ struct Inbox {
             self.isLast = isLast
         }
 
-        /// A copy of a message that lies elsewhere.
+        /// Copies a borrowed message.
         init(_ message: Connection.BorrowedMessage) {
             kind = message.kind
             bytes = ByteBuffer(bytes: message.bytes)
             isFirst = message.isFirst
             isLast = message.isLast
         }
+
+        fileprivate var size: Int { bytes.readableBytes + Inbox.overhead }
     }
 
-    /// What an item counts beside its bytes, so that a flood of empty messages meets the mark too.
+    /// The bytes that an item counts in addition to its payload, so that a flood of empty messages reaches the mark too.
     private static let overhead = 64
 
-    private var items: [Item] = []
-    private var head = 0
-    /// The bytes that are held, with each item's overhead.
+    private var items = Deque<Item>()
+    /// The bytes of all items, each with its overhead.
     private(set) var size = 0
 
-    var isEmpty: Bool { head == items.count }
+    var isEmpty: Bool { items.isEmpty }
 
     mutating func append(_ item: Item) {
         items.append(item)
-        size += item.bytes.readableBytes + Inbox.overhead
+        size += item.size
     }
 
-    /// Puts an item before all others.
+    /// Adds an item before all others.
     mutating func prepend(_ item: Item) {
-        items.insert(item, at: head)
-        size += item.bytes.readableBytes + Inbox.overhead
+        items.prepend(item)
+        size += item.size
     }
 
     mutating func popFirst() -> Item? {
-        guard head < items.count else { return nil }
-        let item = items[head]
-        // The slot must not keep the bytes alive.
-        items[head].bytes = ByteBuffer()
-        head += 1
-        size -= item.bytes.readableBytes + Inbox.overhead
-        if head == items.count {
-            items = []
-            head = 0
-        } else if head >= 64, head * 2 >= items.count {
-            items.removeFirst(head)
-            head = 0
-        }
+        guard let item = items.popFirst() else { return nil }
+        size -= item.size
+        if items.isEmpty { items = Deque() }
+        assert(size >= 0 && (size == 0) == items.isEmpty)
         return item
     }
 

@@ -1,3 +1,4 @@
+import DequeModule
 package import LifelineCore
 import Synchronization
 
@@ -9,57 +10,57 @@ import Musl
 import Glibc
 #endif
 
-/// What the connections of one event loop share: randomness, deadlines, buffers, and their handlers' jobs,
-/// whose executor it is.
+/// What the connections of one event loop share: randomness, deadlines, buffers, and the executor of their handlers.
 ///
-/// Everything happens in *turns*. A turn begins when the engine brings something (bytes, a deadline, a job from another
-/// thread), runs the handlers that it made ready, and ends by writing all output that came of it: one write a
-/// connection, however many frames.
+/// Everything happens in *turns*. A turn begins with an event from the engine (bytes, a deadline, a job from another thread),
+/// runs the handlers that the event made ready, and ends by writing all resulting output: one write for each connection,
+/// however many frames.
 ///
-/// `@unchecked Sendable`: all state but `driver`, `jobs` and `thread`, which are Sendable, is touched on the loop's own
-/// thread only, and is not checked for exclusive access at run time. Every entry is either called by the engine there, or asks ``isOnLoop`` first.
+/// `@unchecked Sendable`: all state but `driver`, `jobs` and `thread`, which are Sendable, is confined to the loop's own
+/// thread, and is not checked for exclusive access at run time. Every entry asserts that it is on the loop, or asks
+/// ``isOnLoop`` first.
 package final class Loop: TaskExecutor, @unchecked Sendable {
     package let driver: any LoopDriver
     let jobs = LoopJobs()
 
     @exclusivity(unchecked) package var random: RandomPool
-    /// Where large messages are put together.
+    /// The memory in which large messages are assembled.
     package let memory = MemoryPool()
     @exclusivity(unchecked) private var deadlines = DeadlineTable()
-    /// The instant for which the engine was asked to wake us.
+    /// When the engine is going to call ``timersAreDue()``.
     @exclusivity(unchecked) private var nextWake = MonotonicInstant(nanoseconds: .max)
 
-    /// Connections that have ended, until the loop comes round.
+    /// Connections that have ended, until the end of the turn.
     @exclusivity(unchecked) private var removed: [Connection] = []
-    /// What is left of the turn of the connection that is at work.
+    /// The work that the current connection may still do before the others have their turn.
     @exclusivity(unchecked) private var work = WorkBudget()
-    /// Connections that have input left, in the order in which they go on.
-    @exclusivity(unchecked) private var waiting: [Connection] = []
-    /// How many connections the current round resumes, without the one that is being resumed.
-    @exclusivity(unchecked) private var resuming = 0
-    /// Connections with output that is to be written at the end of the turn.
+    /// Connections that have input left, in the order in which they go on with it.
+    @exclusivity(unchecked) private var waiting = Deque<Connection>()
+    /// Whether the engine has been asked to call ``resumeWaiting()``.
+    @exclusivity(unchecked) private var roundIsScheduled = false
+    /// Connections whose output is written at the end of the turn.
     @exclusivity(unchecked) private var dirty: [Connection] = []
-    /// How many of them have been written before the end of the turn.
+    /// How many connections of `dirty` have been written before the end of the turn.
     @exclusivity(unchecked) private var written = 0
     @exclusivity(unchecked) private var depth = 0
-    /// Blocks for output, lent to connections while they have some.
+    /// Empty blocks, which connections borrow while they have output.
     @exclusivity(unchecked) private var spareBlocks: [OutputBlock] = []
-    /// The thread that runs the loop, where the loop has one for itself; 0 where it has not, or has not begun.
+    /// The thread that runs this loop and nothing else; 0 if there is none (SwiftNIO, the simulation) or none yet.
     private let thread = Atomic<UInt>(0)
 
-    /// How often a turn runs jobs again that its own output made ready, before the engine gets its turn.
+    /// How often a turn runs jobs that its own output made ready, before the engine polls again.
     private static let maximumRounds = 16
 
-    /// The most connections whose output waits for the end of a turn: one that reaches thousands writes them as it goes,
-    /// always from the same few blocks.
+    /// The most connections whose output waits for the end of a turn. A turn that sends to thousands writes as it goes, and
+    /// uses the same few blocks again and again.
     private static let maximumDirty = 32
 
-    /// The longest for which connections go on with their input before the sockets are looked at again.
+    /// How long connections go on with their input before the sockets are polled again.
     private static let maximumResuming = Duration.milliseconds(4)
 
     /// The capacity of a fresh output block, in bytes.
     private static let blockCapacity = 8 << 10
-    /// The most spare blocks, and the most bytes of one that is kept.
+    /// The most spare blocks that are kept, and the largest of them, in bytes.
     private static let maximumSpareBlocks = 40
     private static let maximumSpareCapacity = 256 << 10
 
@@ -75,7 +76,7 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
         return true
     }
 
-    /// Takes a job of a handler's, from wherever.
+    /// Enqueues a handler's job, from any thread.
     package func enqueue(_ job: consuming ExecutorJob) {
         jobs.enqueue(UnownedJob(job), self)
     }
@@ -84,12 +85,12 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
         for block in spareBlocks { block.deallocate() }
     }
 
-    /// Notes that the current thread runs this loop, and nothing else, from now on.
+    /// Records that the current thread runs this loop, and nothing else, from now on.
     func bindToCurrentThread() {
         thread.store(Loop.currentThread, ordering: .relaxed)
     }
 
-    /// Notes that the thread has ended; another may get its number.
+    /// Records that the thread has ended. Another thread may get its number.
     func unbind() {
         thread.store(.max, ordering: .relaxed)
     }
@@ -112,23 +113,23 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
         return thread == 0 ? driver.isOnLoop : thread == Loop.currentThread
     }
 
-    /// Whether the loop's thread has ended, so that nothing of the loop's is in use any more.
+    /// Whether the loop's thread has ended, so that no state of the loop is in use any more.
     private var hasEnded: Bool { thread.load(ordering: .relaxed) == .max }
 
-    /// Debug builds end here where the caller is not on the loop: what belongs to a loop is touched there alone.
+    /// Asserts, in debug builds, that the caller is on the loop.
     @inline(__always)
     func assertOnLoop() {
-        assert(isOnLoop || hasEnded, "this belongs to an event loop, and is touched elsewhere")
+        assert(isOnLoop || hasEnded, "called off the event loop to which this is confined")
     }
 
-    /// Runs a function on the loop: at once where the caller is there, soon otherwise.
+    /// Runs a function on the loop: at once if the caller is on it, otherwise soon.
     func execute(_ work: @escaping @Sendable () -> Void) {
         if isOnLoop { work() } else { driver.execute(work) }
     }
 
     // MARK: Turns
 
-    /// Begins a turn, or a part of the one that is under way.
+    /// Begins a turn, or a nested part of the current one.
     @inline(__always)
     package func beginTurn() {
         assertOnLoop()
@@ -136,14 +137,14 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
         depth &+= 1
     }
 
-    /// Runs the handlers that have been made ready so far.
+    /// Runs the handlers that are ready.
     @inline(__always)
     func runReadyJobs() {
         assertOnLoop()
         if depth == 1 { jobs.drain(self) }
     }
 
-    /// Ends a turn: runs what is ready, and writes all output.
+    /// Ends a turn: runs the handlers that are ready, and writes all output.
     @inline(__always)
     package func endTurn() {
         assertOnLoop()
@@ -155,20 +156,20 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
                 rounds &+= 1
             } while (jobs.hasJobs || !dirty.isEmpty) && rounds < Loop.maximumRounds
             jobs.endTurn(self)
-            // What a peer keeps up that takes everything at once goes on when the others have had their turn.
+            // A peer that reads everything at once can keep a turn going; the rest waits until the others have had theirs.
             if !dirty.isEmpty { driver.executeNextRound { self.runTurn() } }
         }
         depth &-= 1
     }
 
-    /// A turn for jobs that came from outside of one.
+    /// Runs a turn for jobs that were enqueued outside of one.
     func runJobs() {
         beginTurn()
         jobs.collectMail()
         endTurn()
     }
 
-    /// Has a connection's output written at the end of the turn; outside of a turn, at the end of one that begins soon.
+    /// Has a connection's `endTurn` called at the end of the turn. Outside of a turn, starts one soon.
     @inline(__always)
     func markDirty(_ connection: Connection) {
         assertOnLoop()
@@ -186,8 +187,7 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
         endTurn()
     }
 
-    /// Writes all output. What is written can make a transport report back, and that can make more output, which is left
-    /// for the next round.
+    /// Writes all output. A transport may report back and cause more output, which is written in the next round.
     @inline(__always)
     private func flush() {
         guard !dirty.isEmpty else { return }
@@ -207,7 +207,7 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
         written = max(written - count, 0)
     }
 
-    /// Writes what has gathered, in the middle of a turn; everything else about those connections is left for its end.
+    /// Writes the output so far in the middle of a turn. Everything else about those connections waits for its end.
     @inline(never)
     private func writeEarly() {
         while written < dirty.count {
@@ -222,61 +222,61 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
     /// Begins a connection's turn.
     @inline(__always)
     func beginWork() {
+        assertOnLoop()
         work.begin()
     }
 
-    /// Whether the connection whose turn it is has had it.
+    /// Whether the turn of the current connection is over.
     @inline(__always)
     var workIsSpent: Bool { work.isSpent }
 
-    /// Counts work for the connection whose turn it is.
+    /// Counts work of the current connection.
     @inline(__always)
     func spend(_ amount: Int) {
-        if work.spend(amount) { work.takeQuantum(at: driver.now(), rivals: max(waiting.count, resuming)) }
+        if work.spend(amount) { work.takeQuantum(at: driver.now(), rivals: waiting.count) }
     }
 
-    /// Ends the turn of a connection, whatever it has left.
+    /// Ends the turn of the current connection early.
     func endWork() {
         work.end()
     }
 
-    /// Has a connection go on with its input when others have had their turn.
+    /// Has a connection go on with its input when the others have had their turn.
     func resumeSoon(_ connection: Connection) {
         assertOnLoop()
         waiting.append(connection)
-        if waiting.count == 1 { driver.executeNextRound { self.resumeWaiting() } }
+        scheduleRound()
     }
 
-    /// Gives connections another turn each, for as long as the sockets can wait for it.
+    private func scheduleRound() {
+        guard !roundIsScheduled else { return }
+        roundIsScheduled = true
+        driver.executeNextRound { self.resumeWaiting() }
+    }
+
+    /// Gives each connection that waits one turn, for at most ``maximumResuming``.
     private func resumeWaiting() {
         assertOnLoop()
-        let batch = waiting
-        waiting = []
-        resuming = batch.count - 1
-        defer { resuming = 0 }
+        roundIsScheduled = false
         let began = driver.now()
-        var next = 0
-        while next < batch.count, next == 0 || driver.now().duration(since: began) < Loop.maximumResuming {
-            batch[next].resumeInput()
-            next += 1
+        // Connections that wait again afterwards go to the back of the queue, for the next round.
+        for turn in 0..<waiting.count {
+            if turn > 0, driver.now().duration(since: began) >= Loop.maximumResuming { break }
+            waiting.removeFirst().resumeInput()
         }
-        guard next < batch.count else { return }
-        // Those whose turn has not come are before those who have had theirs.
-        let mustAsk = waiting.isEmpty
-        waiting = batch[next...] + waiting
-        if mustAsk { driver.executeNextRound { self.resumeWaiting() } }
+        if !waiting.isEmpty { scheduleRound() }
     }
 
     // MARK: Blocks
 
-    /// An empty block for output.
+    /// Lends an empty block for output. It comes back with ``recycle(_:)``.
     @inline(__always)
     func takeBlock() -> OutputBlock {
         assertOnLoop()
         return spareBlocks.popLast() ?? OutputBlock(capacity: Loop.blockCapacity)
     }
 
-    /// Takes a block back that has been written.
+    /// Takes back a block that has been written.
     @inline(__always)
     package func recycle(_ block: consuming OutputBlock) {
         assertOnLoop()
@@ -296,8 +296,7 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
         connection.deadlinePlace = deadlines.insert(connection)
     }
 
-    /// Removes a connection. Whoever called it, down to the engine, may still refer to it until the loop comes round: then it
-    /// is freed, here and nowhere else.
+    /// Removes a connection. Its callers may still refer to it, so it is freed between turns, and nowhere else.
     func remove(_ connection: Connection) {
         assertOnLoop()
         guard connection.deadlinePlace >= 0 else { return }
@@ -324,7 +323,7 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
         if let deadline { wake(at: deadline) }
     }
 
-    /// Called by the engine at the instant it was asked for.
+    /// Runs the deadlines that are due. The engine calls it at the instant that the loop asked for.
     package func timersAreDue() {
         assertOnLoop()
         nextWake = MonotonicInstant(nanoseconds: .max)
@@ -336,7 +335,7 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
     }
 
     private func wake(at deadline: MonotonicInstant) {
-        // Deadlines far off are rounded up to a quarter of a second, so that thousands of them share one sweep.
+        // Distant deadlines are rounded up to a quarter of a second, so that thousands of them share one sweep.
         let now = driver.now().nanoseconds
         let distance = deadline.nanoseconds - now
         let grain: Int64 = distance > 1_000_000_000 ? 250_000_000 : distance > 100_000_000 ? 10_000_000 : 1_000_000

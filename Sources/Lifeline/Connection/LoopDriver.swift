@@ -1,9 +1,9 @@
 package import LifelineCore
 
-/// What a loop needs of the engine that runs it.
+/// The engine's part of an event loop: a clock, timers, and work from other threads.
 package protocol LoopDriver: AnyObject, Sendable {
-    /// Has the kernel take what transports have flushed so far, where it does not take it by itself: in the middle of a turn
-    /// that reaches many connections.
+    /// Submits the output that transports have flushed so far, if the engine defers that. Called in the middle of a turn that
+    /// writes to many connections.
     func pushOut()
 
     /// Whether the caller runs on the loop.
@@ -12,24 +12,24 @@ package protocol LoopDriver: AnyObject, Sendable {
     /// The time on the loop's monotonic clock.
     func now() -> MonotonicInstant
 
-    /// The time at which what happens now was noticed: for the hot path, where asking the clock would cost too much.
+    /// The time at which the current batch of events began, for the hot path, where reading the clock would cost too much.
     var tickTime: MonotonicInstant { get }
 
-    /// Runs a function on the loop soon, also from outside of it.
+    /// Runs a function on the loop soon. Called from any thread.
     func execute(_ work: @escaping @Sendable () -> Void)
 
-    /// Runs a function once the sockets that are ready have had their turn. On the loop only.
+    /// Runs a function when the sockets that are ready have had their turn. On the loop only.
     func executeNextRound(_ work: @escaping @Sendable () -> Void)
 
-    /// Runs `Loop.timersAreDue` at an instant; a later call replaces an earlier one. On the loop only.
+    /// Calls `Loop.timersAreDue` at an instant. A later call replaces an earlier one. On the loop only.
     func wake(at instant: MonotonicInstant, _ loop: Loop)
 
-    /// Where tasks run that are nobody's handler; `nil` for Swift's own threads.
+    /// The executor of tasks that are not handlers; `nil` for Swift's own threads.
     var backgroundExecutor: (any TaskExecutor)? { get }
 
-    /// Suspends a task for some time of the loop's clock.
+    /// Suspends a task for a duration of the loop's clock.
     ///
-    /// - Throws: `CancellationError` where the task is cancelled.
+    /// - Throws: `CancellationError` if the task is cancelled.
     func sleep(for duration: Duration) async throws
 }
 

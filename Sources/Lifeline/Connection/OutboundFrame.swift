@@ -6,9 +6,9 @@ struct OutboundFrame: Sendable {
     var kind: MessageKind
     var position: FragmentPosition
     var payload: ByteBuffer
-    /// Whether it is to be compressed, where that is agreed.
+    /// Whether the frame is compressed if the extension has been negotiated.
     var compress = MessageCompression.automatic
-    /// The message with this payload that goes to many, so that it is compressed once.
+    /// The message to many connections that has this payload, so that it is compressed once.
     var prepared: PreparedMessage?
 
     /// Whether the frame continues a message.
@@ -16,7 +16,7 @@ struct OutboundFrame: Sendable {
 }
 
 extension OutboundFrame {
-    /// A message that goes to many.
+    /// Makes a frame of a message that goes to many connections.
     init(_ message: PreparedMessage) {
         self.init(kind: message.kind, position: .only, payload: message.payload, prepared: message)
     }

@@ -1,18 +1,22 @@
+import DequeModule
 import LifelineCore
 import NIOCore
 
-/// Sends that wait: for the transport to take more, or for a fragmented message to end.
+/// Sends that wait: until the transport has room, or until a fragmented message has ended.
+///
+/// An empty outbox holds no memory.
 struct Outbox {
-    /// What a waiting send gets.
+    /// Resumes a waiting send with its result.
     typealias Completion = UnsafeContinuation<Result<Void, WebSocketError>, Never>
 
-    /// A frame, or a mere wait for room, and who waits for it.
+    /// A frame to send and the task that waits for it. Either may be missing, not both.
     struct Item {
+        /// `nil` where the task only waits until the transport has room.
         var frame: OutboundFrame?
         /// `nil` where the sender does not wait.
         var waiter: Waiter?
 
-        /// What the item counts among those for which nobody waits.
+        /// The bytes that the item adds to ``Outbox/unawaitedSize``.
         var unawaitedSize: Int { waiter == nil ? (frame?.payload.readableBytes ?? 0) + Outbox.overhead : 0 }
     }
 
@@ -22,25 +26,25 @@ struct Outbox {
         var completion: Completion
     }
 
-    /// What an item counts beside its bytes.
+    /// The bytes that an item counts in addition to its payload.
     static let overhead = 128
 
-    /// Whole messages and first fragments, from `head` on.
-    private var messages: [Item] = []
-    private var head = 0
-    /// The next fragment of the message that is being sent; these overtake the others, which must wait for its end.
-    private var continuations: [Item] = []
-    /// The bytes, and an overhead for each frame, for which nobody waits.
+    /// Whole messages and first fragments.
+    private var messages = Deque<Item>()
+    /// Further fragments of the message that is being sent. They overtake the messages, which wait for its end.
+    private var continuations = Deque<Item>()
+    /// The bytes of the items for which no task waits, each with its overhead.
     private(set) var unawaitedSize = 0
 
     /// The bytes of all payloads.
     var payloadSize: Int {
-        (messages[head...] + continuations).reduce(0) { $0 + ($1.frame?.payload.readableBytes ?? 0) }
+        (messages + continuations).reduce(0) { $0 + ($1.frame?.payload.readableBytes ?? 0) }
     }
 
-    var isEmpty: Bool { head == messages.count && continuations.isEmpty }
+    var isEmpty: Bool { messages.isEmpty && continuations.isEmpty }
 
     mutating func append(_ item: Item) {
+        assert(item.frame != nil || item.waiter != nil)
         unawaitedSize += item.unawaitedSize
         if item.frame?.isContinuation == true {
             continuations.append(item)
@@ -49,23 +53,20 @@ struct Outbox {
         }
     }
 
-    /// The next item that may be sent.
+    /// Removes the next item that may be sent.
+    ///
+    /// - Parameter insideMessage: Whether a fragmented message is being sent.
     mutating func popFirst(insideMessage: Bool) -> Item? {
-        if insideMessage { return continuations.isEmpty ? nil : continuations.removeFirst() }
-        guard head < messages.count else { return nil }
-        let item = messages[head]
-        head += 1
-        if head == messages.count || head >= 64 && head * 2 >= messages.count {
-            messages.removeFirst(head)
-            head = 0
-        }
+        guard let item = insideMessage ? continuations.popFirst() : messages.popFirst() else { return nil }
         unawaitedSize -= item.unawaitedSize
+        assert(unawaitedSize >= 0 && (unawaitedSize == 0 || !isEmpty))
+        if isEmpty { self = Outbox() }
         return item
     }
 
-    /// Takes an item back whose task was cancelled.
+    /// Removes the item of a task that was cancelled.
     mutating func remove(_ wait: Wait) -> Item? {
-        if let index = messages[head...].firstIndex(where: { $0.waiter?.wait == wait }) {
+        if let index = messages.firstIndex(where: { $0.waiter?.wait == wait }) {
             return messages.remove(at: index)
         }
         if let index = continuations.firstIndex(where: { $0.waiter?.wait == wait }) {
@@ -74,9 +75,9 @@ struct Outbox {
         return nil
     }
 
-    /// Takes all items back.
+    /// Removes all items.
     mutating func removeAll() -> [Item] {
         defer { self = Outbox() }
-        return continuations + messages[head...]
+        return Array(continuations) + Array(messages)
     }
 }

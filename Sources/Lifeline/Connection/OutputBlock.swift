@@ -1,15 +1,15 @@
-/// A block of memory in which a connection's frames gather until they are written.
+/// A block of memory that collects a connection's frames until they are written.
 ///
-/// It is lent by the loop (``Loop/takeBlock()``), grows with what is put into it, and goes back to the loop from whoever
-/// has written it (``Loop/recycle(_:)``). A plain value: exactly one place owns it at a time, the connection that fills
-/// it or the transport that writes it.
+/// The loop lends it (``Loop/takeBlock()``), it grows as needed, and the transport gives it back to the loop when it has been
+/// written (``Loop/recycle(_:)``). It is a plain value with one owner at a time: the connection that fills it, or the
+/// transport that writes it.
 package struct OutputBlock {
     private(set) var base: UnsafeMutableRawPointer
     private(set) var capacity: Int
     /// The number of bytes in it.
     package private(set) var count = 0
 
-    /// No block: it has no memory, and none of its methods may be called.
+    /// A placeholder for no block. It has no memory, and none of its methods may be called.
     static var none: OutputBlock { OutputBlock() }
 
     private init() {
@@ -26,7 +26,7 @@ package struct OutputBlock {
     @inline(__always)
     package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
-    /// Where the next `room` bytes may be written; ``advance(by:)`` says how many were.
+    /// Makes room for `room` more bytes. ``advance(by:)`` then records how many were written.
     @inline(__always)
     mutating func reserve(_ room: Int) -> UnsafeMutableRawPointer {
         if capacity &- count < room { grow(to: count + room) }
@@ -35,6 +35,7 @@ package struct OutputBlock {
 
     @inline(__always)
     mutating func advance(by length: Int) {
+        assert(length >= 0 && count + length <= capacity, "more was written than reserved")
         count &+= length
     }
 
@@ -44,7 +45,7 @@ package struct OutputBlock {
         count += bytes.count
     }
 
-    /// Forgets the bytes and keeps the memory.
+    /// Removes the bytes and keeps the memory.
     @inline(__always)
     mutating func clear() {
         count = 0
@@ -56,7 +57,7 @@ package struct OutputBlock {
 
     @inline(never)
     private mutating func grow(to minimum: Int) {
-        // An empty block need not keep room for more of the same; one that is being filled doubles.
+        // A block that is being filled doubles. An empty one gets just what one large frame needs.
         let grown = count == 0 ? minimum : max(minimum, capacity * 2)
         let memory = UnsafeMutableRawPointer.allocate(byteCount: grown, alignment: 16)
         memory.copyMemory(from: base, byteCount: count)

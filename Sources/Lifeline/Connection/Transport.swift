@@ -1,52 +1,54 @@
 package import NIOCore
 
-/// What a connection needs of the byte stream below it: the seam between the protocol and the engines.
+/// The byte stream of a connection: the interface between the protocol and the engines.
 ///
-/// An engine (``NIOTransport``, the tests' simulated network) implements this protocol, and calls its connection's
-/// `received`, `inputEnded`, `failed`, `outputDrained` and `terminated`. All of it happens on the connection's loop.
+/// An engine implements this protocol, and calls `received`, `inputEnded`, `failed`, `outputDrained` and `terminated` of its
+/// connection. All calls in both directions are made on the connection's loop.
 ///
-/// Whatever is paused, waits or is being closed: that the byte stream has failed is reported at once. Where a write fails and
-/// the peer is still being read, the rest of what it has sent comes first, for at most a second.
+/// A failure of the byte stream is reported at once, also while reading is paused, output waits, or the transport is closing.
+/// One exception: when a write fails while the peer is still being read, the rest of what the peer sent comes first, for at
+/// most a second.
 package protocol Transport: AnyObject {
-    /// Takes a block of frames to write, in order, without pushing it out yet. The transport gives it back to the loop
+    /// Adds a block of frames to the output, which is written by ``flush()``. The transport gives the block back to the loop
     /// when it has been written.
     func write(_ block: OutputBlock)
 
-    /// Takes a large payload to write, in order, which may be kept as it is.
+    /// Adds a large payload to the output. The transport may keep the buffer.
     func write(_ payload: ByteBuffer)
 
-    /// Takes a large payload to write, in order, that is only lent: what is not written at once is copied.
+    /// Adds a large payload to the output that is borrowed for the call. The transport copies what it does not write at once.
     func write(lent payload: UnsafeRawBufferPointer)
 
-    /// Pushes out what has been written.
+    /// Writes the output.
     func flush()
 
-    /// Whether less than the low-water mark, after the high-water mark had been passed, waits to go out.
+    /// Whether the transport takes more output: becomes `false` when more than the high-water mark waits, and `true` again when
+    /// less than the low-water mark does.
     var isWritable: Bool { get }
 
-    /// The bytes that have been handed over and not written. What a transport drops, since its peer takes no more or its byte
-    /// stream has ended, was never written, and stays among them.
+    /// The bytes that have been handed over and not written. They include bytes that the transport has dropped because a write
+    /// failed or the byte stream ended.
     var pendingBytes: Int { get }
 
-    /// From this size on, in bytes, a payload is cheaper to write from where it lies than behind its header in a block.
+    /// The size in bytes from which it is cheaper to write a payload from where it lies than to copy it behind its header.
     var separatePayloadSize: Int { get }
 
-    /// Stops reading, or reads on. Bytes that are left in the kernel make TCP slow the peer down.
+    /// Pauses or resumes reading. Bytes that stay in the kernel make TCP slow the peer down.
     func setReading(_ reads: Bool)
 
-    /// Ends the output side once everything has been written, and reads on.
+    /// Ends the output side when everything has been written, and goes on reading.
     func shutdownOutput()
 
-    /// Ends the connection once everything has been written.
+    /// Ends the byte stream when everything has been written.
     func close()
 
-    /// Ends the connection at once.
+    /// Ends the byte stream at once.
     func abort()
 }
 
 extension Transport {
     package var separatePayloadSize: Int { 16 << 10 }
 
-    /// An engine that does not know cannot tell a slow peer from a dead one.
+    /// An engine that does not implement this cannot distinguish a slow peer from a dead one.
     package var pendingBytes: Int { 0 }
 }

@@ -1,9 +1,8 @@
 import LifelineLocks
 
-/// Runs what is asked of a loop whose thread has ended: one thing after the other, on the thread that asks.
+/// Runs work for a loop whose thread has ended: one function after the other, on a thread that adds one.
 ///
-/// Nothing is open on such a loop any more, but a connection can be kept for longer, and nobody is to wait for ever for an
-/// answer from it.
+/// Such a loop has no open sockets, but handles may outlive it, and a task that asks one of them must not wait for ever.
 final class WorkAfterEnd: Sendable {
     private struct State {
         var work: [@Sendable () -> Void] = []

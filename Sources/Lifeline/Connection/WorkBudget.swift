@@ -2,23 +2,23 @@ import LifelineCore
 
 /// How much work a loop does for one connection before the others have their turn.
 ///
-/// Work is counted in bytes: those of each message, after it has been decompressed, and an equivalent for what it costs to
-/// handle a message, a request or another event at all. It is counted in quanta; behind each the clock is looked at, since
-/// what a handler does with a message is its own affair.
+/// Work is counted in bytes: the size of each message after decompression, plus a fixed amount for handling a message, a
+/// request or another event at all. A turn consists of quanta. The clock is read after each of them, because a handler may
+/// spend any time on a message.
 struct WorkBudget {
-    /// What an event counts besides its bytes.
+    /// The bytes that an event counts in addition to its own.
     static let event = 1 << 10
-    /// What an HTTP request counts.
+    /// The bytes that an HTTP request counts.
     static let request = 32 << 10
-    /// What counts where an endpoint has worked for as long as it may without an event.
+    /// The bytes that count when an endpoint has done as much work as it may without an event.
     static let inProgress = 64 << 10
 
     private static let quantum = 32 << 10
     private static let maximumQuanta = 32
-    /// How long a connection's turn may last after its first quantum. All connections that wait for a turn share it.
+    /// How long a connection's turn may last after its first quantum, divided by the number of connections that wait.
     private static let maximumDuration = Duration.milliseconds(2)
 
-    /// What is left of the quantum.
+    /// What is left of the current quantum.
     private var left = 0
     private var quanta = 0
     private var began: MonotonicInstant?
@@ -55,7 +55,7 @@ struct WorkBudget {
     ///   that many busy connections together do not delay the others.
     @inline(never)
     mutating func takeQuantum(at now: MonotonicInstant, rivals: Int) {
-        // What passes the quantum by far counts for as many.
+        // Work that exceeds the quantum by far counts as several.
         let taken = 1 - left / WorkBudget.quantum
         guard quanta + taken <= WorkBudget.maximumQuanta else { return end() }
         if quanta == 1 {

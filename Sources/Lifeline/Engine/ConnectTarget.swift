@@ -1,29 +1,29 @@
-/// Where an engine is to connect to, and how.
+/// The server to which an engine connects, and how.
 package struct ConnectTarget: Sendable {
-    /// A name or an address, that of IPv6 without its brackets and with its zone.
+    /// A name or an address. An IPv6 address has no brackets and may have a zone.
     package var host: String
     package var port: Int
     /// `nil` for plain TCP.
     package var tls: TLSContext?
-    /// Whom the server's certificate is to name: the host, without a zone.
+    /// The name or address that the server's certificate must contain: the host without a zone.
     package var serverName: String
-    /// How long the lookup and TCP's handshake may take.
+    /// The longest that the lookup and TCP's handshake may take.
     package var timeout: Duration
-    /// The marks of the transport's output.
+    /// The marks for the output buffer of the transport.
     package var outboundMarks: BufferLimits.Marks
 }
 
-/// Who wants the connection: a client's attempt.
+/// A client's attempt to connect, to which the engine reports.
 package protocol ConnectionRequester: AnyObject, Sendable {
-    /// Whether ``resolved(_:)`` is worth calling.
+    /// Whether to call ``resolved(_:)``.
     var isObserved: Bool { get }
 
-    /// A name has been looked up.
+    /// Reports the addresses of a name.
     func resolved(_ addresses: [String])
 
-    /// Makes the connection for the byte stream that has come about; on the loop.
+    /// Makes the connection for an established byte stream; on the loop.
     func makeConnection(on loop: Loop, over transport: any Transport, remoteAddress: String) -> Connection
 
-    /// No connection came about.
+    /// Reports that no connection could be established.
     func connectFailed(_ error: any Error)
 }

@@ -1,11 +1,12 @@
-/// Who gets the connections that come to a listening socket: a server.
+/// A server, to which the engine gives the connections that a listening socket accepts.
 package protocol ConnectionAcceptor: AnyObject, Sendable {
-    /// The marks of the output of the connections' transports.
+    /// The marks for the output buffers of the transports.
     var outboundMarks: BufferLimits.Marks { get }
 
-    /// Makes the connection for a byte stream that has come; on the loop.
+    /// Makes the connection for an accepted byte stream; on the loop.
     func makeConnection(on loop: Loop, over transport: any Transport, remoteAddress: String) -> Connection
 
-    /// A connection could not be accepted: the process, or the system, has run out of something. Called each time.
+    /// Reports that a connection could not be accepted, because the process or the system has run out of a resource. Called each
+    /// time.
     func acceptFailed(_ reason: String)
 }

@@ -1,19 +1,19 @@
 package import LifelineCore
 
-/// Loops, and the sockets on them: what servers and clients need of an engine.
+/// Event loops with sockets: the interface between servers and clients and an engine.
 package protocol Engine: AnyObject, Sendable {
-    /// What is said of it in the log.
+    /// The engine's name in the log.
     var name: String { get }
 
     /// All loops.
     var loops: [Loop] { get }
 
-    /// The loop for the next connection that this side opens.
+    /// Returns the loop for the next connection that a client opens.
     func nextLoop() -> Loop
 
-    /// Listens, and gives each connection that comes to `acceptor`.
+    /// Listens, and gives each accepted connection to `acceptor`.
     ///
-    /// - Returns: The address with the port that was found, and the socket.
+    /// - Returns: The address with the actual port, and the socket.
     func listen(
         at address: ServerAddress, _ acceptor: any ConnectionAcceptor, _ tls: TLSContext?
     ) async throws -> (ServerAddress, any ListeningSocket)
@@ -21,10 +21,10 @@ package protocol Engine: AnyObject, Sendable {
     /// Connects on one of the engine's loops, and reports to the requester.
     func connect(to target: ConnectTarget, on loop: Loop, for requester: any ConnectionRequester)
 
-    /// Randomness for what is made before there is a connection.
+    /// Makes a source of randomness for use before there is a connection.
     func makeRandom() -> RandomPool
 
-    /// Ends the threads of an engine with loops of its own. Nothing may be open any more.
+    /// Ends the threads of an engine with loops of its own. All sockets must have been closed.
     func shutDown() async
 }
 
@@ -32,7 +32,7 @@ extension Engine {
     package func makeRandom() -> RandomPool { .system() }
 }
 
-/// A socket at which an engine listens.
+/// A socket on which an engine listens.
 package protocol ListeningSocket: Sendable {
     /// Stops listening.
     func close() async

@@ -9,9 +9,9 @@ import Musl
 import Glibc
 #endif
 
-/// The network's and TLS's errors in words for people rather than for debuggers.
+/// Descriptions of network and TLS errors for users.
 package enum NetworkErrorText {
-    /// What an error means.
+    /// Describes an error.
     package static func describe(_ error: any Error) -> String {
         switch error {
         case let error as NIOConnectionError: describe(error)
@@ -25,15 +25,15 @@ package enum NetworkErrorText {
 
     private static func describe(_ error: NIOConnectionError) -> String {
         var reasons: [String] = []
-        // A host may have several addresses, all of which are tried; mostly they fail in the same way.
+        // All addresses of a host are tried, and mostly they fail for the same reason.
         for reason in error.connectionErrors.map({ describe($0.error) }) where !reasons.contains(reason) {
             reasons.append(reason)
         }
         if reasons.isEmpty, error.dnsAError != nil || error.dnsAAAAError != nil {
-            // An address has no name to be looked up, but may have an interface of this machine's.
+            // An address with a zone is not looked up; the zone names an interface of this machine.
             if let percent = error.host.firstIndex(of: "%") {
                 let zone = error.host[percent...].dropFirst()
-                return "there is no interface \(zone) at which \(error.host[..<percent]) could be"
+                return "there is no network interface \(zone), which the address \(error.host) names"
             }
             return "the name \(error.host) is unknown"
         }
@@ -49,12 +49,12 @@ package enum NetworkErrorText {
         case EHOSTUNREACH: "the host cannot be reached"
         case ENETUNREACH: "the network cannot be reached"
         case EADDRINUSE: "the address is in use"
-        case EADDRNOTAVAIL: "the address is none of this machine's"
-        case EMFILE: "the process has as many open files as it may (ulimit -n)"
-        case ENFILE: "the system has as many open files as it may"
-        case EACCES, EPERM: "the system does not allow it"
-        case ENOMEM, ENOBUFS: "the system has no memory left for it"
-        case ENOSPC: "the kernel watches as many sockets as it may (fs.epoll.max_user_watches)"
+        case EADDRNOTAVAIL: "the address does not belong to this machine"
+        case EMFILE: "the process has reached its limit of open files (ulimit -n)"
+        case ENFILE: "the system has reached its limit of open files"
+        case EACCES, EPERM: "the system does not permit it"
+        case ENOMEM, ENOBUFS: "the system has no memory left"
+        case ENOSPC: "the limit of watched sockets has been reached (fs.epoll.max_user_watches)"
         default: nil
         }
     }

@@ -12,16 +12,16 @@ import Musl
 import Glibc
 #endif
 
-/// The file of a Unix domain socket at which a server listens.
+/// The file of a Unix domain socket on which a server listens.
 ///
-/// A socket's file outlives its server, and a path can be given to another server meanwhile: only what is known to be
-/// nobody's any more, or one's own, is removed.
+/// The file outlives its server, and another server may use the path meanwhile. So a file is removed only if it is this
+/// server's own, or if no server listens on it any more.
 struct UnixSocketFile: Sendable {
     let path: String
     private let device: dev_t
     private let inode: ino_t
 
-    /// The file that stands at a path now, where there is one.
+    /// Identifies the file that is at a path now. Returns `nil` if there is none.
     init?(at path: String) {
         guard let status = UnixSocketFile.status(of: path) else { return nil }
         self.path = path
@@ -34,15 +34,15 @@ struct UnixSocketFile: Sendable {
         return lstat(path, &status) == 0 ? status : nil
     }
 
-    /// How many connections may wait to be accepted.
+    /// The most connections that may wait to be accepted.
     private static let backlog: CInt = 4096
 
-    /// A socket that listens at a path, where room is made before.
+    /// Makes a socket that listens at a path, and first removes the file of a server that is gone.
     static func listen(at path: String) throws -> CInt {
         let address = try SocketAddress(unixDomainSocketPath: path)
         try makeRoom(at: path)
         let descriptor = try socket()
-        // What has been bound has a file, which would outlive a failure.
+        // Once bound, the socket has a file, which must be removed after a failure.
         var file: UnixSocketFile?
         do {
             let bound = address.withSockAddr { bind(descriptor, $0, socklen_t($1)) }
@@ -71,24 +71,24 @@ struct UnixSocketFile: Sendable {
         return descriptor
     }
 
-    /// Makes room at a path: removes the socket of a server that is gone. Anything but a socket stays, as does the socket
-    /// of a server that listens.
+    /// Removes the socket of a server that is gone from a path. Files that are not sockets stay, and so do sockets on which a
+    /// server listens.
     ///
-    /// - Throws: `IOError` where somebody listens.
+    /// - Throws: `IOError` if a server listens.
     static func makeRoom(at path: String) throws {
         guard let status = status(of: path), status.st_mode & S_IFMT == S_IFSOCK else { return }
         guard try !isInUse(path) else { throw IOError(errnoCode: EADDRINUSE, reason: "bind") }
         guard unlink(path) == 0 || errno == ENOENT else { throw IOError(errnoCode: errno, reason: "unlink") }
     }
 
-    /// Whether somebody listens at a path.
+    /// Whether a server listens at a path.
     private static func isInUse(_ path: String) throws -> Bool {
         let address = try SocketAddress(unixDomainSocketPath: path)
         let descriptor = try socket()
         let result = address.withSockAddr { connect(descriptor, $0, socklen_t($1)) }
         let error = errno
         _ = close(descriptor)
-        // Whoever refuses has gone. Whoever has no room for one more, or may not be asked, is there.
+        // Only a refusal shows that the server is gone. Any other error, such as a full backlog, shows that it is there.
         return result == 0 || error != ECONNREFUSED && error != ENOENT
     }
 
@@ -101,7 +101,7 @@ struct UnixSocketFile: Sendable {
     }
 }
 
-// Functions of the C library that share their names with those above.
+// Functions of the C library whose names collide with methods above.
 
 private func systemListen(_ descriptor: CInt, _ backlog: CInt) -> CInt {
     listen(descriptor, backlog)

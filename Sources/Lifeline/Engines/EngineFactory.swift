@@ -6,9 +6,9 @@ import Musl
 import Glibc
 #endif
 
-/// Finds the engine for what is asked.
+/// Makes or finds the engine for a configuration.
 enum EngineFactory {
-    /// - Parameter loopCount: How many loops of its own the engine is to have; `nil` for the process's shared ones.
+    /// - Parameter loopCount: The number of loops of the engine's own; `nil` for the loops that the process shares.
     static func engine(
         _ choice: WebSocketEngine, loopCount: Int?, usesTLS: Bool
     ) throws(WebSocketError) -> any Engine {
@@ -40,20 +40,23 @@ enum EngineFactory {
             } catch {
                 throw WebSocketError(
                     .invalidConfiguration,
-                    "the engine \(choice) is not to be had here: \(NetworkErrorText.describe(error)) (engine)",
+                    "the engine \(choice) is not available on this system: \(NetworkErrorText.describe(error)) (engine)",
                     underlyingError: error)
             }
             #else
             throw WebSocketError(
-                .invalidConfiguration, "the engine \(choice) is Linux's; use automatic or nio (engine)")
+                .invalidConfiguration,
+                "the engine \(choice) is available on Linux only; use automatic or nio (engine)")
             #endif
         }
     }
 
     private static func withoutTLS(_ choice: WebSocketEngine) -> WebSocketError {
-        WebSocketError(.invalidConfiguration, "the engine \(choice) has no TLS; use automatic or nio (engine)")
+        WebSocketError(
+            .invalidConfiguration, "the engine \(choice) does not support TLS; use automatic or nio (engine)")
     }
 
+    /// The value of `LIFELINE_ENGINE`, if it is set.
     static let environmentChoice = getenv("LIFELINE_ENGINE").map { String(cString: $0) }
 
     private static func nio(_ loopCount: Int?) -> any Engine {

@@ -1,4 +1,4 @@
-/// Which engine moves the bytes between sockets and connections.
+/// The engine that moves bytes between sockets and connections.
 public struct WebSocketEngine: Hashable, Sendable, CustomStringConvertible {
     enum Kind: Hashable, Sendable {
         case automatic
@@ -25,33 +25,33 @@ public struct WebSocketEngine: Hashable, Sendable, CustomStringConvertible {
         self.kind = kind
     }
 
-    /// The fastest that does what is asked: on Linux, without TLS, ``ioUring`` where the kernel grants it and ``epoll``
-    /// otherwise; ``nio`` for everything else.
+    /// The fastest engine that supports the configuration: on Linux without TLS ``ioUring`` if the kernel permits it and
+    /// otherwise ``epoll``; in all other cases ``nio``.
     ///
-    /// The environment variable `LIFELINE_ENGINE` (`nio`, `epoll` or `io_uring`), read once, takes the place of the first
-    /// choice: whoever runs a program can do without an engine that its author did not rule out.
+    /// The environment variable `LIFELINE_ENGINE` (`nio`, `epoll` or `io_uring`) overrides this choice on Linux without TLS, so
+    /// that the person who runs a program can avoid an engine. It is read once.
     public static let automatic = WebSocketEngine(kind: .automatic)
-    /// SwiftNIO: every platform, with and without TLS.
+    /// SwiftNIO: all platforms, with and without TLS.
     public static let nio = WebSocketEngine(kind: .nio)
-    /// Lifeline's own loops over epoll: Linux, without TLS.
+    /// Lifeline's own loops with epoll: Linux, without TLS.
     public static let epoll = WebSocketEngine(kind: .epoll)
-    /// Lifeline's own loops over io_uring: Linux from 6.12 on, where the system allows it, without TLS.
+    /// Lifeline's own loops with io_uring: Linux 6.12 or later if the system permits it, without TLS.
     public static let ioUring = WebSocketEngine(kind: .uring)
 
-    /// An engine that exists already and is nobody's but the caller's: a simulated one. It is to be used without TLS.
+    /// An existing engine that belongs to the caller, such as a simulated one. It does not support TLS.
     package static func given(_ engine: any Engine) -> WebSocketEngine {
         WebSocketEngine(kind: .given(GivenEngine(engine: engine)))
     }
 
-    /// The engine with a name: `automatic`, `nio`, `epoll` or `io_uring`; `nil` for any other.
+    /// Makes the engine with a name: `automatic`, `nio`, `epoll` or `io_uring`. Returns `nil` for any other name.
     public init?(name: String) {
         guard let engine = WebSocketEngine.all.first(where: { $0.description == name }) else { return nil }
         self = engine
     }
 
-    /// What ``automatic`` comes to on this system at this moment; any other is itself.
+    /// The engine that ``automatic`` selects on this system at the moment. For any other engine, that engine itself.
     ///
-    /// - Parameter usesTLS: Whether TLS is asked for.
+    /// - Parameter usesTLS: Whether the engine must support TLS.
     public func resolved(usesTLS: Bool = false) -> WebSocketEngine {
         guard kind == .automatic else { return self }
         if usesTLS { return .nio }
@@ -59,16 +59,16 @@ public struct WebSocketEngine: Hashable, Sendable, CustomStringConvertible {
             return choice
         }
         #if os(Linux)
-        return LinuxEngine.grantsUring ? .ioUring : .epoll
+        return LinuxEngine.permitsUring ? .ioUring : .epoll
         #else
         return .nio
         #endif
     }
 
-    /// All of them, whether or not this system has them.
+    /// All engines, including those that are not available on this system.
     public static let all: [WebSocketEngine] = [.automatic, .nio, .epoll, .ioUring]
 
-    /// The word for it that ``init(name:)`` understands.
+    /// The name that ``init(name:)`` accepts.
     public var description: String {
         switch kind {
         case .automatic: "automatic"

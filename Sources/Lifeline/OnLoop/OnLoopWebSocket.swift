@@ -53,6 +53,10 @@ public struct OnLoopWebSocket {
     /// How much compression has saved on this connection so far.
     public var compressionStatistics: CompressionStatistics { handle.compressionStatistics }
 
+    /// The number of bytes that wait to be sent: those that the socket has not accepted yet, and those of messages that
+    /// wait for a fragmented message to end. `0` once the connection has ended.
+    public var bufferedBytes: Int { handle.withConnection(\.bufferedBytes) ?? 0 }
+
     /// Whether the transport is below its high-water mark. `false` once the connection has ended.
     public var isWritable: Bool { handle.withConnection { $0.isWritable } ?? false }
 

@@ -1,4 +1,3 @@
-public import HTTPTypes
 package import LifelineCore
 internal import Logging
 public import ServiceLifecycle
@@ -132,28 +131,17 @@ public struct WebSocketServer: Service {
                 opening: .deciding(upgrade) { value in .onLoop { handshake in makeHandler(handshake, value) } }))
     }
 
-    /// Adds a page, which answers ordinary HTTP requests (GET and HEAD) to a path.
+    /// Answers ordinary HTTP requests (GET and HEAD) to a path, such as those for a page or a health check.
     ///
-    /// A path may have both a page and a WebSocket route.
+    /// A path may have both a response and a WebSocket route.
     ///
     /// - Parameters:
-    ///   - path: The path without a query. It must match the whole path of the request, and have no page yet.
-    ///   - answer: Makes the response; called on an event loop, so it must not block.
-    public mutating func page(_ path: String, answer: @escaping @Sendable (HTTPRequest) -> HTTPServerResponse) {
-        routes.add(path, page: { answer($0.request) })
-    }
-
-    /// Adds a page; `answer` also receives the address and port that the request came from.
-    public mutating func page(
-        _ path: String, answer: @escaping @Sendable (HTTPRequest, _ remoteAddress: String) -> HTTPServerResponse
+    ///   - path: The path without a query. It must match the whole path of the request, and have no response yet.
+    ///   - response: Makes the response; called on an event loop, so it must not block.
+    public mutating func respond(
+        at path: String, _ response: @escaping @Sendable (ServerRequest) -> HTTPServerResponse
     ) {
-        routes.add(path, page: { answer($0.request, $0.remoteAddress) })
-    }
-
-    /// Adds a page; `answer` receives everything that is known about the request.
-    package mutating func respond(at path: String, _ answer: @escaping @Sendable (ServerRequest) -> HTTPServerResponse)
-    {
-        routes.add(path, page: answer)
+        routes.add(path, page: response)
     }
 
     // MARK: Running

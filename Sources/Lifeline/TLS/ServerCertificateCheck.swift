@@ -4,11 +4,11 @@ import NIOCore
 import NIOSSL
 import NIOTLS
 
-/// Stands behind a client's TLS handler, and checks that the server's certificate names whom the client means to reach.
+/// Checks that the server's certificate contains the name of the host. The handler comes after a client's TLS handler.
 ///
-/// The TLS library has checked the chain by then. Until the check has passed, what is to be sent is held here, and what arrives is
-/// dropped: no byte of the application's passes before. Where the library refuses a certificate, which it does without a reason, this
-/// handler looks at the certificate for one.
+/// BoringSSL has verified the chain by then. Until the check has passed, this handler holds writes and drops reads, so that no
+/// byte of the application passes before. If BoringSSL refuses a certificate, for which SwiftNIO reports no reason, this handler
+/// looks for the reason in the certificate.
 final class ServerCertificateCheck: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -21,7 +21,7 @@ final class ServerCertificateCheck: ChannelDuplexHandler {
         case refused
     }
 
-    /// What waits for the check.
+    /// Calls that wait for the check.
     private enum Held {
         case write(NIOAny, EventLoopPromise<Void>?)
         case flush
@@ -41,20 +41,20 @@ final class ServerCertificateCheck: ChannelDuplexHandler {
     // MARK: From TLS
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        // What becomes of a connection that was refused is nobody's concern.
+        // Events of a connection that has been refused are not passed on.
         if case .refused = state { return }
         guard case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent, case .waiting = state else {
             return context.fireUserInboundEventTriggered(event)
         }
         guard let certificate = tls.peerCertificate else {
-            return refuse(CertificateRefusal("the peer has shown no certificate"), context)
+            return refuse(CertificateRefusal("the server presented no certificate"), context)
         }
         let names = CertificateNames(certificate)
         guard ServerIdentity(host: host).isNamed(by: names.all) else {
             return refuse(CertificateRefusal(names.refusal(of: host)), context)
         }
         context.fireUserInboundEventTriggered(event)
-        // Whoever heard of it may have written something, which belongs behind what is held.
+        // The event may have caused the check to fail, or writes, which come after those that are held.
         guard case .waiting = state else { return }
         state = .passed
         let released = held
@@ -93,7 +93,7 @@ final class ServerCertificateCheck: ChannelDuplexHandler {
         state = .refused
         drop(refusal)
         context.fireErrorCaught(refusal)
-        // Past TLS, which would say good-bye, and wait for an answer; not from within its handshake.
+        // Closes below TLS, which would otherwise send close_notify and wait for the peer's; not from inside the handshake.
         context.eventLoop.assumeIsolated().execute { [tls] in
             try? context.pipeline.syncOperations.context(handler: tls).close(promise: nil)
         }
@@ -136,7 +136,7 @@ final class ServerCertificateCheck: ChannelDuplexHandler {
     }
 }
 
-/// A server's certificate that is not taken, and why.
+/// The refusal of a server's certificate, with the reason.
 struct CertificateRefusal: Error, CustomStringConvertible {
     let description: String
     let underlyingError: (any Error)?
@@ -147,12 +147,12 @@ struct CertificateRefusal: Error, CustomStringConvertible {
     }
 }
 
-/// Whom a certificate names.
+/// The names in a certificate.
 struct CertificateNames {
     let all: [ServerIdentity.CertificateName]
     private let commonName: String?
 
-    /// The most names that an error tells.
+    /// The most names that an error lists.
     private static let maximumShown = 8
 
     init(_ certificate: NIOSSLCertificate) {
@@ -166,14 +166,14 @@ struct CertificateNames {
         commonName = certificate.subjectName.last { $0.type == .commonName }?.value
     }
 
-    /// That the certificate is for others than this host, and for whom.
+    /// Describes that the certificate is not for this host, and which names it has.
     func refusal(of host: String) -> String {
         let kind =
             switch ServerIdentity(host: host) {
             case .address: "the address \(host), which must be among its IP addresses"
             case .name, .unnameable: "the name \(host), which must be among its DNS names"
             }
-        return "the certificate is for another name: expected was \(kind); " + (description ?? "it names nobody")
+        return "the certificate is for another name: expected was \(kind); " + (description ?? "it has no names")
     }
 
     private var description: String? {
@@ -192,7 +192,7 @@ struct CertificateNames {
         return "it is for " + names.joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
     }
 
-    /// What others have written, fit to be read.
+    /// Returns the first 100 bytes as text, with control characters escaped.
     static func shown(_ bytes: [UInt8]) -> String {
         let text = String(decoding: bytes.prefix(100), as: UTF8.self)
         return text.unicodeScalars.map { $0.isASCII && $0.value < 0x20 ? $0.escaped(asASCII: true) : String($0) }

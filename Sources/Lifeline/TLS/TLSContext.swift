@@ -3,49 +3,55 @@ package import NIOCore
 #if TLS
 private import NIOSSL
 
-/// TLS as it is set up for the connections of a server or of a client.
+/// The TLS settings of the connections of a server or a client.
 package struct TLSContext: Sendable {
     /// TLS 1.0 and 1.1 must not be negotiated ([RFC 8996](https://www.rfc-editor.org/rfc/rfc8996)).
     private static let minimumVersion = TLSVersion.tlsv12
 
     private let context: NIOSSLContext
 
-    /// Reads a server's certificate and key.
+    /// Reads the certificate chain and the private key of a server.
+    ///
+    /// - Throws: ``WebSocketError`` with the code `invalidConfiguration`.
     package init(_ server: ServerTLS) throws(WebSocketError) {
         let chain = try Self.reading(server.certificateChain, "certificate") { try $0.certificates() }
         let key = try Self.reading(server.privateKey, "private key") { try $0.privateKey() }
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
-        configuration.minimumTLSVersion = Self.minimumVersion
-        configuration.applicationProtocols = ["http/1.1"]
-        do {
-            context = try NIOSSLContext(configuration: configuration)
-        } catch {
-            throw WebSocketError(
-                .invalidConfiguration, "the certificate and the key cannot be used together", underlyingError: error)
-        }
+        context = try Self.context(&configuration, orThrow: "the certificate and the private key do not fit together")
     }
 
-    /// Reads the roots that a client trusts.
+    /// Reads the trusted roots of a client.
+    ///
+    /// - Throws: ``WebSocketError`` with the code `invalidConfiguration`.
     package init(_ client: ClientTLS) throws(WebSocketError) {
         var configuration = TLSConfiguration.makeClientConfiguration()
-        configuration.minimumTLSVersion = Self.minimumVersion
-        configuration.applicationProtocols = ["http/1.1"]
         if let trustedRoots = client.trustedRoots {
             configuration.trustRoots = .certificates(
                 try Self.reading(trustedRoots, "trusted roots") { try $0.certificates() })
         }
-        // The TLS library checks the chain, up to a root. It would take a common name, or the address that was connected to, for the
-        // name that was asked for (RFC 9525 does not): names are ServerCertificateCheck's.
+        // BoringSSL verifies the chain up to a root. Names are left to ServerCertificateCheck: SwiftNIO would accept a common name
+        // or the address of the connection for the requested name, which RFC 9525 does not allow.
         configuration.certificateVerification = client.verifiesServer ? .noHostnameVerification : .none
+        context = try Self.context(&configuration, orThrow: "TLS cannot be set up")
+    }
+
+    /// Makes a context with the settings that servers and clients have in common.
+    private static func context(
+        _ configuration: inout TLSConfiguration, orThrow message: String
+    ) throws(WebSocketError) -> NIOSSLContext {
+        configuration.minimumTLSVersion = minimumVersion
+        configuration.applicationProtocols = ["http/1.1"]
         do {
-            context = try NIOSSLContext(configuration: configuration)
+            return try NIOSSLContext(configuration: configuration)
         } catch {
-            throw WebSocketError(.invalidConfiguration, "TLS cannot be set up", underlyingError: error)
+            throw WebSocketError(.invalidConfiguration, message, underlyingError: error)
         }
     }
 
-    /// Reads PEM and says which could not be read.
+    /// Reads PEM.
+    ///
+    /// - Throws: ``WebSocketError`` that names what could not be read, and where from.
     private static func reading<Value>(
         _ pem: PEMSource, _ what: String, _ read: (PEMSource) throws -> Value
     ) throws(WebSocketError) -> Value {
@@ -57,9 +63,9 @@ package struct TLSContext: Sendable {
         }
     }
 
-    /// Has a server's channel speak TLS.
+    /// Adds a TLS handler to the channel of a server's connection.
     ///
-    /// - Returns: The handler that does.
+    /// - Returns: The handler.
     @discardableResult
     package func addServerHandler(to channel: any Channel) throws -> any ChannelHandler {
         let handler = NIOSSLServerHandler(context: context)
@@ -67,13 +73,13 @@ package struct TLSContext: Sendable {
         return handler
     }
 
-    /// Has a client's channel speak TLS.
+    /// Adds a TLS handler to the channel of a client's connection.
     ///
-    /// - Parameter host: Whom the client means to reach, whom the server's certificate must name unless nothing is to be checked.
-    /// - Returns: The handler that does.
+    /// - Parameter host: The name or address that the server's certificate must contain, unless the client does not verify it.
+    /// - Returns: The handler.
     @discardableResult
     package func addClientHandler(for host: String, to channel: any Channel) throws -> any ChannelHandler {
-        // An address is no server name, nor has one a dot at its end (RFC 6066 §3).
+        // A server name is not an address, and has no dot at its end (RFC 6066 §3).
         let serverName = host.hasSuffix(".") ? String(host.dropLast()) : host
         let handler = try NIOSSLClientHandler(
             context: context, serverHostname: IPAddressBytes.bytes(of: host) == nil ? serverName : nil)
@@ -102,9 +108,9 @@ extension PEMSource {
 }
 
 extension LifecycleEvent.TLSSummary {
-    /// What the TLS handler of a channel has agreed on.
+    /// Describes what the TLS handler of a channel has negotiated.
     package init(_ context: ChannelHandlerContext) {
-        // They only fail where there is no TLS handler.
+        // The calls only fail if there is no TLS handler.
         let pipeline = context.pipeline.syncOperations
         let found = (try? pipeline.nioSSL_tlsVersion()) ?? nil
         version =
@@ -119,7 +125,7 @@ extension LifecycleEvent.TLSSummary {
     }
 }
 #else
-/// TLS as it is set up for connections; this build has no TLS, and so there is never a value.
+/// TLS settings. This build has no TLS, so there is never a value.
 package struct TLSContext: Sendable {
     private let never: Never
 
@@ -130,7 +136,7 @@ package struct TLSContext: Sendable {
     private static var leftOut: WebSocketError {
         WebSocketError(
             .invalidConfiguration,
-            "there is no TLS in this build: the package trait TLS, which is on by default, is off")
+            "this build has no TLS: the package trait TLS, which is on by default, is off")
     }
 
     @discardableResult

@@ -9,28 +9,28 @@ import Musl
 import Glibc
 #endif
 
-/// TLS's errors in words for people rather than for debuggers.
+/// Descriptions of TLS errors for users.
 package enum TLSErrorText {
-    /// Whether TLS, rather than TCP, has failed.
+    /// Whether an error comes from TLS rather than from TCP.
     static func isTLS(_ error: any Error) -> Bool {
         error is NIOSSLError || error is BoringSSLError || error is NIOSSLExtraError || error is CertificateRefusal
     }
 
-    /// Whether TLS has failed since the peer's certificate was refused.
+    /// Whether TLS has failed because the peer's certificate was refused.
     static func isVerificationFailure(_ error: any Error) -> Bool {
         isTLS(error) && "\(error)".contains("CERTIFICATE_VERIFY_FAILED")
     }
 
-    /// Whether the peer has ended TCP without ending TLS first.
+    /// Whether the peer has ended TCP without ending TLS first (`close_notify`).
     package static func isUncleanShutdown(_ error: any Error) -> Bool {
         error as? NIOSSLError == .uncleanShutdown
     }
 
-    /// What an error of TLS means.
+    /// Describes an error of TLS.
     static func describe(_ error: any Error) -> String {
         if let refusal = error as? CertificateRefusal { return refusal.description }
         if isUncleanShutdown(error) { return "the peer ended TCP without ending TLS" }
-        // BoringSSL has names for its errors, and no types.
+        // BoringSSL's errors are identified by names in their text only.
         let text = "\(error)"
         if text.contains("CERTIFICATE_VERIFY_FAILED") { return "the certificate is not trusted, or is not valid now" }
         if text.contains("ALERT_UNKNOWN_CA") { return "the peer does not trust the certificate" }
@@ -39,18 +39,18 @@ package enum TLSErrorText {
         }
         if ["PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL"].contains(where: text.contains) {
             return
-                "the peer speaks no version of TLS that is spoken here: 1.2 and 1.3 are, older ones are not (RFC 8996)"
+                "the peer supports neither TLS 1.2 nor TLS 1.3; older versions are not allowed (RFC 8996)"
         }
-        if text.contains("HTTP_REQUEST") { return "the peer does not speak TLS, which this port does" }
+        if text.contains("HTTP_REQUEST") { return "the peer does not use TLS, which this port requires" }
         return reasonName(in: text) ?? text
     }
 
     // MARK: Certificates
 
-    /// Why a certificate was refused, as far as it tells itself.
+    /// Describes why a certificate was refused, as far as the certificate itself shows it.
     ///
-    /// BoringSSL judges the whole chain, and SwiftNIO passes on neither its reason nor the chain, only the server's own certificate. So
-    /// what is wrong with that one is said exactly, and of those above it who issued it.
+    /// BoringSSL verifies the whole chain, but SwiftNIO passes on only the server's own certificate: neither the chain nor the
+    /// reason. So the description is exact about that certificate, and names the issuer if the fault must be in the chain.
     static func describe(refused certificate: NIOSSLCertificate) -> String {
         var now = time_t()
         time(&now)
@@ -63,17 +63,17 @@ package enum TLSErrorText {
             return start + "not valid now: it becomes valid at \(text(certificate.notValidBefore))"
         }
         if certificate.issuerName == certificate.subjectName {
-            return start + "not trusted: it has signed itself, and is none of the trusted roots (trustedRoots)"
+            return start + "not trusted: it is self-signed, and not one of the trusted roots (trustedRoots)"
         }
         if !isForServers(certificate) {
-            return start + "not trusted: it is for other uses than a server's (extended key usage, RFC 5280 §4.2.1.12)"
+            return start + "not trusted: it may not be used by a server (extended key usage, RFC 5280 §4.2.1.12)"
         }
         return start
             + "not trusted: it was issued by \(issuer), and no chain of valid certificates leads from there to a "
             + "trusted root (trustedRoots): the root is unknown, or a certificate between is missing or not valid now"
     }
 
-    /// Whether a certificate may be a server's, by the uses that it names, if any.
+    /// Whether the extended key usage of a certificate, if there is one, permits use by a server.
     private static func isForServers(_ certificate: NIOSSLCertificate) -> Bool {
         // The identifiers of serverAuth and anyExtendedKeyUsage, in DER.
         let identifiers: [[UInt8]] = [[0x06, 0x08, 0x2B, 6, 1, 5, 5, 7, 3, 1], [0x06, 0x04, 0x55, 0x1D, 0x25, 0]]
@@ -83,13 +83,13 @@ package enum TLSErrorText {
         return uses.indices.contains { start in identifiers.contains { uses[start...].starts(with: $0) } }
     }
 
-    /// A name as a certificate has it: the common name, or what else there is.
+    /// The common name of a distinguished name, or its last part if there is none, in quotation marks.
     private static func name(_ parts: [SSLCertificateName]) -> String {
         let part = parts.last { $0.type == .commonName } ?? parts.last
         return part.map { "\"\(CertificateNames.shown(Array($0.value.utf8)))\"" } ?? "nobody"
     }
 
-    /// A time as RFC 3339 writes it, in UTC.
+    /// Formats a time in UTC as in RFC 3339.
     private static func text(_ time: time_t) -> String {
         var (time, parts) = (time, tm())
         gmtime_r(&time, &parts)
@@ -98,7 +98,7 @@ package enum TLSErrorText {
         return date + "T" + [parts.tm_hour, parts.tm_min, parts.tm_sec].map(digits).joined(separator: ":") + "Z"
     }
 
-    /// The name that BoringSSL has for what happened, without the place in its source.
+    /// BoringSSL's name for the error, without the position in its source.
     private static func reasonName(in text: String) -> String? {
         let marker = "OPENSSL_internal:"
         guard let start = text.indices.first(where: { text[$0...].hasPrefix(marker) }) else { return nil }
@@ -107,7 +107,7 @@ package enum TLSErrorText {
     }
 }
 #else
-/// TLS's errors; this build has no TLS, and so none of them.
+/// Descriptions of TLS errors. This build has no TLS, so there are none.
 package enum TLSErrorText {
     static func isTLS(_ error: any Error) -> Bool { false }
     package static func isUncleanShutdown(_ error: any Error) -> Bool { false }

@@ -165,7 +165,7 @@ public struct WebSocket: Sendable {
     ) -> WebSocketError? {
         let error = handle.withConnection { connection -> Endpoint.SendError? in
             do throws(Endpoint.SendError) {
-                try connection.write(kind, .only, bytes, compress)
+                try connection.sendFrame(kind, .only, bytes, compress)
                 return nil
             } catch {
                 return error
@@ -183,7 +183,7 @@ public struct WebSocket: Sendable {
     private func write(_ frame: OutboundFrame) -> WebSocketError? {
         let error = handle.withConnection { connection -> Endpoint.SendError? in
             do throws(Endpoint.SendError) {
-                try connection.write(frame)
+                try connection.sendFrame(frame)
                 return nil
             } catch {
                 return error
@@ -369,7 +369,7 @@ public struct WebSocket: Sendable {
     /// Takes a message, or part of one, that has arrived; on the loop.
     private func takeNext() -> Next {
         let pulled = handle.withConnection { connection -> Next in
-            switch connection.pullClosely() {
+            switch connection.pullSlowPath() {
             case .borrowed(let message): .item(Inbox.Item(message))
             case .kept(let item): .item(item)
             case .nothing: .nothing

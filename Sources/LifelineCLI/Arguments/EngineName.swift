@@ -1,12 +1,15 @@
 import ArgumentParser
 import Lifeline
 
-/// An engine's name on the command line.
+/// The name of an engine on the command line.
 enum EngineName {
+    /// Reads a name.
+    ///
+    /// - Throws: `ValidationError`, which lists the engines.
     static func parse(_ text: String) throws -> WebSocketEngine {
         guard let engine = WebSocketEngine(name: text) else {
             let names = WebSocketEngine.all.map(\.description).joined(separator: ", ")
-            throw ValidationError("\(text.debugDescription) is no engine; there are \(names)")
+            throw ValidationError("there is no such engine; the engines are \(names)")
         }
         return engine
     }

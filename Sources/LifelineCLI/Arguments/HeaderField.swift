@@ -4,7 +4,10 @@ import LifelineTrace
 
 /// A header field on the command line: `Name: value`.
 enum HeaderField {
-    /// Reads a field; a line break in it, which would smuggle in another field, is refused as all that HTTP does not allow.
+    /// Reads a field.
+    ///
+    /// - Throws: `ValidationError` if the name or the value has characters that HTTP does not allow. Line breaks, which
+    ///   could add another field, are among them.
     static func parse(_ argument: String) throws -> HTTPField {
         guard let colon = argument.firstIndex(of: ":") else {
             throw ValidationError("a header field is written as 'Name: value'")
@@ -12,13 +15,14 @@ enum HeaderField {
         let nameText = argument[..<colon]
         guard let name = HTTPField.Name(String(nameText)) else {
             throw ValidationError(
-                "\(String(nameText).quoted()) is no name of a header field: letters, digits and !#$%&'*+-.^_`|~ are")
+                "\(String(nameText).quoted()) is not the name of a header field; letters, digits and !#$%&'*+-.^_`|~ are allowed"
+            )
         }
-        // White space around a value is none of it (RFC 9110 §5.5).
+        // White space around a value is not part of it (RFC 9110 §5.5).
         var value = argument[argument.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
         while value.last == " " || value.last == "\t" { value.removeLast() }
         guard HTTPField.isValidValue(String(value)) else {
-            throw ValidationError("the value of \(name) holds a line break or another control character")
+            throw ValidationError("the value of \(name) contains a line break or another control character")
         }
         return HTTPField(name: name, value: String(value))
     }

@@ -1,42 +1,49 @@
 import ArgumentParser
 import LifelineTrace
 
-/// Whether and how a recording is made.
+/// Whether and how a command records connections.
 struct RecordingArguments: ParsableArguments {
-    /// What is recorded of payloads.
+    /// How much of each payload to record.
     enum Payloads: String, ExpressibleByArgument, CaseIterable {
         case none, preview, whole
     }
 
     @Option(
-        help: ArgumentHelp("Record every step to a file, as JSON Lines; lifeline draw shows it.", valueName: "file"))
+        help: ArgumentHelp(
+            "Record every event to this file as JSON Lines, for lifeline draw and lifeline replay.", valueName: "file"))
     var record: String?
 
-    @Option(help: "What to record of payloads: none, the first 256 bytes, or all of them.")
+    @Option(
+        help: ArgumentHelp(
+            "How much of each payload to record: nothing, the first 256 bytes, or everything.", valueName: "amount"))
     var recordPayloads = Payloads.none
 
     @Option(
         help: ArgumentHelp(
             """
-            A header field, a parameter of the request's query, or a member of JSON messages whose value is not to be \
-            recorded, logged or shown; repeatable. Authorization, Cookie, ?token= and the like never are. Binary messages \
-            that are no text are left out then.
+            Hide the values of header fields, query parameters and members of JSON messages with this name in \
+            recordings, logs and drawings; repeatable. Authorization, Cookie, ?token= and similar ones are always \
+            hidden. With this option, binary messages that are not text are left out.
             """, valueName: "name"))
     var redact: [String] = []
 
-    @Option(help: ArgumentHelp("The most bytes of the file, before the next one is begun.", valueName: "bytes"))
+    @Option(
+        help: ArgumentHelp("The size at which the next file begins, in bytes; k and M are allowed.", valueName: "bytes")
+    )
     var recordSize = ByteCount(64 << 20)
 
-    /// What is secret, for all that is recorded, logged and shown.
+    /// The secrets that recordings, logs and drawings leave out.
     var redaction: Redaction { Redaction(names: redact) }
 
     func validate() throws {
         guard redact.allSatisfy({ $0.contains { $0.isLetter || $0.isNumber } }) else {
-            throw ValidationError("--redact must name something: a header field, a parameter, or a member")
+            throw ValidationError("--redact needs the name of a header field, a query parameter or a JSON member")
         }
     }
 
-    /// The recorder; `nil` where none is asked for.
+    /// The recorder, or `nil` without `--record`.
+    ///
+    /// - Throws: ``RecordingError`` if the file cannot be written.
     func recorder(payloads: Payloads? = nil) throws(RecordingError) -> Recorder? {
         guard let record else { return nil }
         var options = RecordingOptions()

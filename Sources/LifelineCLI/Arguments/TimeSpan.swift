@@ -1,13 +1,13 @@
 import Lifeline
 
-/// A time on the command line: `2`, `0.5s`, `250ms`, `1m`.
+/// A duration on the command line: `2`, `0.5s`, `250ms`, `1m`.
 struct TimeSpan: LimitedArgument, CustomStringConvertible {
     let duration: Duration
 
-    /// A year is more than anybody waits, and less than overflows.
+    /// A year: longer than anyone waits, and short enough that no arithmetic overflows.
     static let longest = Duration.seconds(31_536_000)
 
-    static let allowed = "a number of seconds, or a number with ms, s, m or h behind it, up to a year (8760h)"
+    static let allowed = "a number of seconds, or a number followed by ms, s, m or h, up to a year (8760h)"
 
     init(_ duration: Duration) {
         self.duration = duration

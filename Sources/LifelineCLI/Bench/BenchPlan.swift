@@ -1,15 +1,15 @@
 import ArgumentParser
 import Lifeline
 
-/// What a run is to do.
+/// The settings of a run.
 struct BenchPlan: Sendable {
     /// What the connections do.
     enum Mode: String, CaseIterable, ExpressibleByArgument, Sendable {
-        /// They send and await the echo.
+        /// They send, and wait for the echo.
         case echo
-        /// They receive what the server sends.
+        /// They receive the server's messages.
         case push
-        /// They receive what one of them sends, and the server passes on to all.
+        /// One of them sends, and all receive what the server forwards.
         case publish
         /// They are opened and closed, again and again.
         case connect
@@ -22,21 +22,21 @@ struct BenchPlan: Sendable {
     var connections: Int
     var inFlight: Int
     var payload: Payload
-    /// Messages a second over all connections; `nil` sends as fast as the echoes come.
+    /// Messages per second over all connections, or `nil` to send as fast as the echoes arrive.
     var rate: Double?
     var duration: Duration
     var warmup: Duration
     var loops: Int
     var client: WebSocketClientConfiguration
-    /// The process whose processor time and memory are reported.
+    /// The server's process, whose processor time and memory are reported.
     var process: Int?
 
     /// The loop that a connection belongs to.
     func loop(of connection: Int) -> Int { connection % loops }
 
-    /// The rate at which a loop is to send.
+    /// The rate at which a loop sends.
     func rate(ofLoop index: Int) -> Double? {
-        // One connection sends, and it is the first loop's.
+        // Only one connection sends, and it is on the first loop.
         if mode == .publish { return index == 0 ? rate : nil }
         let share = (index..<connections).count { loop(of: $0) == index }
         return rate.map { $0 * Double(share) / Double(connections) }

@@ -3,7 +3,7 @@ import LifelineTrace
 
 /// The report for programs.
 extension BenchReport {
-    /// One JSON object on a line. Every member is always there, and `null` where it does not apply.
+    /// One JSON object on one line. It always has every member; those that do not apply are `null`.
     var json: String {
         var object = JSONObject()
         object.add("url", "\(plan.url)")

@@ -30,7 +30,7 @@ extension BenchReport {
         let url = terminal.visible("\(plan.url)")
         guard plan.mode == .echo || plan.mode == .publish else { return "\(plan.mode.rawValue), \(url)" }
         let kind = plan.payload.text == nil ? "binary" : "text"
-        let rate = plan.rate.map { ", \(amount($0)) messages/s asked for" } ?? ""
+        let rate = plan.rate.map { ", \(amount($0)) messages/s requested" } ?? ""
         return
             "\(plan.mode.rawValue), \(url), \(plan.payload.bytes.count.counted("byte")) \(kind), \(plan.inFlight) in flight"
             + rate
@@ -69,7 +69,7 @@ extension BenchReport {
             var text = "\(percent(server.total / max(seconds, 1e-9))) of a core"
             if let total = serverTime(\.total), let user = serverTime(\.user), let system = serverTime(\.system) {
                 func words(_ time: Duration) -> String { time.text(unicode: terminal.usesUnicode) }
-                text += ", \(words(total)) for a \(unit): \(words(user)) user, \(words(system)) system"
+                text += ", \(words(total)) per \(unit): \(words(user)) user, \(words(system)) system"
             }
             rows.append(("server", text))
         }
@@ -78,11 +78,11 @@ extension BenchReport {
                 "\(Figures.bytes(Double(memoryBefore.resident))) resident before, "
                 + "\(Figures.bytes(Double(memoryAfter.resident))) after"
             if let each = memoryPerConnection(\.residentIfKnown) {
-                text += ", \(amount(Double(each))) bytes a connection"
+                text += ", \(amount(Double(each))) bytes per connection"
             }
             rows.append(("memory", text))
             if let each = memoryPerConnection(\.anonymous) {
-                rows.append(("", "anonymous: \(amount(Double(each))) bytes a connection"))
+                rows.append(("", "anonymous: \(amount(Double(each))) bytes per connection"))
             }
         }
         return rows
@@ -91,9 +91,9 @@ extension BenchReport {
     private func amount(_ value: Double) -> String { Figures.grouped(value) }
 }
 
-/// Numbers as people read them.
+/// Formats numbers for people.
 enum Figures {
-    /// A whole number in groups of three digits: `1,234,567`. One decimal where it is small and not whole.
+    /// A number in groups of three digits: `1,234,567`. Numbers below 100 have one decimal if they are not whole.
     static func grouped(_ value: Double) -> String {
         guard value.isFinite else { return "-" }
         if abs(value) < 100, value != value.rounded() { return short((value * 10).rounded() / 10) }

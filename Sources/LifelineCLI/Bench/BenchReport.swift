@@ -1,30 +1,32 @@
 import Lifeline
 import LifelineTrace
 
-/// What a run has measured.
+/// The results of a run.
 struct BenchReport: Sendable {
     let plan: BenchPlan
-    /// What the engine is called.
+    /// The name of the engine.
     let engine: String
-    /// How long was measured.
+    /// The duration of the measurement.
     var seconds = 0.0
     var tally = Tally()
     var faults = Faults()
     var connectionsOpened = 0
     var connectionsLeft = 0
-    /// Messages that were due and were never sent.
+    /// The messages that were due and were never sent.
     var overdue = 0
-    /// What each loop's thread did with the time.
+    /// The load of each loop's thread.
     var loops: [LoopShare] = []
-    /// The processor time of the server meanwhile.
+    /// The server's processor time during the measurement.
     var server: ProcessFigures.Time?
+    /// The server's processor time before the run.
+    var serverBefore: ProcessFigures.Time?
     var memoryBefore: ProcessFigures.Memory?
     var memoryAfter: ProcessFigures.Memory?
     var wasInterrupted = false
 
-    /// The share from which on a loop is taken to have held the server up.
+    /// The load from which on a loop counts as the bottleneck.
     static let busyShare = 0.9
-    /// The seconds by which messages may be late at the end without the rate being called missed.
+    /// How many seconds of unsent messages at the end still count as reaching the rate.
     private static let tolerableDelay = 0.1
 
     init(_ plan: BenchPlan, engine: String) {
@@ -32,28 +34,28 @@ struct BenchReport: Sendable {
         self.engine = engine
     }
 
-    /// What is counted, by the mode.
+    /// What the mode counts.
     var unit: String { plan.mode == .connect || plan.mode == .idle ? "connection" : "message" }
 
     var perSecond: Double { seconds > 0 ? Double(tally.count) / seconds : 0 }
     var bytesPerSecond: Double { seconds > 0 ? Double(tally.bytes) / seconds : 0 }
 
-    /// Whether a loop was so busy that the server might have done more.
+    /// Whether a loop was so busy that the server could have done more.
     var generatorWasBusy: Bool { (busiest?.wanted ?? 0) > BenchReport.busyShare }
 
-    /// The loop that wanted its core the most.
+    /// The loop with the highest load.
     var busiest: LoopShare? { loops.max { $0.wanted < $1.wanted } }
 
-    /// The share of the cores of its loops that the generator used.
+    /// The generator's share of its loops' cores.
     var generatorShare: Double { loops.isEmpty ? 0 : loops.reduce(0) { $0 + $1.worked } / Double(loops.count) }
 
-    /// The server's processor time for each message or connection.
+    /// The server's processor time per message or connection.
     func serverTime(_ part: KeyPath<ProcessFigures.Time, Double>) -> Duration? {
         guard let server, tally.count > 0, plan.mode != .idle else { return nil }
         return .nanoseconds(Int64(saturating: server[keyPath: part] / Double(tally.count) * 1e9))
     }
 
-    /// The server's memory for each connection.
+    /// The server's memory per connection, in bytes.
     func memoryPerConnection(_ part: KeyPath<ProcessFigures.Memory, Int?>) -> Int? {
         guard plan.mode == .idle, connectionsLeft > 0, let before = memoryBefore?[keyPath: part],
             let after = memoryAfter?[keyPath: part]
@@ -61,39 +63,53 @@ struct BenchReport: Sendable {
         return after.subtractingSaturating(before) / connectionsLeft
     }
 
-    /// What whoever reads the figures has to know.
+    /// Less memory than any server needs for a connection, in bytes.
+    private static let implausibleMemory = 320
+    /// More processor time than most servers use before their first connection, in seconds.
+    private static let usedProcessorTime = 0.5
+
+    /// What a reader of the figures needs to know.
     var warnings: [String] {
         var warnings: [String] = []
         if generatorWasBusy, plan.mode != .idle, let busiest {
             let waited = busiest.waited > 0.1 ? ", and waited for a core for \(percent(busiest.waited))" : ""
             warnings.append(
                 "the generator was the bottleneck: a loop worked for \(percent(busiest.worked)) of the time\(waited). "
-                    + "The server can do more; use more --loops, or another machine for one of the two.")
+                    + "The server can do more. Use more --loops, or run one of the two on another machine.")
         }
         if let rate = plan.rate, Double(overdue) > rate * BenchReport.tolerableDelay {
             warnings.append(
-                "the rate was not reached: \(overdue.counted("message")) due and never sent. The latencies count them "
+                "the rate was not reached: \(overdue.counted("message")) due and never sent. The latencies include them "
                     + "with the time that they waited.")
+        }
+        if let each = memoryPerConnection(\.anonymous) ?? memoryPerConnection(\.residentIfKnown) {
+            let used = serverBefore?.total ?? 0
+            if each < BenchReport.implausibleMemory || used > BenchReport.usedProcessorTime {
+                let time = Duration.milliseconds(Int64(saturating: (used * 1000).rounded())).text()
+                warnings.append(
+                    "the server had used \(time) of processor time before this run. If it served connections then, it uses their "
+                        + "memory again, and the figures are too low. Restart the server before measuring its memory.")
+            }
         }
         return warnings
     }
 
-    /// A share in words.
+    /// A share in percent.
     func percent(_ share: Double) -> String { "\(Int(saturating: (share * 100).rounded())) %" }
 }
 
-/// What a loop's thread did, in shares of the time.
+/// The load of a loop's thread, in shares of the time.
 struct LoopShare: Sendable {
-    /// How much it worked.
+    /// The share in which it ran.
     var worked: Double
-    /// How much it would have worked, had others not been at work on the core. Known on Linux alone.
+    /// The share in which it was ready to run but had no core. Linux only.
     var waited = 0.0
 
     var wanted: Double { worked + waited }
 }
 
 extension ProcessFigures.Memory {
-    /// What is resident, where something may be missing.
+    /// The resident memory, as an optional like the other figures.
     var residentIfKnown: Int? { resident }
 }
 

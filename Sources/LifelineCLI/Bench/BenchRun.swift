@@ -4,11 +4,11 @@ import Synchronization
 
 /// One run of the load generator, from the first connection to the last.
 final class BenchRun: Sendable {
-    /// The connections that may be on their way to open at a time, so that no server's queue overflows.
+    /// The most connections that open at the same time, so that no server's queue overflows.
     private static let maximumOpening = 64
-    /// How long echoes may take when nothing more is sent, and then the closing handshakes.
-    private static let patience = Duration.seconds(2)
-    /// The pause after an attempt to connect that failed.
+    /// How long the last echoes may take, and the closing handshakes after them.
+    private static let endTimeout = Duration.seconds(2)
+    /// The pause after a failed attempt to connect.
     private static let pause = Duration.milliseconds(10)
 
     private let plan: BenchPlan
@@ -20,26 +20,26 @@ final class BenchRun: Sendable {
     /// The task that opens the first connections.
     private let opening = Lock<Task<Void, any Error>?>(nil)
 
-    /// - Parameter progress: Who is told each second what has come of it.
+    /// - Parameter progress: Shows each second's figures, or `nil` to show none.
     init(_ plan: BenchPlan, progress: Progress?) throws(WebSocketError) {
         self.plan = plan
         self.progress = progress
         loops = try ClientLoops(plan.client.engine, count: plan.loops, usesTLS: plan.url.isSecure)
-        let publication = plan.mode == .publish ? Publication() : nil
-        loads = (0..<plan.loops).map { _ in LoadLoop(plan, publication) }
+        let progress = plan.mode == .publish ? BroadcastProgress() : nil
+        loads = (0..<plan.loops).map { _ in LoadLoop(plan, progress) }
     }
 
-    /// Ends the run early; what has been measured is reported.
+    /// Ends the run early. The report has what was measured until then.
     func interrupt() {
         isInterrupted.store(true, ordering: .relaxed)
         opening.withLock { $0 }?.cancel()
     }
 
-    /// Begins what an interruption is not to wait for.
+    /// Starts a task that ``interrupt()`` cancels.
     private func begin(_ body: @escaping @Sendable () async throws -> Void) -> Task<Void, any Error> {
         let task = Task { try await body() }
         opening.withLock { $0 = task }
-        // It may have come before.
+        // The interruption may have come before.
         if wasInterrupted { task.cancel() }
         return task
     }
@@ -48,13 +48,14 @@ final class BenchRun: Sendable {
 
     // MARK: The run
 
-    /// Does it all.
+    /// Runs the benchmark.
     ///
-    /// - Returns: What was measured; `nil` where the run was interrupted before anything was.
-    /// - Throws: `WebSocketError` where not even one connection could be opened.
+    /// - Returns: The report, or `nil` if the run was interrupted before the measurement began.
+    /// - Throws: `WebSocketError` if the first connection cannot be opened.
     func run() async throws -> BenchReport? {
         var report = BenchReport(plan, engine: loops.engineName)
         report.memoryBefore = plan.process.flatMap { ProcessFigures.memory(of: $0) }
+        report.serverBefore = plan.process.flatMap { ProcessFigures.time(of: $0) }
         do {
             try await begin { try await self.probe() }.value
         } catch let error as WebSocketError where error.code == .cancelled {
@@ -64,12 +65,12 @@ final class BenchRun: Sendable {
             let workers = Task { await self.reconnect() }
             await measure(&report)
             mustStopConnecting.store(true, ordering: .relaxed)
-            let patience = Task {
-                if !self.wasInterrupted { try await Task.sleep(for: BenchRun.patience) }
+            let timeout = Task {
+                if !self.wasInterrupted { try await Task.sleep(for: BenchRun.endTimeout) }
                 workers.cancel()
             }
             await workers.value
-            patience.cancel()
+            timeout.cancel()
         } else {
             try await begin { await self.open() }.value
             report.connectionsOpened = await onAll { $0.openConnections }.reduce(0, +)
@@ -92,7 +93,7 @@ final class BenchRun: Sendable {
             guard !wasInterrupted else { return }
         }
         let before = await onAll { load in
-            // What came of warming up is nobody's business. Idle connections are counted as they open.
+            // Drops what was counted while warming up. Idle connections are counted as they open.
             if self.plan.mode != .idle { _ = load.take() }
             return LoopMoment.now
         }
@@ -111,7 +112,7 @@ final class BenchRun: Sendable {
         }
     }
 
-    /// Lets the load run, and gathers what it counts each second.
+    /// Lets the load run, and collects its counts each second.
     private func watch(_ report: inout BenchReport) async {
         let clock = ContinuousClock()
         let end = clock.now.advanced(by: plan.duration)
@@ -127,9 +128,9 @@ final class BenchRun: Sendable {
         }
     }
 
-    /// Has all loops begin.
+    /// Starts the load on all loops.
     private func beginLoad() async -> [Ticker] {
-        // A little later, so that no loop begins behind its schedule.
+        // A little later, so that no loop starts behind its schedule.
         let start = System.monotonicTime() + 10_000_000
         var tickers: [Ticker] = []
         for index in 0..<plan.loops {
@@ -155,7 +156,7 @@ final class BenchRun: Sendable {
 
     // MARK: Opening and closing
 
-    /// Opens one connection, to see whether there is a server at all; it is the first of the load.
+    /// Opens the first connection, to find out whether there is a server.
     private func probe() async throws {
         if plan.mode == .connect {
             let socket = try await loops.open(plan.url, plan.client, on: 0) { _ in ProbeConnection() }
@@ -201,7 +202,7 @@ final class BenchRun: Sendable {
         }
     }
 
-    /// Has all workers open connections and close them.
+    /// Opens and closes connections with as many workers as there are connections.
     private func reconnect() async {
         await withTaskGroup { group in
             for worker in 0..<plan.connections {
@@ -211,7 +212,7 @@ final class BenchRun: Sendable {
         }
     }
 
-    /// Opens a connection and closes it, again and again; on its loop.
+    /// Opens and closes connections on a loop, one after the other.
     private func reconnect(on index: Int) async {
         let load = loads[index]
         while !mustStopConnecting.load(ordering: .relaxed), !wasInterrupted {
@@ -230,7 +231,7 @@ final class BenchRun: Sendable {
         }
     }
 
-    /// Waits for what is on its way, and closes all connections.
+    /// Waits for the messages in flight, and closes all connections.
     private func close() async {
         await wait { await self.onAll { $0.messagesInFlight }.allSatisfy { $0 == 0 } }
         _ = await onAll { $0.close() }
@@ -238,13 +239,13 @@ final class BenchRun: Sendable {
     }
 
     private func wait(_ isDone: () async -> Bool) async {
-        let end = ContinuousClock.now.advanced(by: BenchRun.patience)
+        let end = ContinuousClock.now.advanced(by: BenchRun.endTimeout)
         while await !isDone(), ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(5)) }
     }
 
     // MARK: Tools
 
-    /// Sleeps, but not through an interruption.
+    /// Sleeps. Returns early when the run is interrupted.
     private func sleep(_ duration: Duration) async {
         let clock = ContinuousClock()
         let end = clock.now.advanced(by: duration)
@@ -255,7 +256,7 @@ final class BenchRun: Sendable {
         }
     }
 
-    /// Runs a function on a loop, with its load.
+    /// Runs a function on a loop.
     @discardableResult
     private func on<Result: Sendable>(
         _ index: Int, _ body: @escaping @Sendable (LoadLoop) -> Result
@@ -273,13 +274,13 @@ final class BenchRun: Sendable {
     }
 }
 
-/// A moment of a loop's thread.
+/// The clocks of a loop's thread at a moment.
 private struct LoopMoment: Sendable {
     private var time: UInt64
     private var worked: UInt64
     private var waited: UInt64
 
-    /// This moment; on the loop.
+    /// The current moment. Called on the loop.
     static var now: LoopMoment {
         LoopMoment(
             time: System.monotonicTime(), worked: System.threadTime(), waited: ProcessFigures.threadWaited ?? 0)
@@ -287,7 +288,7 @@ private struct LoopMoment: Sendable {
 
     func seconds(since start: LoopMoment) -> Double { Double(time.subtractingSaturating(start.time)) / 1e9 }
 
-    /// What the thread has done meanwhile.
+    /// The thread's load since an earlier moment.
     func share(since start: LoopMoment) -> LoopShare {
         guard time > start.time else { return LoopShare(worked: 0) }
         let elapsed = Double(time - start.time)
@@ -297,17 +298,19 @@ private struct LoopMoment: Sendable {
     }
 }
 
-/// Whether something is under way.
+/// A flag that threads share.
 private final class Flag: Sendable {
     private let value = Atomic(false)
 
-    /// - Returns: Whether it was not set.
+    /// Sets the flag.
+    ///
+    /// - Returns: Whether it was clear before.
     func set() -> Bool { !value.exchange(true, ordering: .acquiringAndReleasing) }
 
     func clear() { value.store(false, ordering: .releasing) }
 }
 
-/// Numbers, each of which is drawn once.
+/// A counter that threads share.
 private final class Numbers: Sendable {
     private let value: Atomic<Int>
 
@@ -318,7 +321,7 @@ private final class Numbers: Sendable {
     func next() -> Int { value.wrappingAdd(1, ordering: .relaxed).oldValue }
 }
 
-/// A connection that only shows that one can be opened.
+/// A connection that finds out whether there is a server.
 private struct ProbeConnection: OnLoopHandler {
     func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) {}
 }

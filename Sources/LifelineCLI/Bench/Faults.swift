@@ -1,20 +1,20 @@
 import Lifeline
 
-/// What went wrong, by kind.
+/// The faults of a run, by kind.
 struct Faults: Sendable {
-    /// A kind of thing that goes wrong.
+    /// A kind of fault.
     enum Kind: String, CaseIterable, Sendable {
-        /// No TCP connection came about, or no TLS.
+        /// TCP or TLS could not connect.
         case connect
-        /// The opening handshake was refused, broken or not finished.
+        /// The opening handshake was refused, invalid or not finished.
         case handshake
         /// The server closed the connection.
         case closed
         /// The connection ended without a closing handshake.
         case lost
-        /// What came back is not what was sent.
+        /// The echo was not what was sent.
         case wrongEcho
-        /// What was sent had not come back when the connections were closed.
+        /// The echo had not arrived when the connections were closed.
         case unanswered
 
         /// The kind in words.
@@ -34,47 +34,47 @@ struct Faults: Sendable {
     /// The first of each kind, in words.
     private(set) var examples: [Kind: String] = [:]
 
-    /// How many there were of a kind.
+    /// The number of faults of a kind.
     subscript(kind: Kind) -> Int { counts[kind] ?? 0 }
 
-    /// How many there were.
+    /// The number of faults.
     var total: Int { counts.values.reduce(0, +) }
 
-    /// Counts something.
+    /// Counts a fault.
     mutating func note(_ kind: Kind, _ example: @autoclosure () -> String, count: Int = 1) {
         guard count > 0 else { return }
         counts[kind, default: 0] += count
         if examples[kind] == nil { examples[kind] = example() }
     }
 
-    /// Counts an attempt to connect that failed.
+    /// Counts a failed attempt to connect.
     mutating func note(_ error: WebSocketError) {
         switch error.code {
         case .handshakeRefused, .handshakeFailed, .handshakeInterrupted: note(.handshake, error.message)
-        // At the end of the run, after some patience.
+        // The run ended, and cancelled it.
         case .cancelled: note(.unanswered, "a connection that was not open in time")
         default: note(.connect, error.message)
         }
     }
 
-    /// Counts the end of a connection that this side did not want.
+    /// Counts an unexpected end of a connection.
     mutating func note(_ outcome: CloseOutcome) {
         note(outcome.isClean ? .closed : .lost, "\(outcome)")
     }
 
-    /// Adds what others have counted.
+    /// Adds the faults of another loop.
     mutating func add(_ other: Faults) {
         for (kind, count) in other.counts { note(kind, other.examples[kind] ?? "", count: count) }
     }
 
-    /// The exit status that they call for: that of the worst.
+    /// The exit status: that of the worst fault.
     var status: BenchStatus {
         if self[.closed] + self[.lost] + self[.wrongEcho] + self[.unanswered] > 0 { return .abnormal }
         if self[.handshake] > 0 { return .refused }
         return self[.connect] > 0 ? .unconnected : .success
     }
 
-    /// How a run ends.
+    /// The results of a run.
     enum BenchStatus {
         case success, unconnected, refused, abnormal
     }

@@ -1,10 +1,11 @@
-/// Since when messages are on their way, the oldest first. A connection's echoes come back in the order of its messages.
+/// The times at which a connection's messages in flight were sent, oldest first. Echoes arrive in the order of the
+/// messages.
 struct InFlight {
     private var ring: [UInt64]
     private var first = 0
     private(set) var count = 0
 
-    /// - Parameter capacity: The most messages on their way, at least one.
+    /// - Parameter capacity: The most messages in flight, at least one.
     init(capacity: Int) {
         ring = Array(repeating: 0, count: capacity)
     }
@@ -19,7 +20,7 @@ struct InFlight {
         count &+= 1
     }
 
-    /// All of them.
+    /// All times.
     var moments: [UInt64] { (0..<count).map { ring[(first + $0) % ring.count] } }
 
     /// Removes the oldest.

@@ -1,20 +1,20 @@
 import LifelineTrace
 
-/// The latencies of a run over their percentiles, as a drawing of its own (SVG), for light and dark surroundings.
+/// Draws a run's latency over percentiles as an SVG file for light and dark backgrounds.
 ///
-/// The percentiles are spread so that each nine more takes as much room as the one before: 90, 99, 99.9 … The latencies are
-/// on a logarithmic scale.
+/// The scale of the percentiles gives each further nine as much room as the one before: 90, 99, 99.9, … The scale of
+/// the latencies is logarithmic.
 struct LatencyPlot {
     private let latencies: Latencies
     private let title: String
     private let subtitle: String
 
     private static let width = 720.0
-    private static let height = 420.0
+    private static let height = 440.0
     private static let left = 84.0
     private static let right = 690.0
-    private static let top = 76.0
-    private static let bottom = 360.0
+    private static let top = 96.0
+    private static let bottom = 380.0
 
     init(_ latencies: Latencies, title: String, subtitle: String) {
         self.latencies = latencies
@@ -22,7 +22,7 @@ struct LatencyPlot {
         self.subtitle = subtitle
     }
 
-    /// The number of nines that the latencies can tell something about: one in ten has one, one in a hundred two.
+    /// The number of nines for which there are enough latencies: ten for each further one.
     private var nines: Int {
         var (nines, count) = (1, latencies.count / 10)
         while count >= 10, nines < 6 { (nines, count) = (nines + 1, count / 10) }
@@ -52,7 +52,7 @@ struct LatencyPlot {
             lines.append(line(x, LatencyPlot.top, x, LatencyPlot.bottom, "grid"))
             lines.append(text(x, LatencyPlot.bottom + 20, LatencyPlot.label(nines: nine), "note middle"))
         }
-        lines.append(text(LatencyPlot.left, LatencyPlot.top - 8, "latency", "note end"))
+        lines.append(text(LatencyPlot.left, LatencyPlot.top - 14, "latency", "note end"))
         let middle = (LatencyPlot.left + LatencyPlot.right) / 2
         lines.append(text(middle, LatencyPlot.bottom + 44, "percentile", "note middle"))
         let path = curve.map { point in

@@ -1,22 +1,22 @@
 import Lifeline
 
-/// One connection of the load, on its loop.
+/// One connection of the load. Confined to its loop.
 final class LoadConnection: OnLoopHandler {
-    /// It outlives its connections.
+    /// The load outlives its connections.
     private unowned(unsafe) let load: LoadLoop
-    /// Called once it is open.
+    /// Called when the connection is open.
     private let whenOpened: (LoadConnection) -> Void
     /// The connection, while it is open.
     @exclusivity(unchecked) private(set) var socket: OnLoopWebSocket?
     @exclusivity(unchecked) var inFlight: InFlight
-    /// How many published messages have come.
+    /// The number of published messages that arrived.
     @exclusivity(unchecked) var deliveries = 0
-    /// Whether whatever comes answers what was sent: an echo has come, or more than a server greets with.
+    /// Whether greetings are over: an echo has arrived, or more other messages than a server greets with.
     @exclusivity(unchecked) var isGreeted = false
-    /// How many messages have come before, while an echo was waited for, that are none. Where none ever comes, they are wrong ones.
+    /// The number of messages before the first echo. If no echo ever arrives, they were wrong echoes.
     @exclusivity(unchecked) var greetings = 0
     @exclusivity(unchecked) var greetingText = ""
-    /// The messages that were sent in the place of those that greetings seemed to answer.
+    /// The number of extra messages sent because a greeting might have been a wrong echo.
     @exclusivity(unchecked) var surplus = 0
 
     init(_ load: LoadLoop, capacity: Int, whenOpened: @escaping (LoadConnection) -> Void) {
@@ -41,10 +41,10 @@ final class LoadConnection: OnLoopHandler {
     }
 }
 
-/// A connection that is closed as soon as it is open.
+/// A connection that is closed as soon as it opens.
 struct MomentaryConnection: OnLoopHandler {
     let load: LoadLoop
-    /// When it was begun.
+    /// When connecting began.
     let start: UInt64
 
     func opened(_ socket: OnLoopWebSocket) {

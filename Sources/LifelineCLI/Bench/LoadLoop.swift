@@ -1,45 +1,45 @@
 import Lifeline
 import LifelineTrace
 
-/// The load of one event loop: its connections, and what they have counted.
+/// The load of one event loop: its connections and their counts.
 ///
-/// `@unchecked Sendable`: it is confined to its loop. The handlers of its connections call it there, and everybody else goes
-/// through `ClientLoops.execute(on:_:)`.
+/// `@unchecked Sendable`: it is confined to its loop. The handlers of its connections call it there; all other code
+/// uses `ClientLoops.execute(on:_:)`.
 final class LoadLoop: @unchecked Sendable {
-    /// What the connections are for at the moment.
+    /// The phase of the run.
     enum Phase {
-        /// Connections are being opened, and do nothing yet.
+        /// Connections open, and do nothing yet.
         case opening
-        /// They do what the mode says.
+        /// Connections send and receive as the mode says.
         case loading
-        /// They await what is on its way, and send nothing more.
+        /// Connections wait for messages in flight, and send nothing more.
         case draining
-        /// They are being closed.
+        /// Connections close.
         case closing
     }
 
     private let plan: BenchPlan
     private let payload: Payload
     private let expectsEchoes: Bool
-    /// How far published messages have come, over all loops; in the mode publish.
-    private let publication: Publication?
-    /// The connection that publishes, where it is one of this loop's: the first of them.
+    /// The deliveries of published messages over all loops, in mode publish.
+    private let progress: BroadcastProgress?
+    /// The connection that publishes, if it is on this loop.
     @exclusivity(unchecked) private var publisher: LoadConnection?
     @exclusivity(unchecked) private var published = PublishedMessages()
-    /// Has the publisher's loop publish; `nil` on that loop.
+    /// Makes the publisher's loop publish; `nil` on that loop itself.
     @exclusivity(unchecked) private var wakePublisher: (() -> Void)?
     @exclusivity(unchecked) private var phase = Phase.opening
     @exclusivity(unchecked) private var tally = Tally()
     @exclusivity(unchecked) private var schedule: Schedule?
-    /// Connections with room for another message, in the order in which they have come to have it; one place a message.
-    @exclusivity(unchecked) private var vacancies = Vacancies()
+    /// The connections that may send, one entry for each message.
+    @exclusivity(unchecked) private var ready = ReadyQueue()
     private var connections: [ObjectIdentifier: LoadConnection] = [:]
-    /// What went wrong, from the beginning on.
+    /// The faults since the run began.
     private(set) var faults = Faults()
 
-    init(_ plan: BenchPlan, _ publication: Publication?) {
+    init(_ plan: BenchPlan, _ progress: BroadcastProgress?) {
         self.plan = plan
-        self.publication = publication
+        self.progress = progress
         payload = plan.payload
         expectsEchoes = plan.mode == .echo
     }
@@ -47,18 +47,19 @@ final class LoadLoop: @unchecked Sendable {
     /// The number of open connections.
     var openConnections: Int { connections.count }
 
-    /// The number of messages on their way.
+    /// The number of messages in flight.
     var messagesInFlight: Int {
-        connections.values.reduce(publisher == nil ? 0 : publication?.outstanding ?? 0) { $0 + $1.inFlight.count }
+        connections.values.reduce(publisher == nil ? 0 : progress?.outstanding ?? 0) { $0 + $1.inFlight.count }
     }
 
-    // MARK: What the run asks for
+    // MARK: Called by the run
 
-    /// Begins the load.
+    /// Starts the load.
     ///
     /// - Parameters:
-    ///   - schedule: When to send; `nil` sends whenever an echo has come, or a message has come everywhere.
-    ///   - wakePublisher: Has the publisher's loop call ``publish()``; `nil` on that loop itself.
+    ///   - schedule: When to send, or `nil` to send after each echo, or after each message that every connection
+    ///     received.
+    ///   - wakePublisher: Makes the publisher's loop call ``publish()``; `nil` on that loop itself.
     func begin(_ schedule: Schedule?, wakePublisher: (() -> Void)?) {
         phase = .loading
         self.schedule = schedule
@@ -70,66 +71,66 @@ final class LoadLoop: @unchecked Sendable {
         }
     }
 
-    /// Takes what has been counted since the last time.
+    /// Returns the counts since the last call, and resets them.
     func take() -> Tally {
         defer { tally = Tally() }
         return tally
     }
 
-    /// Sends what is due.
+    /// Sends the messages that are due.
     func tick() {
         guard phase == .loading else { return }
         if publisher != nil { return publish() }
         let now = System.monotonicTime()
-        while let connection = vacancies.first {
+        while let connection = ready.first {
             guard let socket = connection.socket else {
-                vacancies.removeFirst()
+                ready.removeFirst()
                 continue
             }
             guard let due = schedule?.take(by: now) else { return }
-            vacancies.removeFirst()
+            ready.removeFirst()
             send(on: socket, connection, since: due)
         }
     }
 
-    /// Ends the load; echoes that are on their way may still come.
+    /// Ends the load. Echoes of messages in flight may still arrive.
     ///
-    /// - Returns: What has been counted since the last time, and how many messages were due and never sent.
+    /// - Returns: The counts since ``take()``, and the number of messages that were due and never sent.
     func finish() -> (Tally, overdue: Int) {
         phase = .draining
         var overdue = 0
         if let schedule {
             let now = System.monotonicTime()
-            // They have waited that long at least; without them, a stall at the end would not show.
+            // Messages in flight have waited at least this long. Without them, a stall at the end would not show.
             for connection in connections.values {
                 for since in connection.inFlight.moments { tally.latencies.record(now &- since) }
             }
-            if let publication {
-                published.outstanding(after: publication.settled) { tally.latencies.record(now &- $0, count: $1) }
+            if let progress {
+                published.outstanding(after: progress.settled) { tally.latencies.record(now &- $0, count: $1) }
             }
             schedule.overdue(at: now) { waited, count in
-                tally.latencies.record(waited, count: count * (publication?.audience ?? 1))
+                tally.latencies.record(waited, count: count * (progress?.audience ?? 1))
                 overdue += count
             }
         }
         return (take(), overdue)
     }
 
-    /// Begins the closing handshake of every connection.
+    /// Starts the closing handshake of every connection.
     func close() {
         phase = .closing
         var unanswered = messagesInFlight
         for connection in connections.values where !connection.isGreeted && connection.deliveries == 0 {
-            // What has come in place of the echoes that never came was no greeting.
+            // Messages in place of an echo that never arrived were no greetings.
             let wrong = expectsEchoes ? min(connection.greetings, connection.inFlight.count) : connection.greetings
             faults.note(.wrongEcho, connection.greetingText, count: wrong)
             if expectsEchoes { unanswered -= wrong }
         }
         faults.note(
             .unanswered,
-            publication == nil
+            progress == nil
                 ? "\(unanswered.counted("message")) sent and not echoed"
-                : "the server has not sent on to all connections, the sender's among them, what was published",
+                : "the server did not forward each message to all connections, including the sender's",
             count: unanswered)
         for connection in connections.values {
             // 1000 can always be sent.
@@ -137,30 +138,30 @@ final class LoadLoop: @unchecked Sendable {
         }
     }
 
-    /// Counts an attempt to connect that failed.
+    /// Counts a failed attempt to connect.
     func note(_ error: WebSocketError) {
         faults.note(error)
     }
 
-    /// Counts a connection that was opened, with the time from its beginning on.
+    /// Counts an opened connection, and how long opening it took.
     func noteOpened(since start: UInt64) {
         tally.count += 1
         tally.latencies.record(System.monotonicTime() &- start)
     }
 
-    /// Counts the end of a connection that this side has closed.
+    /// Counts the end of a connection that this side closed.
     func noteClosed(_ outcome: CloseOutcome) {
         if !outcome.isClean { faults.note(outcome) }
     }
 
-    // MARK: What the connections report
+    // MARK: Called by the connections
 
     func opened(_ connection: LoadConnection) {
         connections[ObjectIdentifier(connection)] = connection
-        publication?.subscriberOpened()
+        progress?.subscriberOpened()
     }
 
-    /// Makes a connection the one that publishes.
+    /// Makes a connection the publisher.
     func choosePublisher(_ connection: LoadConnection) {
         publisher = connection
     }
@@ -168,7 +169,7 @@ final class LoadLoop: @unchecked Sendable {
     func closed(_ connection: LoadConnection, _ outcome: CloseOutcome) {
         connections[ObjectIdentifier(connection)] = nil
         if phase != .closing { faults.note(outcome) }
-        if publication?.subscriberClosed(after: connection.deliveries) == true { publishNext() }
+        if progress?.subscriberClosed(after: connection.deliveries) == true { publishNext() }
     }
 
     /// A message has arrived.
@@ -178,7 +179,7 @@ final class LoadLoop: @unchecked Sendable {
     ) {
         if expectsEchoes {
             echoed(message, on: socket, connection)
-        } else if publication != nil {
+        } else if progress != nil {
             delivered(message, connection)
         } else if plan.mode == .push {
             tally.count &+= 1
@@ -194,12 +195,12 @@ final class LoadLoop: @unchecked Sendable {
         let isRight = payload.matches(message)
         if !connection.isGreeted, !isRight || connection.inFlight.count == 0 {
             guard noteGreeting(message, connection), phase == .loading, connection.inFlight.count > 0 else { return }
-            // Not waited for: where it was a wrong echo, no other comes.
+            // Sends without waiting: if this was a wrong echo, no other one arrives.
             connection.surplus += 1
             return sendNext(on: socket, connection, since: now)
         }
         guard let since = connection.inFlight.popFirst() else {
-            return faults.note(.wrongEcho, "a message came that answers none")
+            return faults.note(.wrongEcho, "a message arrived without having been sent")
         }
         if isRight {
             connection.isGreeted = true
@@ -217,23 +218,23 @@ final class LoadLoop: @unchecked Sendable {
         sendNext(on: socket, connection, since: now)
     }
 
-    /// Sends another message, or notes that there is room for one.
+    /// Sends the next message, or marks the connection as ready.
     @inline(__always)
     private func sendNext(
         on socket: borrowing OnLoopWebSocket, _ connection: LoadConnection, since now: UInt64
     ) {
         if schedule == nil {
             send(on: socket, connection, since: now)
-        } else if vacancies.isEmpty, let due = schedule?.take(by: now) {
+        } else if ready.isEmpty, let due = schedule?.take(by: now) {
             send(on: socket, connection, since: due)
         } else {
-            vacancies.append(connection)
+            ready.append(connection)
         }
     }
 
     @inline(__always)
     private func delivered(_ message: borrowing ReceivedMessage, _ connection: LoadConnection) {
-        guard let since = payload.moment(of: message), let publication else {
+        guard let since = payload.moment(of: message), let progress else {
             if connection.deliveries > 0 { return noteWrongEcho(message) }
             _ = noteGreeting(message, connection)
             return
@@ -242,7 +243,7 @@ final class LoadLoop: @unchecked Sendable {
         tally.count &+= 1
         tally.bytes &+= message.count
         tally.latencies.record(System.monotonicTime() &- since)
-        if publication.settle() { publishNext() }
+        if progress.settle() { publishNext() }
     }
 
     private func noteWrongEcho(_ message: borrowing ReceivedMessage) {
@@ -256,12 +257,12 @@ final class LoadLoop: @unchecked Sendable {
             : "\(kind) came back, with other bytes or of another kind"
     }
 
-    /// The most messages that a server sends of itself before it answers; what is more are wrong echoes.
+    /// The most messages with which a server greets before it answers. Further ones are wrong echoes.
     static let maximumGreetings = 4
 
-    /// Notes what a server sends of itself, before it answers for the first time: that it is there, or who is.
+    /// Counts a message before the first echo, which may be a greeting.
     ///
-    /// - Returns: Whether it may be that. What came before it was nothing of the kind otherwise.
+    /// - Returns: Whether it may be one. If not, the messages before it were wrong echoes too.
     private func noteGreeting(_ message: borrowing ReceivedMessage, _ connection: LoadConnection) -> Bool {
         guard phase == .loading || phase == .draining else { return true }
         if connection.greetings == 0 { connection.greetingText = wrongEchoText(message) }
@@ -285,20 +286,20 @@ final class LoadLoop: @unchecked Sendable {
         if let wakePublisher { wakePublisher() } else { publish() }
     }
 
-    /// Publishes what there is room for and, with a schedule, is due.
+    /// Publishes as many messages as may be in flight and, with a schedule, are due.
     func publish() {
-        guard phase == .loading, let publication, let socket = publisher?.socket else { return }
+        guard phase == .loading, let progress, let socket = publisher?.socket else { return }
         while true {
-            published.settle(publication.settled)
+            published.settle(progress.settled)
             guard published.count < plan.inFlight else {
-                publication.setGoal(published.goal)
-                // It may have been reached before it was set.
-                guard let goal = published.goal, publication.settled >= goal else { return }
+                progress.setGoal(published.goal)
+                // The goal may have been reached before it was set.
+                guard let goal = published.goal, progress.settled >= goal else { return }
                 continue
             }
             let now = System.monotonicTime()
             guard let moment = schedule == nil ? now : schedule?.take(by: now) else { return }
-            published.append(moment, until: publication.publish())
+            published.append(moment, until: progress.publish())
             if case .closed = payload.send(payload.stamped(moment), on: socket) { return }
         }
     }
@@ -312,7 +313,7 @@ final class LoadLoop: @unchecked Sendable {
             if schedule == nil {
                 send(on: socket, connection, since: System.monotonicTime())
             } else {
-                vacancies.append(connection)
+                ready.append(connection)
             }
         }
     }
@@ -323,7 +324,7 @@ final class LoadLoop: @unchecked Sendable {
     ) {
         switch payload.send(on: socket) {
         case .sent, .sentButFull: connection.inFlight.append(moment)
-        // Its end is about to be reported.
+        // `closed` is about to be called.
         case .closed: break
         }
     }

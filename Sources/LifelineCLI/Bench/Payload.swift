@@ -1,10 +1,10 @@
 import Lifeline
 import LifelineTrace
 
-/// What is sent, again and again.
+/// The message that every connection sends.
 struct Payload: Sendable {
     let bytes: [UInt8]
-    /// The same as text, where it is sent as such.
+    /// The payload as text, for text messages; otherwise `nil`.
     let text: String?
 
     /// - Parameters:
@@ -12,19 +12,19 @@ struct Payload: Sendable {
     ///   - isText: Whether to send text, ASCII.
     init(size: Int, isText: Bool) {
         let pattern = Array("The quick brown fox jumps over the lazy dog; ".utf8)
-        // Every byte there is, and no constant, which would be kind to those who compress.
+        // All byte values, since a constant would compress too well.
         bytes = (0..<size).map { isText ? pattern[$0 % pattern.count] : UInt8(truncatingIfNeeded: $0 &* 131 &+ 7) }
         text = isText ? String(decoding: bytes, as: UTF8.self) : nil
     }
 
-    /// Sends it.
+    /// Sends the message.
     @inline(__always)
     func send(on socket: borrowing OnLoopWebSocket) -> OnLoopWebSocket.SendResult {
         if let text { return socket.send(text) }
         return socket.send(binary: bytes.span.bytes)
     }
 
-    /// Sends other bytes, as the kind of message that this is; ASCII where it is text.
+    /// Sends other bytes as a message of the same kind. For a text message they must be ASCII.
     func send(_ bytes: [UInt8], on socket: borrowing OnLoopWebSocket) -> OnLoopWebSocket.SendResult {
         if text != nil { return socket.send(String(decoding: bytes, as: UTF8.self)) }
         return socket.send(binary: bytes.span.bytes)
@@ -32,10 +32,10 @@ struct Payload: Sendable {
 
     // MARK: Published messages
 
-    /// The fewest bytes of a message that says when it was sent.
+    /// The bytes that the time of sending takes in a message.
     static let stampSize = 16
 
-    /// The message, beginning with when it was sent, as hexadecimal digits.
+    /// The message with the time of sending at its beginning, in hexadecimal digits.
     func stamped(_ moment: UInt64) -> [UInt8] {
         var bytes = bytes
         for place in 0..<Payload.stampSize {
@@ -45,7 +45,7 @@ struct Payload: Sendable {
         return bytes
     }
 
-    /// When a message was sent; `nil` where it is none of ours, by kind, length and the first bytes.
+    /// Returns when a message was sent, or `nil` if its kind, length or first bytes are not those of this payload.
     @inline(__always)
     func moment(of message: borrowing ReceivedMessage) -> UInt64? {
         guard message.count == bytes.count, message.kind == (text == nil ? .binary : .text) else { return nil }
@@ -64,7 +64,7 @@ struct Payload: Sendable {
         }
     }
 
-    /// Whether a message looks like it: kind, length and the first bytes.
+    /// Whether kind, length and first bytes of a message are those of this payload.
     @inline(__always)
     func matches(_ message: borrowing ReceivedMessage) -> Bool {
         guard message.count == bytes.count, message.kind == (text == nil ? .binary : .text) else { return false }

@@ -1,6 +1,6 @@
 import Lifeline
 
-/// What the system says of a process. Linux only: elsewhere there is no `/proc`.
+/// The processor time and memory of a process, from `/proc` (Linux only).
 enum ProcessFigures {
     /// Processor time in seconds.
     struct Time: Sendable, Equatable {
@@ -14,9 +14,9 @@ enum ProcessFigures {
 
     /// Memory in bytes.
     struct Memory: Sendable, Equatable {
-        /// What is resident, shared pages included.
+        /// The resident memory, including shared pages.
         var resident: Int
-        /// Its share of the anonymous pages: heap and stacks, without the program's own code.
+        /// The share of anonymous pages: heap and stacks, without the program's code.
         var anonymous: Int?
     }
 
@@ -32,7 +32,7 @@ enum ProcessFigures {
         System.text(ofFile: "/proc/\(process)/smaps_rollup").flatMap { memory(rollup: $0) }
     }
 
-    /// Nanoseconds that the calling thread was ready to run, and others ran in its place.
+    /// The nanoseconds for which the calling thread was ready to run but had no core.
     static var threadWaited: UInt64? {
         System.text(ofFile: "/proc/thread-self/schedstat").flatMap { waited(schedstat: $0) }
     }
@@ -44,7 +44,7 @@ enum ProcessFigures {
 
     /// Reads `/proc/PID/stat`.
     static func time(stat: String, ticksPerSecond: Int) -> Time? {
-        // The second field is the name in parentheses, in which anything may stand.
+        // The second field is the name in parentheses, which may contain anything.
         guard let name = stat.lastIndex(of: ")") else { return nil }
         let fields = stat[stat.index(after: name)...].split { $0 == " " || $0 == "\n" }
         guard fields.count > 12, let user = Int(fields[11]), let system = Int(fields[12]) else { return nil }

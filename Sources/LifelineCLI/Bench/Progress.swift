@@ -2,7 +2,7 @@ import Lifeline
 import LifelineLocks
 import LifelineTrace
 
-/// Says each second what comes of a run.
+/// Writes a line about each second of a run.
 final class Progress: Sendable {
     private let terminal: Terminal
     private let start = Lock(ContinuousClock.now)
@@ -11,26 +11,26 @@ final class Progress: Sendable {
         self.terminal = terminal
     }
 
-    /// The measurement begins.
+    /// Notes that the measurement begins.
     func begin() {
         start.withLock { $0 = .now }
     }
 
-    /// A second has passed.
+    /// Writes the line about a second.
     ///
     /// - Parameters:
-    ///   - second: What was counted in it.
-    ///   - faults: What has gone wrong from the beginning on.
+    ///   - second: The counts of this second.
+    ///   - faults: The number of faults since the run began.
     func show(_ second: Tally, faults: Int, mode: BenchPlan.Mode) {
         let elapsed = start.withLock { $0 }.duration(to: .now)
         let text = Progress.line(
             second, faults: faults, mode: mode, seconds: Int(saturating: (elapsed / .seconds(1)).rounded()),
             unicode: terminal.usesUnicode)
-        // Standard error that nobody reads must not hold up the measurement.
+        // Does not block: a slow reader of standard error must not delay the measurement.
         _ = try? terminal.writeAtOnce(text + "\n")
     }
 
-    /// The line of a second.
+    /// The line about a second.
     static func line(_ second: Tally, faults: Int, mode: BenchPlan.Mode, seconds: Int, unicode: Bool) -> String {
         var parts = ["\(seconds) s".aligned(right: 6)]
         let unit = mode == .connect || mode == .idle ? "connections/s" : "messages/s"

@@ -1,33 +1,33 @@
 import Lifeline
 
-/// When messages are due that are to leave at a rate, whatever becomes of those before them.
+/// The times at which messages are due at a fixed rate, independently of the answers to earlier ones.
 ///
-/// A load generator that waits for an answer before it sends again sends less to a server that stalls, and so does not see
-/// what the stall would have cost the others: that is *coordinated omission*. With a schedule, a message that leaves late
-/// has been late since it was due.
+/// A load generator that waits for an answer before it sends the next message sends less to a server that stalls, and
+/// does not see how long the unsent messages would have waited: *coordinated omission*. With a schedule, the latency of
+/// a late message is counted from when it was due.
 ///
-/// Where many are due, they are due in bursts, as often as a thread can reasonably be woken.
+/// At high rates, messages are due in bursts, as often as a thread can reasonably wake up.
 struct Schedule: Sendable {
-    /// The moment of the first, in nanoseconds.
+    /// When the first message is due, in nanoseconds.
     let start: UInt64
     /// The time between two messages, in nanoseconds.
     private let interval: Double
-    /// How many are due at a time.
+    /// The number of messages in a burst.
     let burst: Int
-    /// How many have been taken.
+    /// The number of messages taken.
     private(set) var taken = 0
 
-    /// The time between two bursts at least, in nanoseconds.
+    /// The least time between two bursts, in nanoseconds.
     static let grain: Double = 250_000
 
-    /// - Parameter rate: Messages a second.
+    /// - Parameter rate: Messages per second.
     init(start: UInt64, rate: Double) {
         self.start = start
         interval = 1e9 / rate
         burst = max(Int(saturating: (Schedule.grain / interval).rounded(.up)), 1)
     }
 
-    /// The moment of a burst.
+    /// When a burst is due, in nanoseconds.
     func moment(ofBurst number: Int) -> UInt64 {
         start.addingSaturating(UInt64(saturating: Double(number) * Double(burst) * interval))
     }
@@ -46,7 +46,7 @@ struct Schedule: Sendable {
         return due
     }
 
-    /// Counts those that are due and have not been taken, with the time that they have waited.
+    /// Calls `note` for the messages that are due and not taken, with the time that they have waited.
     func overdue(at now: UInt64, _ note: (_ waited: UInt64, _ count: Int) -> Void) {
         var number = taken / burst
         var count = burst - taken % burst

@@ -6,15 +6,15 @@ import Musl
 import Glibc
 #endif
 
-/// What a load generator asks of the system.
+/// The system calls of the load generator.
 extension System {
-    /// Nanoseconds on a clock that only goes forward.
+    /// The monotonic time in nanoseconds.
     @inline(__always)
     static func monotonicTime() -> UInt64 {
         time(of: CLOCK_MONOTONIC)
     }
 
-    /// Nanoseconds that the calling thread has been at work.
+    /// The processor time of the calling thread in nanoseconds.
     static func threadTime() -> UInt64 {
         time(of: CLOCK_THREAD_CPUTIME_ID)
     }
@@ -31,8 +31,8 @@ extension System {
         while true {
             let now = monotonicTime()
             guard now < moment else { return }
-            // Linux ends a sleep that much late, unless something else wakes the core before: it may do so here, and what is
-            // left then is waited for at work.
+            // Linux ends a sleep late by the timer slack, so the sleep is shorter by as much, and the rest is a busy
+            // wait.
             guard moment - now > timerSlack else { continue }
             let rest = moment - now - timerSlack
             var time = timespec(tv_sec: Int(rest / 1_000_000_000), tv_nsec: Int(rest % 1_000_000_000))
@@ -43,15 +43,13 @@ extension System {
     /// See `PR_SET_TIMERSLACK` in prctl(2).
     private static let timerSlack: UInt64 = 50_000
 
-    /// The logarithm to the base of ten.
+    /// The logarithm to base 10.
     static func logarithm(_ value: Double) -> Double { log10(value) }
 
     /// A power of ten.
     static func power(_ exponent: Double) -> Double { pow(10, exponent) }
 
-    /// Raises the number of descriptors that the process may open, as far as it may.
-    ///
-    /// - Returns: The number that it may open now.
+    /// Raises the limit of open descriptors to the highest value allowed, and returns it.
     static func raiseDescriptorLimit() -> Int {
         var limit = rlimit()
         #if canImport(Glibc)
@@ -69,10 +67,10 @@ extension System {
         return Int(clamping: limit.rlim_cur)
     }
 
-    /// The parts of a second in which the system counts processor time.
+    /// The clock ticks per second in which `/proc` counts processor time.
     static var clockTicksPerSecond: Int { sysconf(Int32(_SC_CLK_TCK)) }
 
-    /// What stands in a small file, or `nil` where it cannot be read.
+    /// The text of a small file, or `nil` if it cannot be read.
     static func text(ofFile path: String) -> String? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
@@ -89,9 +87,21 @@ extension System {
         }
     }
 
-    /// Puts text into a file, in the place of what was there.
+    /// Checks that a file can be written, without changing it.
     ///
-    /// - Returns: Why not, where that failed.
+    /// - Returns: The error if it cannot be opened.
+    static func checkWritable(_ path: String) -> FileError? {
+        let exists = access(path, F_OK) == 0
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { return .last }
+        close(descriptor)
+        if !exists { unlink(path) }
+        return nil
+    }
+
+    /// Writes text to a file, in place of its content.
+    ///
+    /// - Returns: The error if that failed.
     static func write(_ text: String, toFile path: String) -> FileError? {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else {
@@ -111,7 +121,7 @@ extension System {
             }
             return nil
         }
-        // Some file systems have no room only now.
+        // Some file systems report a full disk only now.
         let closing = close(descriptor) == 0 ? nil : FileError.last
         guard let error = failure ?? closing, !error.readerHasGone else { return nil }
         return error

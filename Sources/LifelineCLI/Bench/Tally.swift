@@ -1,10 +1,10 @@
 import Lifeline
 
-/// What has been counted in a stretch of time.
+/// The counts of a period.
 struct Tally: Sendable {
-    /// What came back, came, or was opened, by the mode.
+    /// Echoes, messages or opened connections, by mode.
     var count = 0
-    /// The payload bytes that were received.
+    /// The received bytes of payload.
     var bytes = 0
     var latencies = Latencies()
 

@@ -1,16 +1,17 @@
 import Dispatch
 import Synchronization
 
-/// Calls a function at the moments of a schedule, on a thread of its own: the sleeps of tasks are up to a millisecond late.
+/// Calls a function at the times of a schedule, on a thread of its own, since sleeping tasks wake up to a millisecond
+/// late.
 final class Ticker: Sendable {
     private let isStopped = Atomic(false)
 
-    /// - Parameter tick: Is called at the moment of each burst. Moments that have passed by then are left out.
+    /// - Parameter tick: Called when each burst is due. Bursts whose time has passed are skipped.
     init(_ schedule: Schedule, _ tick: @escaping @Sendable () -> Void) {
         DispatchQueue(label: "lifeline.ticker", qos: .userInteractive).async { [self] in
             var number = 0
             while !isStopped.load(ordering: .relaxed) {
-                // Not longer than this at a time, so that it can be stopped.
+                // Sleeps no longer than this at a time, so that it can be stopped.
                 let moment = schedule.moment(ofBurst: number)
                 let step = System.monotonicTime() + 100_000_000
                 System.block(until: min(moment, step))

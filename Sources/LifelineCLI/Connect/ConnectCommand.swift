@@ -1,22 +1,22 @@
 import ArgumentParser
 import Lifeline
 
-/// `lifeline connect`: a client for people and for pipes.
+/// `lifeline connect`: a client for terminals and pipes.
 struct ConnectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "connect",
-        abstract: "Talk to a WebSocket server, by hand or in a pipe.",
+        abstract: "Connect to a WebSocket server, on a terminal or in a pipe.",
         discussion: """
-            Each line of standard input is sent as a message, and each message that is received is written to standard \
-            output: text as a line, binary messages byte for byte.
+            Sends each line of standard input as a message, and writes each received message to standard output: text \
+            as a line, binary messages byte for byte.
 
-            On a terminal, what is received is marked with < and what is sent with >, and control characters are escaped. \
-            Ctrl-D and Ctrl-C close the connection. In a pipe, the connection is closed once standard input has ended and \
-            nothing has been received for a while (--wait); where nothing at all has come by then since something was sent, \
-            standard error says so, and the status is 5. How the connection ended is written to standard error.
+            On a terminal, received messages are marked with < and sent ones with >, and control characters are \
+            escaped. Ctrl-D and Ctrl-C close the connection. In a pipe, the connection is closed once standard input \
+            has ended and nothing was received for a while (--wait). If a message was sent and nothing was received \
+            at all, standard error says so, and the status is 5. How the connection ended is written to standard error.
 
-            A line ends with LF, or CR LF, of which text has neither. With --message a whole file is one message, with every \
-            byte that it has.
+            A line ends with LF or CR LF, which are not sent. With --message, a whole file is one message, with all \
+            its bytes.
 
             EXAMPLES
               lifeline connect ws://127.0.0.1:8080/echo
@@ -28,59 +28,57 @@ struct ConnectCommand: AsyncParsableCommand {
 
             EXIT STATUS
               0    clean end: code 1000, 1001, none, or that of --close-code;
-                   also after Ctrl-C, and where the reader has gone (as head)
-              2    no connection: unknown name, nobody listens, TLS, timeout
-              3    the server refused the opening handshake, or answered it
-                   wrongly; its answer is on standard error
+                   also after Ctrl-C, and if the reader closes the pipe (head)
+              2    no connection: unknown host, connection refused, TLS, timeout
+              3    the server refused the opening handshake, or its answer was
+                   wrong; standard error has the answer
               4    the connection ended abnormally, or with another code
-              5    something was sent, and nothing was answered within --wait
-              64   the command line cannot be used
-              65   a line of standard input could not be sent, others were; a file
-                   of --message could not be read or sent, and nothing was
-              74   standard output could not be written, as on a full disk
+              5    a message was sent and nothing was received within --wait
+              64   the command line is wrong
+              65   a line of standard input could not be sent (others were), or a
+                   file of --message could not be read or sent (nothing was)
+              74   standard output could not be written (disk full)
               130  Ctrl-C before the connection was open, or a second time
             """)
 
-    @Argument(
-        help: "Where to connect: ws://host:port/path, or wss:// for TLS.",
-        transform: URLArgument.parse)
+    @Argument(help: URLArgument.help, transform: URLArgument.parse)
     var url: WebSocketURL
 
-    @Flag(help: "Send lines as binary messages rather than as text.")
+    @Flag(help: "Send lines as binary messages instead of text.")
     var binary = false
 
     @Option(
         help: ArgumentHelp(
             """
-            Send the whole of a file as one message, in place of the lines of standard input; - for all of standard input. \
-            Repeatable; as text, or with --binary as a binary message.
+            Send this file as one message, in place of the lines of standard input; - sends all of standard input. \
+            Repeatable. With --binary it is a binary message.
             """, valueName: "file"))
     var message: [String] = []
 
-    @Flag(help: "Show binary messages as hexadecimal digits; with --binary, read them so too.")
+    @Flag(help: "Show binary messages as hexadecimal digits. With --binary, read lines as such digits too.")
     var hex = false
 
-    @Flag(help: "Show control frames: Ping, Pong with the round trip's time, and Close.")
+    @Flag(help: "Show control frames: Ping, Pong with its round-trip time, and Close.")
     var control = false
 
     @Flag(help: "Show when each line was sent or received.")
     var timestamps = false
 
-    @Flag(help: "Write each event as a JSON object on a line of its own: open, message, ping, pong, close.")
+    @Flag(help: "Write each event as a JSON object on one line: open, message, ping, pong, close.")
     var json = false
 
     @Option(
         help: ArgumentHelp(
             """
-            How long nothing may be received, after the end of standard input, before the connection is closed; or \
-            'forever', to wait for the peer to close. 1s by default, and 0s where a person types.
+            How long to wait for messages after the end of standard input. Each received message starts the time \
+            again. 'forever' waits for the peer to close. The default is 1s, or 0s if standard input is a terminal.
             """, valueName: "duration"))
     var wait: Wait?
 
-    @Option(help: ArgumentHelp("The code to close with.", valueName: "code"))
+    @Option(in: 1000...4999, help: ArgumentHelp("The code of the Close frame.", valueName: "code"))
     var closeCode: UInt16 = 1000
 
-    @Option(help: ArgumentHelp("The reason to close with.", valueName: "text"))
+    @Option(help: ArgumentHelp("The reason in the Close frame.", valueName: "text"))
     var closeReason = ""
 
     @OptionGroup(title: "Connection") var client: ClientOptions
@@ -91,7 +89,7 @@ struct ConnectCommand: AsyncParsableCommand {
         case silence(Duration)
         case forever
 
-        static let allowed = "the word forever, " + TimeSpan.allowed
+        static let allowed = "the word forever, or " + TimeSpan.allowed
 
         init?(argument: String) {
             if argument == "forever" {
@@ -110,7 +108,7 @@ struct ConnectCommand: AsyncParsableCommand {
             throw ValidationError("\(error)")
         }
         guard message.count(where: { $0 == "-" }) <= 1 else {
-            throw ValidationError("--message -: standard input can be read once")
+            throw ValidationError("--message - can be given only once, since standard input can be read only once")
         }
     }
 
@@ -143,7 +141,7 @@ struct ConnectCommand: AsyncParsableCommand {
         throw await session.run()
     }
 
-    /// The messages that files hold.
+    /// Reads files, each as one message.
     private func read(_ files: [String], _ encoding: LineEncoding) -> Result<[WebSocketMessage], LineEncoding.Refusal> {
         var messages: [WebSocketMessage] = []
         for file in files {

@@ -1,20 +1,20 @@
 import Lifeline
 import LifelineLocks
 
-/// A control frame, as it is shown.
+/// A control frame of the connection.
 struct ControlEvent: Sendable {
     let opcode: Opcode
     let isSent: Bool
     let payload: [UInt8]
-    /// The round trip's time, for a Pong that answers a Ping of ours.
+    /// The round-trip time, for a Pong that answers a Ping of this side.
     let roundTrip: Duration?
     let time: Timestamp
 }
 
 /// The control frames of the connection, in their order among the messages.
 ///
-/// Messages come to the application by another way than what the observer is told, so each message leaves a mark here: the
-/// control frames before the mark came before the message.
+/// Messages and observed events reach the command on different ways, so the journal has a mark for each message: the
+/// control frames before the mark arrived before the message.
 final class ControlJournal: LifecycleObserver {
     private enum Entry {
         case control(ControlEvent)
@@ -23,18 +23,18 @@ final class ControlJournal: LifecycleObserver {
 
     private struct State {
         var entries: [Entry] = []
-        /// Our Pings that have not been answered, with the instants at which they went out.
+        /// This side's unanswered Pings, with the times at which they were sent.
         var pings: [(payload: [UInt8], sentAt: MonotonicInstant)] = []
-        /// Control frames that are not shown since too many wait.
+        /// The number of control frames that were dropped because too many waited.
         var omitted = 0
     }
 
-    /// The most entries that wait while the output does not take them.
+    /// The most entries that wait for a slow output.
     private static let maximumEntries = 10_000
     private static let maximumPings = 64
 
     private let state = Lock(State())
-    /// Has an element whenever there may be something to take.
+    /// Has an element whenever ``take(withMessage:)`` may have something to return.
     let arrivals: AsyncStream<Void>
     private let arrival: AsyncStream<Void>.Continuation
 
@@ -50,7 +50,7 @@ final class ControlJournal: LifecycleObserver {
             note(header.opcode, isSent: false, payload, event.instant)
         case .frameReceived(let header, _) where header.isFinal:
             state.withLock { state in
-                // Messages after this side's Close frame are dropped, and never shown.
+                // Messages after this side's Close frame are never shown, so their marks may be dropped.
                 if state.entries.count < ControlJournal.maximumEntries { state.entries.append(.message) }
             }
         default:
@@ -80,9 +80,10 @@ final class ControlJournal: LifecycleObserver {
         arrival.yield()
     }
 
-    /// Takes the control frames that came before the next message, and the message's mark where it is being shown.
+    /// Removes and returns the control frames before the next message.
     ///
-    /// - Returns: The control frames, and how many were left out.
+    /// - Parameter isMessage: Whether to remove the message's mark as well, because the message is about to be shown.
+    /// - Returns: The control frames, and the number of dropped ones.
     func take(withMessage isMessage: Bool) -> (events: [ControlEvent], omitted: Int) {
         state.withLock { state in
             var events: [ControlEvent] = []

@@ -2,9 +2,9 @@ import Lifeline
 import LifelineTrace
 import NIOCore
 
-/// The events of a connection as JSON, each an object on a line of its own.
+/// Formats the events of a connection as JSON, each as an object on one line.
 enum EventJSON {
-    /// The connection is open.
+    /// The opening of the connection.
     static func opened(_ url: WebSocketURL, _ handshake: WebSocketHandshake) -> String {
         var object = event("open")
         object.add("url", url.withoutSecrets)
@@ -14,7 +14,7 @@ enum EventJSON {
         return object.line
     }
 
-    /// A message has been received.
+    /// A received message.
     static func received(_ message: WebSocketMessage) -> String {
         var object = event("message")
         switch message {
@@ -28,7 +28,7 @@ enum EventJSON {
         return object.line
     }
 
-    /// A Ping or a Pong has been sent or received.
+    /// A Ping or Pong, sent or received.
     static func control(_ frame: ControlEvent) -> String {
         var object = event(frame.opcode.description, at: frame.time)
         object.add("direction", frame.isSent ? "sent" : "received")
@@ -37,7 +37,7 @@ enum EventJSON {
         return object.line
     }
 
-    /// The connection has ended.
+    /// The end of the connection.
     static func closed(_ outcome: CloseOutcome, _ compression: CompressionStatistics) -> String {
         let (reason, failure) = Redaction().texts(of: outcome)
         var object = event("close")

@@ -1,9 +1,9 @@
 import LifelineTrace
 
-/// The line at the bottom of the terminal on which a person types, while messages appear above it.
+/// The line at the bottom of the terminal on which the user types, while messages appear above it.
 ///
-/// The terminal's own line editing is left as it is: what has been typed so far is known to the terminal alone, so lines are
-/// inserted above it, and it is never written again.
+/// The terminal does the line editing. Only the terminal knows what was typed so far, so the prompt inserts lines above
+/// that, and never writes it again.
 struct Prompt {
     private let terminal: Terminal
     private let mark: String
@@ -13,36 +13,36 @@ struct Prompt {
         mark = terminal.paint(">", .green) + " "
     }
 
-    /// Shows the mark behind which is typed.
+    /// Shows the mark before the typed text.
     func begin() throws(OutputClosed) {
         try terminal.write(mark)
     }
 
-    /// Takes the line away on which nothing more is typed.
+    /// Removes the line.
     func end() throws(OutputClosed) {
         try terminal.write("\r\u{1B}[K")
     }
 
-    /// Shows a line above the one that is being typed.
+    /// Shows a line above the prompt.
     func insert(_ line: String) throws(OutputClosed) {
         let rows = height(of: line)
         guard rows < terminal.rows else {
-            // More than a screen: what is being typed is out of sight, and still there.
+            // The line fills the screen. What was typed is out of sight, but not lost.
             return try terminal.write("\r\u{1B}[K" + line + "\n" + mark)
         }
         let save = "\u{1B}7"
         let restore = "\u{1B}8"
-        // Room at the bottom, which may scroll; back up; room above; the line; and back to where was typed.
+        // Make room at the bottom, which may scroll; go up; insert rows; write the line; go back to the cursor's place.
         try terminal.write(
             save + String(repeating: "\n", count: rows) + "\u{1B}[\(rows)A\u{1B}[\(rows)L\r" + line + restore
                 + "\u{1B}[\(rows)B")
     }
 
-    /// The line that was typed has been sent, and the next begins.
+    /// Starts the next line, after the typed one was sent.
     ///
     /// - Parameters:
-    ///   - line: The line as it is to be shown.
-    ///   - replaces: Whether to show it so, in the place of what was typed.
+    ///   - line: The sent line, as the transcript shows it.
+    ///   - replaces: Whether to show it in place of what was typed.
     func lineWasTyped(_ line: String, replaces: Bool) throws(OutputClosed) {
         let text = replaces && height(of: line) == 1 ? "\u{1B}[A\r\u{1B}[K" + line + "\n" : ""
         try terminal.write(text + mark)
@@ -54,7 +54,7 @@ struct Prompt {
 }
 
 extension String {
-    /// The text without the colours that this command gave it; it holds no other escape sequences.
+    /// The text without its colours. It has no other escape sequences.
     fileprivate var withoutColors: String {
         var result = ""
         var isInside = false

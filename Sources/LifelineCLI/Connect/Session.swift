@@ -4,17 +4,17 @@ import LifelineLocks
 import LifelineTrace
 import NIOCore
 
-/// One run of `lifeline connect`: from the lookup of the name to the end of TCP.
+/// One run of `lifeline connect`, from looking up the host to the end of TCP.
 final class Session: Sendable {
-    /// What was asked for on the command line.
+    /// The settings from the command line.
     struct Options: Sendable {
         var url: WebSocketURL
         var client: WebSocketClientConfiguration
-        /// How lines of input become messages.
+        /// Converts lines of input to messages.
         var encoding: LineEncoding
-        /// What is sent in place of lines of input.
+        /// The messages to send in place of lines of input.
         var messages: [WebSocketMessage]?
-        /// How long to wait for silence after the end of the input; `nil` waits for the peer to close.
+        /// How long nothing must be received after the end of the input; `nil` waits for the peer to close.
         var wait: Duration?
         var closeCode: CloseCode
         var closeReason: String
@@ -24,14 +24,14 @@ final class Session: Sendable {
         var socket: WebSocket?
         var outputIsClosed = false
         var inputWasRefused = false
-        /// Whether the connection was closed since nothing had come for a while.
+        /// Whether this side closed the connection because nothing was received for a while.
         var wasCutOff = false
     }
 
-    /// How long the answer to a Ping is waited for that is to tell whether the peer has all that was sent. A server that answers
-    /// none is to be told from a slow network, and well before the heartbeat takes it for dead (10 s).
-    private static let patienceWithPong = Duration.seconds(4)
-    /// From how long on silence says enough by itself.
+    /// How long to wait for the Pong that shows that the peer has received everything. It must allow for a slow
+    /// network, and end well before the heartbeat gives the peer up (10 s).
+    private static let pongTimeout = Duration.seconds(4)
+    /// A wait of this length or more needs no Pong as well.
     private static let longSilence = Duration.seconds(5)
 
     private let options: Options
@@ -50,7 +50,7 @@ final class Session: Sendable {
         self.lines = lines
     }
 
-    /// Connects, talks, closes, and says how the command is to end.
+    /// Connects, sends and receives, closes, and returns the exit status.
     func run() async -> ExitCode {
         let interruption = Interruption { self.interrupt() }
         defer { withExtendedLifetime(interruption) {} }
@@ -95,7 +95,7 @@ final class Session: Sendable {
         return outcome
     }
 
-    /// Shows what is received, until the connection ends or nobody looks any more.
+    /// Shows received messages until the connection ends or the output is closed.
     private func receive(_ socket: WebSocket) async {
         do {
             for try await message in socket {
@@ -105,7 +105,7 @@ final class Session: Sendable {
         } catch is OutputClosed {
             outputClosed()
         } catch {
-            // The connection's end, whose outcome tells more.
+            // The connection has ended. Its outcome has the details.
         }
     }
 
@@ -123,13 +123,13 @@ final class Session: Sendable {
     }
 
     private func showLastControls() async {
-        // Marks of messages that were dropped after this side's Close frame stand between them.
+        // There may be a mark between them, of a message that was dropped after this side's Close frame.
         for _ in 0..<2 { try? await transcript.showControls(withMessage: true) }
     }
 
     // MARK: Sending
 
-    /// Sends what is read, and closes the connection after the end of the input.
+    /// Sends the input, and closes the connection after its end.
     private func send(_ socket: WebSocket) async {
         do {
             if let messages = options.messages {
@@ -169,25 +169,26 @@ final class Session: Sendable {
         }
     }
 
-    /// Waits for what is still to come after the end of the input.
+    /// Waits for the last messages after the end of the input.
     private func waitForAnswers(_ socket: WebSocket) async throws {
         guard let wait = options.wait else { return try await Task.sleep(for: .seconds(Int32.max)) }
         guard wait > .zero else { return }
         try await socket.waitUntilWritable()
         if options.client.endpoint.heartbeat.interval != nil, wait < Session.longSilence {
-            // The peer has all that was sent once it answers a Ping behind it; a slow network is no silence.
-            try await socket.ping(waitingFor: Session.patienceWithPong)
+            // The Pong shows that the peer has received everything, so that a slow network is not taken for silence.
+            try await socket.ping(timeout: Session.pongTimeout)
         }
         try await activity.waitForSilence(wait)
         state.withLock { $0.wasCutOff = true }
     }
 
-    /// What has had no answer when the connection was closed, in words; `nil` where something has come.
+    /// Says which messages had no answer when the connection was closed, or `nil` if all had one.
     private var unansweredText: String? {
         let wait = options.wait.map { "\(TimeSpan($0))" } ?? ""
         return switch activity.unanswered {
-        case .everything: "nothing was answered within \(wait) (--wait), and the connection was closed"
-        case .theLast: "nothing has come since the last message was sent, within \(wait) (--wait)"
+        case .everything: "nothing was received within \(wait) (--wait), so the connection was closed"
+        case .theLast:
+            "nothing was received after the last message within \(wait) (--wait), so the connection was closed"
         case nil: nil
         }
     }
@@ -199,7 +200,7 @@ final class Session: Sendable {
         do {
             return try await socket.close(code: options.closeCode, reason: options.closeReason)
         } catch {
-            preconditionFailure("the code and the reason have been checked: \(error)")
+            preconditionFailure("the code and the reason were checked before: \(error)")
         }
     }
 
@@ -207,7 +208,7 @@ final class Session: Sendable {
         state.withLock { $0.outputIsClosed = true }
     }
 
-    /// Ctrl-C: the closing handshake where there is a connection, and the end where there is none.
+    /// Handles Ctrl-C: closes the connection, or ends the process if there is none yet.
     private func interrupt() {
         guard let socket = state.withLock({ $0.socket }) else {
             _ = try? errors.writeAtOnce("lifeline: interrupted before the connection was open\n")
@@ -216,11 +217,11 @@ final class Session: Sendable {
         Task {
             let hint = Task {
                 try await Task.sleep(for: .seconds(1))
-                await transcript.note("waiting for the peer to close; Ctrl-C again does not wait")
+                await transcript.note("waiting for the peer to close; press Ctrl-C again to quit at once")
             }
             await close(socket)
             hint.cancel()
-            // Who does not read what was received by now will not.
+            // Nobody is going to read what has not been read by now.
             try await Task.sleep(for: .seconds(1))
             output.abandon()
             errors.abandon()
@@ -230,14 +231,14 @@ final class Session: Sendable {
     private func status(after outcome: CloseOutcome) -> ExitCode {
         let state = state.withLock { $0 }
         if state.outputIsClosed { return ExitStatus.success }
-        // A peer that repeats the code of this side's choice agrees with it.
+        // The peer answers a Close frame with the same code.
         let isAgreed = outcome.isClean && outcome.code == options.closeCode && outcome.initiator == .local
         guard outcome.isExpected || isAgreed else { return ExitStatus.abnormalClose }
         if state.inputWasRefused { return ExitStatus.inputRefused }
         return state.wasCutOff && activity.unanswered == .everything ? ExitStatus.unanswered : ExitStatus.success
     }
 
-    /// Says why no connection came about.
+    /// Says why the connection could not be opened.
     private func report(_ error: WebSocketError) async {
         await transcript.note(error.message.visible())
         guard let failure = error.handshakeFailure, let response = failure.response else { return }

@@ -2,25 +2,25 @@ import Lifeline
 import LifelineTrace
 import NIOCore
 
-/// What `connect` shows: messages, control frames, and the connection's beginning and end.
+/// The output of `connect`: messages, control frames, and the connection's opening and end.
 ///
-/// It writes on a thread of its own, and whoever calls it waits: where the output is read slowly, messages are received
+/// It writes on a thread of its own, and its callers wait for it: if the output is read slowly, messages are received
 /// slowly, and TCP slows the peer down.
 actor Transcript {
-    /// How things are shown.
+    /// The format of the output.
     enum Format: Sendable {
-        /// To a person at a terminal: marked, coloured, escaped.
+        /// For a terminal: marked, coloured, escaped.
         case conversation
-        /// To another program: the messages, and nothing else.
+        /// For another program: only the messages.
         case plain
-        /// To another program: each event as a JSON object on a line of its own.
+        /// For another program: each event as a JSON object on one line.
         case json
     }
 
-    /// What is shown besides the messages, and how.
+    /// What to show besides the messages, and how.
     struct Options: Sendable {
         var format = Format.plain
-        /// Whether a person types the messages, at the same terminal.
+        /// Whether the user types the messages on the same terminal.
         var isTyped = false
         var showsTimestamps = false
         var showsControl = false
@@ -45,7 +45,7 @@ actor Transcript {
 
     // MARK: The connection
 
-    /// The connection is open.
+    /// Shows that the connection is open.
     func opened(_ url: WebSocketURL, _ handshake: WebSocketHandshake) throws(OutputClosed) {
         switch options.format {
         case .plain: return
@@ -64,7 +64,7 @@ actor Transcript {
         }
     }
 
-    /// The connection has ended.
+    /// Shows how the connection ended.
     func closed(_ outcome: CloseOutcome, _ compression: CompressionStatistics) {
         if options.format == .json {
             try? output.write(EventJSON.closed(outcome, compression))
@@ -78,7 +78,7 @@ actor Transcript {
         target.print(stamp(target) + target.paint(text, outcome.isExpected ? .bold : .red) + ratio)
     }
 
-    /// Something that the user should know.
+    /// Shows a note for the user.
     func note(_ text: String) {
         if prompt != nil {
             try? show(output.paint(text, .yellow))
@@ -89,10 +89,9 @@ actor Transcript {
 
     // MARK: Messages
 
-    /// A message has been received.
+    /// Shows a received message.
     nonisolated func received(_ message: WebSocketMessage) async throws(OutputClosed) {
-        // In a pipe nothing else is written to the output, so that there is no order to keep, and a change of threads can
-        // be saved.
+        // In a pipe the output has nothing but messages, so there is no order to keep, and no need to change threads.
         if options.format == .plain, journal == nil, case .text(let text) = message,
             try output.writeAtOnce(text + "\n")
         {
@@ -111,7 +110,7 @@ actor Transcript {
         }
     }
 
-    /// A line of input has been sent.
+    /// Shows a sent message.
     nonisolated func sent(_ message: WebSocketMessage) async throws(OutputClosed) {
         if options.format == .conversation { try await showSent(message) }
     }
@@ -131,7 +130,7 @@ actor Transcript {
         case .binary(let bytes) where options.showsHexadecimal:
             try output.write(Hexadecimal.text(bytes.readableBytesView) + "\n")
         case .binary(let bytes):
-            // Byte for byte, with nothing in between.
+            // Byte for byte, without separators.
             let result = bytes.withUnsafeReadableBytes { bytes in
                 Result { () throws(OutputClosed) in try output.write(bytes) }
             }
@@ -139,7 +138,7 @@ actor Transcript {
         }
     }
 
-    /// The most bytes of a binary message that are shown, unless `--hex` asks for all.
+    /// The most bytes of a binary message to show without `--hex`.
     private static let maximumShownBytes = 32
 
     private func describe(_ message: WebSocketMessage) -> String {
@@ -155,23 +154,25 @@ actor Transcript {
 
     // MARK: Control frames
 
-    /// Shows the control frames that have come since, as far as no message comes before them.
+    /// Shows the control frames before the next message.
     func showControls(withMessage isMessage: Bool = false) throws(OutputClosed) {
         guard let journal else { return }
         let (events, omitted) = journal.take(withMessage: isMessage)
         for event in events {
             if options.format == .json {
-                // The connection's end is an event of its own.
+                // `closed` is an event of its own.
                 if event.opcode != .close { try output.write(EventJSON.control(event)) }
             } else if options.showsControl {
                 try showControl(event)
             }
         }
-        if omitted > 0 { note("\(omitted) control frames are not shown; they came faster than they could be") }
+        if omitted > 0 {
+            note("\(omitted) control frames are not shown, because they arrived faster than the output was read")
+        }
     }
 
     private func showControl(_ event: ControlEvent) throws(OutputClosed) {
-        // Into a pipe go messages alone.
+        // In a pipe, standard output has only messages.
         let target = options.format == .conversation ? output : errors
         let text =
             target.paint(event.isSent ? ">" : "<", event.isSent ? .green : .cyan) + " "
@@ -189,7 +190,7 @@ actor Transcript {
         options.showsTimestamps ? terminal.paint(time.timeOfDay, .dim) + " " : ""
     }
 
-    /// Shows a line of the conversation, above what is being typed.
+    /// Shows a line, above the prompt if there is one.
     private func show(_ line: String, at time: Timestamp = .now) throws(OutputClosed) {
         let line = stamp(output, time) + line
         if let prompt { try prompt.insert(line) } else { try output.write(line + "\n") }
@@ -199,7 +200,7 @@ actor Transcript {
 // MARK: - Refusals
 
 extension Transcript {
-    /// Shows the answer with which a server refused the opening handshake.
+    /// Shows the response with which a server refused the opening handshake.
     func show(_ response: HTTPResponse, body: [UInt8]) {
         let redaction = Redaction()
         let lines =

@@ -1,7 +1,7 @@
 import Lifeline
 import LifelineTrace
 
-/// What the demo says in the end.
+/// The last lines of the demo.
 struct Closing {
     let terminal: Terminal
     let columns: Int
@@ -10,14 +10,14 @@ struct Closing {
         let travel = steps.reduce(Duration.zero) { $0 + $1.elapsed }.text(unicode: terminal.usesUnicode)
         let mark = terminal.usesUnicode ? "✓ " : ""
         terminal.print(
-            "  " + terminal.paint(mark + "\(steps.count) steps, each seen on the wire by both sides", .green))
-        terminal.print("  " + terminal.paint("\(travel) of travel in all", .dim))
+            "  " + terminal.paint(mark + "\(steps.count) steps, each seen on the wire by client and server", .green))
+        terminal.print("  " + terminal.paint("\(travel) of travel time in all", .dim))
         terminal.print()
         show("lifeline serve", "a server with an echo and a feed")
-        show("lifeline connect ws://127.0.0.1:8080/echo", "talk to it")
+        show("lifeline connect ws://127.0.0.1:8080/echo", "send messages to it")
     }
 
-    /// A command to try next, and what it is good for where there is room.
+    /// A command to try next, with its purpose if there is room.
     private func show(_ command: String, _ purpose: String) {
         let padding = String(repeating: " ", count: max(44 - command.count, 1))
         let hasRoom = columns >= 80

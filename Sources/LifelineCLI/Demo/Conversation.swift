@@ -2,15 +2,15 @@ import Lifeline
 import Logging
 import NIOCore
 
-/// The demo's connection: a server and a client in this process, who talk over real TCP and wait for their cues.
+/// The demo's connection: a server and a client in this process, connected over TCP.
 ///
-/// Each step is waited for until both sides have seen it on the wire, and then passed on.
+/// Each step waits until both sides have observed the one before.
 struct Conversation {
-    /// What the server is to do next. It could do all of it at once; the cues let a person follow.
+    /// The server's next step. Without cues it would be too fast to follow.
     private enum Cue {
         /// Receive a message and answer it.
         case answer
-        /// Send an update that nobody asked for.
+        /// Send an update on its own.
         case push
     }
 
@@ -19,16 +19,16 @@ struct Conversation {
 
     private let watch = WireWatch()
 
-    /// Opens the connection, lives its life, and reports each step.
+    /// Opens the connection, sends and receives, closes it, and reports each step.
     ///
-    /// - Parameter report: Is called with each step, in order, once both sides have seen it.
+    /// - Parameter report: Called with each step, in order, once both sides have observed it.
     /// - Returns: How the connection ended for the client.
     nonisolated(nonsending) func run(
         report: nonisolated(nonsending) (SeenStep) async throws -> Void
     ) async throws -> CloseOutcome {
         let (cues, cue) = AsyncStream.makeStream(of: Cue.self)
         return try await server(cues).withServer { address in
-            // Before the server waits for its handler.
+            // Lets the handler return before the server shuts down.
             defer { cue.finish() }
             var configuration = WebSocketClientConfiguration()
             configuration.observers = [watch]
@@ -40,39 +40,39 @@ struct Conversation {
             return try await WebSocketClient.connect(
                 to: "ws://\(address)\(Conversation.path)", configuration: configuration
             ) { socket in
-                try await report(watch.witness(.tcpConnect, begun: begin))
-                try await report(watch.witness(.request))
-                try await report(watch.witness(.response))
+                try await report(watch.waitFor(.tcpConnect, begun: begin))
+                try await report(watch.waitFor(.request))
+                try await report(watch.waitFor(.response))
                 try await talk(socket, cue, report)
                 return try await end(socket, report)
             }
         }
     }
 
-    /// The client's side of the conversation: messages, a heartbeat, an update.
+    /// The client's part: messages, a heartbeat, an update.
     private nonisolated(nonsending) func talk(
         _ socket: WebSocket, _ cue: AsyncStream<Cue>.Continuation,
         _ report: nonisolated(nonsending) (SeenStep) async throws -> Void
     ) async throws {
         try await socket.send("Hello, server!")
-        try await report(watch.witness(.clientText))
+        try await report(watch.waitFor(.clientText))
         try await socket.send([0xCA, 0xFE, 0xF0, 0x0D])
-        try await report(watch.witness(.clientBinary))
+        try await report(watch.waitFor(.clientBinary))
         cue.yield(.answer)
-        try await report(watch.witness(.serverText))
+        try await report(watch.waitFor(.serverText))
         cue.yield(.answer)
-        try await report(watch.witness(.serverBinary))
+        try await report(watch.waitFor(.serverBinary))
 
-        // Not awaited: the steps are what shows that it went well.
+        // Runs beside the steps, which observe the Ping and the Pong.
         let ping = Task { try await socket.ping() }
         defer { ping.cancel() }
-        try await report(watch.witness(.ping))
-        var pong = try await watch.witness(.pong)
+        try await report(watch.waitFor(.ping))
+        var pong = try await watch.waitFor(.pong)
         pong.roundTrip = try await ping.value
         try await report(pong)
 
         cue.yield(.push)
-        try await report(watch.witness(.push))
+        try await report(watch.waitFor(.push))
     }
 
     /// The closing handshake, and the end of TCP after it.
@@ -80,8 +80,8 @@ struct Conversation {
         _ socket: WebSocket, _ report: nonisolated(nonsending) (SeenStep) async throws -> Void
     ) async throws -> CloseOutcome {
         let closing = Task { try await socket.close(code: .normalClosure, reason: "bye") }
-        for step in [DemoStep.clientClose, .serverClose] { try await report(watch.witness(step)) }
-        let (first, second) = (try await watch.witness(.serverFIN), try await watch.witness(.clientFIN))
+        for step in [DemoStep.clientClose, .serverClose] { try await report(watch.waitFor(step)) }
+        let (first, second) = (try await watch.waitFor(.serverFIN), try await watch.waitFor(.clientFIN))
         guard first.sent.time <= second.sent.time else {
             throw DemoFailure(description: "the client ended TCP before the server did")
         }

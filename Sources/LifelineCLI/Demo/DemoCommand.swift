@@ -2,14 +2,14 @@ import ArgumentParser
 import Lifeline
 import LifelineTrace
 
-/// `lifeline demo`: a connection's life, drawn as it happens.
+/// `lifeline demo`: draws a connection from beginning to end.
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "Draw the life of a real connection, as it happens.",
+        abstract: "Open a real connection, and draw each step as it happens.",
         discussion: """
-            A server and a client in this process talk over real TCP. Each arrow is drawn once both sides have seen it on \
-            the wire, with the time that it took. Where a step is missing, the exit status is 1.
+            A server and a client in this process connect over TCP. Each arrow is drawn once both sides have seen it \
+            on the wire, with the time that it took. If a step is missing, the exit status is 1.
 
             EXAMPLES
               lifeline demo
@@ -17,10 +17,12 @@ struct DemoCommand: AsyncParsableCommand {
               lifeline demo --json | jq .elapsedMicroseconds
             """)
 
-    @Option(help: "The pause after each step; by default 400ms on a terminal, and none in a pipe.")
+    @Option(
+        help: ArgumentHelp(
+            "The pause after each step; by default 400ms on a terminal and 0s in a pipe.", valueName: "duration"))
     var pace: TimeSpan?
 
-    @Flag(help: "Write each step as a JSON object on a line of its own.")
+    @Flag(help: "Write each step as a JSON object on one line.")
     var json = false
 
     @OptionGroup var output: OutputOptions

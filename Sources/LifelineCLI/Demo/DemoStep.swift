@@ -1,6 +1,6 @@
 import Lifeline
 
-/// The steps of a connection's life in the demo, in their order: the nine of a WebSocket, and TCP before and after.
+/// The steps of the demo, in order: the nine of a WebSocket connection, with those of TCP before and after.
 enum DemoStep: CaseIterable {
     case tcpConnect
     case request, response
@@ -10,7 +10,7 @@ enum DemoStep: CaseIterable {
     case clientClose, serverClose
     case serverFIN, clientFIN
 
-    /// A stretch of the connection's life.
+    /// A phase of the connection.
     enum Phase: String {
         case connect = "TCP"
         case handshake = "HANDSHAKE"
@@ -21,7 +21,7 @@ enum DemoStep: CaseIterable {
         case end = "TCP ENDS"
     }
 
-    /// The stretch to which the step belongs.
+    /// The phase to which the step belongs.
     var phase: Phase {
         switch self {
         case .tcpConnect: .connect
@@ -34,7 +34,7 @@ enum DemoStep: CaseIterable {
         }
     }
 
-    /// The step's number, or `nil` for those of TCP.
+    /// The step's number, or `nil` for a step of TCP.
     var number: Int? {
         switch self {
         case .tcpConnect, .serverFIN, .clientFIN: nil
@@ -50,7 +50,7 @@ enum DemoStep: CaseIterable {
         }
     }
 
-    /// What the step is called.
+    /// The step's name in messages.
     var name: String {
         switch self {
         case .tcpConnect: "the TCP connection"
@@ -70,10 +70,10 @@ enum DemoStep: CaseIterable {
         }
     }
 
-    /// The step's name for programs.
+    /// The step's name in JSON.
     var key: String { "\(self)" }
 
-    /// Who makes the step.
+    /// The side that sends the step.
     var sender: WebSocketRole {
         switch self {
         case .tcpConnect, .request, .clientText, .clientBinary, .ping, .clientClose, .clientFIN: .client
@@ -83,7 +83,7 @@ enum DemoStep: CaseIterable {
 
     // MARK: On the wire
 
-    /// Whether this is what the sender is told when it makes the step.
+    /// Whether the sender observes this event when it sends the step.
     func isSending(_ event: LifecycleEvent.Kind) -> Bool {
         switch (self, event) {
         case (.tcpConnect, .connected): true
@@ -95,7 +95,7 @@ enum DemoStep: CaseIterable {
         }
     }
 
-    /// Whether this is what the receiver is told when the step arrives.
+    /// Whether the receiver observes this event when the step arrives.
     func isReceiving(_ event: LifecycleEvent.Kind) -> Bool {
         switch (self, event) {
         case (.tcpConnect, .connected): true
@@ -107,7 +107,7 @@ enum DemoStep: CaseIterable {
         }
     }
 
-    /// The opcode of the step's frame, or `nil` where the step is no frame.
+    /// The opcode of the step's frame, or `nil` if the step is not a frame.
     private var opcode: Opcode? {
         switch self {
         case .tcpConnect, .request, .response, .serverFIN, .clientFIN: nil

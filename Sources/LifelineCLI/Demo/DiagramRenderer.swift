@@ -1,6 +1,6 @@
 import Lifeline
 
-/// Draws the steps as a sequence diagram, at a pace at which a person can follow.
+/// Draws the steps as a sequence diagram, slowly enough to follow.
 struct DiagramRenderer: StepRenderer {
     let terminal: Terminal
     let columns: Int
@@ -8,7 +8,7 @@ struct DiagramRenderer: StepRenderer {
     /// The pause after each step.
     let pace: Duration
 
-    /// The part of the pause in which an arrow is seen to move.
+    /// The share of the pause in which an arrow moves.
     private static let movingShare = 0.4
 
     init(terminal: Terminal, columns: Int, pace: Duration) {

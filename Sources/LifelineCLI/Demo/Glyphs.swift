@@ -1,22 +1,19 @@
-/// The characters of which the diagram is drawn.
+/// The characters of the demo's boxes, arrows and brackets.
 struct Glyphs {
-    var lifeline, shaft, tcpShaft, arrowRight, arrowLeft: Character
-    /// The bracket around a phase: its beginning, its middle and its end.
+    var shaft, tcpShaft, arrowRight, arrowLeft: Character
+    /// The bracket beside a phase: its beginning, its middle and its end.
     var phaseBegin, phaseMiddle, phaseEnd: String
-    /// The corners and edges of the boxes, from which the lifelines hang, and to which they lead.
+    /// The edges of the boxes at the lifelines' beginnings and ends.
     var boxTop, boxBottom, boxEnd: (left: String, middle: String, right: String)
     var boxEdge: String
-    var dot, ellipsis: String
 
-    /// Boxes and arrows as Unicode has them.
+    /// Unicode characters.
     static let unicode = Glyphs(
-        lifeline: "│", shaft: "─", tcpShaft: "╌", arrowRight: "▶", arrowLeft: "◀", phaseBegin: "╮", phaseMiddle: "│",
-        phaseEnd: "╯", boxTop: ("╭", "─", "╮"), boxBottom: ("╰", "┬", "╯"), boxEnd: ("─", "┴", "─"), boxEdge: "│",
-        dot: " · ", ellipsis: "…")
+        shaft: "─", tcpShaft: "╌", arrowRight: "▶", arrowLeft: "◀", phaseBegin: "╮", phaseMiddle: "│",
+        phaseEnd: "╯", boxTop: ("╭", "─", "╮"), boxBottom: ("╰", "┬", "╯"), boxEnd: ("─", "┴", "─"), boxEdge: "│")
 
-    /// What every terminal and every mail can show.
+    /// ASCII characters.
     static let ascii = Glyphs(
-        lifeline: "|", shaft: "-", tcpShaft: ".", arrowRight: ">", arrowLeft: "<", phaseBegin: "\\", phaseMiddle: "|",
-        phaseEnd: "/", boxTop: ("+", "-", "+"), boxBottom: ("+", "+", "+"), boxEnd: ("-", "+", "-"), boxEdge: "|",
-        dot: ", ", ellipsis: "...")
+        shaft: "-", tcpShaft: ".", arrowRight: ">", arrowLeft: "<", phaseBegin: "\\", phaseMiddle: "|",
+        phaseEnd: "/", boxTop: ("+", "-", "+"), boxBottom: ("+", "+", "+"), boxEnd: ("-", "+", "-"), boxEdge: "|")
 }

@@ -1,10 +1,10 @@
 import Lifeline
 import LifelineTrace
 
-/// Writes each step as a JSON object on a line of its own, for programs.
+/// Writes each step as a JSON object on one line, for programs.
 struct JSONRenderer: StepRenderer {
     let terminal: Terminal
-    /// From when the times count.
+    /// The origin of the times.
     let origin: ContinuousClock.Instant
 
     func begin() {}

@@ -1,7 +1,7 @@
 import Lifeline
 import LifelineTrace
 
-/// Lists the steps, one a line, where there is no room for a diagram.
+/// Lists the steps, one per line, on terminals too narrow for a diagram.
 struct ListRenderer: StepRenderer {
     let terminal: Terminal
     let columns: Int
@@ -24,7 +24,7 @@ struct ListRenderer: StepRenderer {
     }
 
     func end(_ steps: [SeenStep], _ outcome: CloseOutcome) {
-        terminal.print("\(steps.count) steps, seen by both sides")
+        terminal.print("\(steps.count) steps, seen by client and server")
     }
 
     private var ellipsis: String { terminal.usesUnicode ? "…" : "..." }

@@ -1,22 +1,22 @@
 import Lifeline
 import LifelineTrace
 
-/// A step that both sides have seen on the wire.
+/// A step that both sides have observed.
 struct SeenStep {
     let step: DemoStep
-    /// What the sender was told, and when.
-    let sent: Sighting
-    /// What the receiver was told, and when.
-    let received: Sighting
-    /// When the step began; for the TCP connection, before either side could see it.
+    /// The sender's observation.
+    let sent: Observation
+    /// The receiver's observation.
+    let received: Observation
+    /// When the step began. For TCP's connection that is before either side could observe it.
     let begin: ContinuousClock.Instant
-    /// The round trip's time, for a Pong.
+    /// The round-trip time, for a Pong.
     var roundTrip: Duration?
 
-    /// From the sender to the receiver.
+    /// The time from the sender to the receiver.
     var elapsed: Duration { begin.duration(to: received.time) }
 
-    /// What went over the wire, as the receiver saw it, in pieces that need not stand on one line.
+    /// The content as the receiver observed it, in parts that need not be on one line.
     var content: [String] {
         switch received.event {
         case .connected: ["TCP connection"]
@@ -29,7 +29,7 @@ struct SeenStep {
         }
     }
 
-    /// Whether what arrived is what was sent.
+    /// Whether the received frame is the sent one.
     var isIntact: Bool {
         guard case .frameSent(let sentHeader, let sentPayload) = sent.event,
             case .frameReceived(let receivedHeader, let receivedPayload) = received.event

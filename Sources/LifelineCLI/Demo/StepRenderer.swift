@@ -1,11 +1,11 @@
 import Lifeline
 
-/// A way to show the demo's steps, each as it is seen.
+/// Shows the steps of the demo.
 protocol StepRenderer: Sendable {
-    /// The connection is about to be opened.
+    /// Called before the connection is opened.
     func begin() async
-    /// Both sides have seen a step.
+    /// Called when both sides have observed a step.
     func show(_ seen: SeenStep) async
-    /// The connection has ended.
+    /// Called when the connection has ended.
     func end(_ steps: [SeenStep], _ outcome: CloseOutcome) async
 }

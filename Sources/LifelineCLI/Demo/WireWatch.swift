@@ -2,47 +2,47 @@ import Lifeline
 import LifelineLocks
 import LifelineTrace
 
-/// Something that one side saw on the wire.
-struct Sighting: Sendable {
+/// An event that one side observed.
+struct Observation: Sendable {
     let role: WebSocketRole
     let event: LifecycleEvent.Kind
     let time: ContinuousClock.Instant
 }
 
-/// What keeps the demo from being true.
+/// An error: which step of the demo failed, and how.
 struct DemoFailure: Error, CustomStringConvertible {
     let description: String
 }
 
-/// Watches both sides of the demo's connection.
+/// Observes both sides of the demo's connection.
 ///
-/// A step counts once the sender has seen it leave and the receiver has seen it arrive; only then is it drawn.
+/// A step is complete once the sender has observed its sending, and the receiver its arrival. Only then it is drawn.
 final class WireWatch: LifecycleObserver {
     private struct State {
-        /// What has been seen and belongs to no step yet, in order.
-        var sightings: [Sighting] = []
+        /// The observations that belong to no step yet, in order.
+        var observations: [Observation] = []
         var waiter: CheckedContinuation<Void, Never>?
     }
 
     private let state = Lock(State())
 
     func observe(_ event: LifecycleEvent) {
-        note(Sighting(role: event.role, event: event.kind, time: .now))
+        note(Observation(role: event.role, event: event.kind, time: .now))
     }
 
-    /// Notes what one side has seen.
-    func note(_ sighting: Sighting) {
+    /// Adds an observation.
+    func note(_ observation: Observation) {
         let waiter = state.withLock { state in
-            state.sightings.append(sighting)
+            state.observations.append(observation)
             return state.waiter.take()
         }
         waiter?.resume()
     }
 
-    /// Waits until both sides have seen a step.
+    /// Waits until both sides have observed a step.
     ///
-    /// - Throws: ``DemoFailure`` that says which side has not seen it in time, or that it arrived other than it was sent.
-    func witness(
+    /// - Throws: ``DemoFailure``, which says which side has not observed it in time, or that it arrived changed.
+    func waitFor(
         _ step: DemoStep, begun: ContinuousClock.Instant? = nil, within limit: Duration = .seconds(5)
     ) async throws -> SeenStep {
         let deadline = ContinuousClock.now.advanced(by: limit)
@@ -54,7 +54,7 @@ final class WireWatch: LifecycleObserver {
             if let (sent, received) = take(step) {
                 let seen = SeenStep(step: step, sent: sent, received: received, begin: begun ?? sent.time)
                 guard seen.isIntact else {
-                    throw DemoFailure(description: "\(step.name) did not arrive as it was sent")
+                    throw DemoFailure(description: "\(step.name) arrived changed")
                 }
                 return seen
             }
@@ -66,8 +66,8 @@ final class WireWatch: LifecycleObserver {
     /// How a side's connection ended.
     func outcome(of role: WebSocketRole) -> CloseOutcome? {
         state.withLock { state in
-            for sighting in state.sightings where sighting.role == role {
-                if case .ended(let outcome) = sighting.event { return outcome }
+            for observation in state.observations where observation.role == role {
+                if case .ended(let outcome) = observation.event { return outcome }
             }
             return nil
         }
@@ -75,32 +75,32 @@ final class WireWatch: LifecycleObserver {
 
     // MARK: Waiting
 
-    private func take(_ step: DemoStep) -> (Sighting, Sighting)? {
+    private func take(_ step: DemoStep) -> (Observation, Observation)? {
         state.withLock { state in
-            guard let sent = WireWatch.sending(step, state.sightings),
-                let received = WireWatch.receiving(step, state.sightings)
+            guard let sent = WireWatch.sending(step, state.observations),
+                let received = WireWatch.receiving(step, state.observations)
             else { return nil }
-            let pair = (state.sightings[sent], state.sightings[received])
-            for index in [sent, received].sorted(by: >) { state.sightings.remove(at: index) }
+            let pair = (state.observations[sent], state.observations[received])
+            for index in [sent, received].sorted(by: >) { state.observations.remove(at: index) }
             return pair
         }
     }
 
-    private static func sending(_ step: DemoStep, _ sightings: [Sighting]) -> Int? {
-        sightings.firstIndex { $0.role == step.sender && step.isSending($0.event) }
+    private static func sending(_ step: DemoStep, _ observations: [Observation]) -> Int? {
+        observations.firstIndex { $0.role == step.sender && step.isSending($0.event) }
     }
 
-    private static func receiving(_ step: DemoStep, _ sightings: [Sighting]) -> Int? {
-        sightings.firstIndex { $0.role == step.sender.peer && step.isReceiving($0.event) }
+    private static func receiving(_ step: DemoStep, _ observations: [Observation]) -> Int? {
+        observations.firstIndex { $0.role == step.sender.peer && step.isReceiving($0.event) }
     }
 
     private func waitForMore(than step: DemoStep, until deadline: ContinuousClock.Instant) async {
         await withCheckedContinuation { continuation in
             let mustWait = state.withLock { state in
-                // What came in between counts.
+                // It may have arrived since the last check.
                 let isThere =
-                    WireWatch.sending(step, state.sightings) != nil
-                    && WireWatch.receiving(step, state.sightings) != nil
+                    WireWatch.sending(step, state.observations) != nil
+                    && WireWatch.receiving(step, state.observations) != nil
                 guard !isThere, ContinuousClock.now < deadline else { return false }
                 state.waiter = continuation
                 return true
@@ -115,14 +115,14 @@ final class WireWatch: LifecycleObserver {
 
     private func missing(_ step: DemoStep, _ limit: Duration) -> DemoFailure {
         let (wasSent, wasReceived) = state.withLock { state in
-            (WireWatch.sending(step, state.sightings) != nil, WireWatch.receiving(step, state.sightings) != nil)
+            (WireWatch.sending(step, state.observations) != nil, WireWatch.receiving(step, state.observations) != nil)
         }
         let sender = step.sender == .client ? "client" : "server"
         let receiver = step.sender == .client ? "server" : "client"
         let what =
             switch (wasSent, wasReceived) {
             case (true, _): "left the \(sender), but the \(receiver) did not see it"
-            case (false, true): "was seen by the \(receiver), but not by the \(sender), who should have sent it"
+            case (false, true): "was seen by the \(receiver), but not by the \(sender), which should have sent it"
             case (false, false): "was seen by neither side"
             }
         let number = step.number.map { "step \($0), " } ?? ""

@@ -1,14 +1,14 @@
 import Lifeline
 import LifelineRelay
 
-/// From when on a fault is applied, on the command line: a time with its unit (`5s`, `250ms`, `2m`), or else a number of
-/// bytes (`1000`, `64k`, `1M`).
+/// When a fault begins, on the command line: a duration with its unit (`5s`, `250ms`, `2m`), or a number of bytes
+/// (`1000`, `64k`, `1M`).
 struct FaultThreshold: LimitedArgument, CustomStringConvertible {
     let threshold: RelayFault.Threshold
     let description: String
 
     static let allowed =
-        "a time with ms, s, m or h behind it, up to a year (8760h), or " + ByteCount.allowed
+        "a duration followed by ms, s, m or h, up to a year (8760h), or " + ByteCount.allowed
 
     init?(argument: String) {
         description = argument

@@ -1,12 +1,12 @@
 import Lifeline
 
-/// Where to listen, on the command line: `8080`, `localhost:8080`, `[::1]:8080`.
+/// An address to listen at, on the command line: `8080`, `localhost:8080`, `[::1]:8080`.
 struct ListenAddress: LimitedArgument {
     let host: String
     let port: Int
 
     static let allowed =
-        "a port from 0 to 65535, before which a host and a colon may stand: 8080, localhost:8080, [::1]:8080"
+        "a port from 0 to 65535, with or without a host before it: 8080, localhost:8080, [::1]:8080"
 
     init?(argument: String) {
         let colon = argument.lastIndex(of: ":")

@@ -3,64 +3,61 @@ import Lifeline
 import LifelineRelay
 import LifelineTrace
 
-/// `lifeline proxy`: a relay between clients and a server that draws and records what passes.
+/// `lifeline proxy`: a relay between clients and a server that draws and records their connections.
 struct ProxyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "proxy",
-        abstract: "Stand between clients and a server, and draw and record what passes.",
+        abstract: "Relay connections between clients and a server, and draw and record them.",
         discussion: """
-            Every byte is passed on as it is, whether it is understood or not. TLS ends at the proxy on either side: it is \
-            spoken with clients where there is a certificate, and with the server where --to is wss://. Nothing is changed, \
-            so the server sees the Host and the Origin that the client has written, and the client's path. A server that is \
-            one of several behind an address knows itself by Host: --rewrite-host has it see its own name there.
+            The proxy relays all bytes unchanged, whether it understands them or not. It terminates TLS on both \
+            sides: it speaks TLS with clients if it has a certificate, and with the server if --to is wss://. The \
+            server therefore receives the client's path, Host and Origin. A server that shares its address with \
+            others needs its own name in Host: --rewrite-host puts it there. If the server cannot be reached, the \
+            client receives the status 502.
 
-            Standard output has the diagrams, standard error a line for each connection that is opened, and one for its \
-            end. The first line of standard output says where the proxy listens, the second where the page is that shows \
-            every connection as it happens: on a port of its own, since all that comes to the proxy's is passed on.
+            Standard output has the diagrams, standard error a line for each connection that is opened, refused or \
+            closed. The first line of standard output is the address at which the proxy listens, the second that of \
+            the page that shows every connection. The page has a port of its own, since the proxy's port relays every \
+            request.
 
-            Faults test what stands behind. --drop-after, --cut and --reset take a time with its unit (5s, 250ms, 2m), \
-            counted from when the connection to the server stands, or a number of bytes (1000, 64k, 1M) of both \
-            directions together, handshake included, of which the last is still passed on.
+            Faults test how clients and servers cope. --drop-after, --cut and --reset take a duration with its unit \
+            (5s, 250ms, 2m), counted from the moment at which the proxy is connected to the server; or a number of \
+            bytes (1000, 64k, 1M), counted over both directions with the handshake, the last of which is still relayed.
 
-            SIGINT (Ctrl-C) and SIGTERM end every connection, and the process with status 0; a second one ends it at once.
+            SIGINT (Ctrl-C) and SIGTERM end every connection, and the process with status 0. A second signal ends it \
+            at once.
 
             EXAMPLES
               lifeline proxy --listen 9000 --to ws://127.0.0.1:8080
-              lifeline proxy --listen 9000 --to wss://example.org --rewrite-host --record passed.jsonl
-              lifeline proxy --listen 9000 --to ws://127.0.0.1:8080 --latency 200ms --drop-after 30s
+              lifeline proxy --listen 9000 --to wss://example.org --rewrite-host
+              lifeline proxy --listen 9000 --to localhost:8080 --record day.jsonl
+              lifeline proxy --listen 9000 --to localhost:8080 --latency 200ms
             """)
 
     @Option(
         help: ArgumentHelp(
-            "Where to listen; at 127.0.0.1 where there is no host. Port 0 picks a free one.", valueName: "[host:]port"))
+            "The address to listen at, with the host 127.0.0.1 if there is none. Port 0 picks a free one.",
+            valueName: "[host:]port"))
     var listen: ListenAddress
 
     @Option(
-        help: ArgumentHelp("The server: ws://host:port, or wss:// for TLS.", valueName: "url"),
+        help: ArgumentHelp("The server: ws://host:port, or wss:// for TLS. Its path is ignored.", valueName: "url"),
         transform: URLArgument.parse)
     var to: WebSocketURL
 
-    @Option(help: ArgumentHelp("The certificate chain for clients that speak TLS, in PEM form.", valueName: "file"))
-    var tlsCert: String?
+    @OptionGroup var tls: ServerTLSOptions
+    @OptionGroup var serverTLS: ClientTLSOptions
 
-    @Option(help: ArgumentHelp("The certificate's private key, in PEM form.", valueName: "file"))
-    var tlsKey: String?
-
-    @Option(help: ArgumentHelp("The certificates to trust, in PEM form, instead of the system's.", valueName: "file"))
-    var cacert: String?
-
-    @Flag(help: "Do not check the server's certificate.")
-    var insecure = false
-
-    @Flag(help: "Replace Host in the clients' requests by the server's name, as --to has it. Origin stays as it is.")
+    @Flag(help: "Replace Host in the clients' requests with the host of --to. Origin is not changed.")
     var rewriteHost = false
 
     @Option(
         help: ArgumentHelp(
-            "How long the connection to the server, and TLS with either side, may take.", valueName: "duration"))
+            "How long connecting to the server may take, and the TLS handshake with either side.", valueName: "duration"
+        ))
     var connectTimeout = TimeSpan(.seconds(10))
 
-    @Flag(help: "Draw nothing.")
+    @Flag(help: "Draw no diagrams.")
     var quiet = false
 
     @OptionGroup(title: "Page") var page: ProxyPageArguments
@@ -69,9 +66,6 @@ struct ProxyCommand: AsyncParsableCommand {
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
-        guard (tlsCert == nil) == (tlsKey == nil) else {
-            throw ValidationError("--tls-cert and --tls-key belong together")
-        }
         guard connectTimeout.duration > .zero else { throw ValidationError("--connect-timeout must be more than 0") }
     }
 
@@ -88,9 +82,9 @@ struct ProxyCommand: AsyncParsableCommand {
         let log = ConnectionLog(terminal: errors, redaction: recording.redaction)
         let logging = Task { await log.write() }
         let queue = ProxyQueue()
-        let board = page.board(recording.redaction)
+        let connections = page.options.page(recording.redaction)
         let reader = ProxyReader(
-            output: quiet ? nil : output, errors: errors, log: log, recorder: recorder, board: board,
+            output: quiet ? nil : output, log: log, recorder: recorder, board: connections?.board,
             server: to.authority, redaction: recording.redaction)
         let reading = Task { await queue.read(reader) }
         let ticking = Task {
@@ -99,11 +93,11 @@ struct ProxyCommand: AsyncParsableCommand {
                 queue.tick()
             }
         }
-        var status = await relay(queue, board, log, output)
+        var status = await relay(queue, connections, log, output)
         ticking.cancel()
         queue.finish()
-        let patience = Task {
-            // Nobody who has not read the diagrams and the log by then will.
+        let timeout = Task {
+            // Nobody is going to read what has not been read by then.
             try await Task.sleep(for: .seconds(1))
             output.abandon()
             try await Task.sleep(for: .seconds(1))
@@ -113,18 +107,18 @@ struct ProxyCommand: AsyncParsableCommand {
         do throws(RecordingError) {
             try await recorder?.finish()
         } catch {
-            log.note("the recording is not complete: " + error.description.visible())
+            log.note("the recording is incomplete: " + error.description.visible())
             if status == ExitStatus.success { status = ExitStatus.outputFailed }
         }
         log.finish()
         await logging.value
-        patience.cancel()
+        timeout.cancel()
         throw status
     }
 
-    /// Relays until it is to end.
+    /// Relays connections until a signal arrives.
     private func relay(
-        _ queue: ProxyQueue, _ board: ConnectionBoard?, _ log: ConnectionLog, _ output: Terminal
+        _ queue: ProxyQueue, _ connections: ConnectionPage?, _ log: ConnectionLog, _ output: Terminal
     ) async -> ExitCode {
         let (stops, stop) = AsyncStream.makeStream(of: Void.self)
         let interruption = Interruption { stop.yield() }
@@ -134,22 +128,21 @@ struct ProxyCommand: AsyncParsableCommand {
             configuration.acceptFailed = { log.note("cannot accept connections: " + $0) }
             let relay = try Relay(configuration) { queue.add($0) }
             let address = try await relay.listen()
-            let url = (tlsCert == nil ? "ws://" : "wss://") + "\(address)"
+            let url = "\(tls.scheme)://\(address)"
             let work: @Sendable (String?) async -> Void = { page in
                 output.print("listening on " + output.paint(url, .bold))
-                // As with lifeline serve: whoever has started it would wait for that line in vain.
+                // As in lifeline serve: whoever started it would wait for that line for ever.
                 if output.failure != nil { return await relay.shutDown() }
-                if let page { output.print("  " + page + output.paint("  shows every connection as it happens", .dim)) }
-                if to.path != "/" { log.note("the path in --to means nothing: requests are passed on as they are") }
+                if let page { output.print(page) }
+                if to.path != "/" { log.note("the path in --to is ignored: requests are relayed with their own paths") }
                 for await _ in stops { break }
                 log.note("stopping, with \(relay.openConnections.counted("open connection"))")
                 await relay.shutDown()
             }
-            if let board {
-                let page = ProxyPage(
-                    board: board, arguments: page, subject: "\(url) → \(to.isSecure ? "wss" : "ws")://\(to.authority)",
-                    tls: configuration.tls, log: log)
-                try await page.serve(work)
+            if var connections {
+                connections.subject = "\(url) → \(to.isSecure ? "wss" : "ws")://\(to.authority)"
+                try await ProxyPage(page: connections, arguments: page, tls: tls, log: log, terminal: output).serve(
+                    work)
             } else {
                 await work(nil)
             }
@@ -165,11 +158,8 @@ struct ProxyCommand: AsyncParsableCommand {
 
     private var configuration: Relay.Configuration {
         var configuration = Relay.Configuration(
-            address: listen.address, target: to,
-            targetTLS: ClientTLS(trustedRoots: cacert.map { .file($0) }, verifiesServer: !insecure))
-        if let tlsCert, let tlsKey {
-            configuration.tls = ServerTLS(certificateChain: .file(tlsCert), privateKey: .file(tlsKey))
-        }
+            address: listen.address, target: to, targetTLS: serverTLS.configuration)
+        configuration.tls = tls.configuration
         configuration.connectTimeout = connectTimeout.duration
         configuration.rewritesHost = rewriteHost
         configuration.latency = faults.latency.duration
@@ -178,24 +168,24 @@ struct ProxyCommand: AsyncParsableCommand {
     }
 }
 
-/// What is done to connections on purpose.
+/// The faults that the proxy causes on purpose.
 struct FaultArguments: ParsableArguments {
-    @Option(help: ArgumentHelp("Delay each direction by so much; the order is kept.", valueName: "duration"))
+    @Option(help: ArgumentHelp("Delay each direction by this long. The order is kept.", valueName: "duration"))
     var latency = TimeSpan(.zero)
 
     @Option(
         help: ArgumentHelp(
-            "From then on pass nothing on, in both directions, and leave both connections open: a dead peer.",
+            "Relay nothing after this point and leave both connections open, like a dead peer.",
             valueName: "duration or bytes"))
     var dropAfter: FaultThreshold?
 
-    @Option(help: ArgumentHelp("End TCP with both sides then (FIN).", valueName: "duration or bytes"))
+    @Option(help: ArgumentHelp("End TCP on both sides at this point (FIN).", valueName: "duration or bytes"))
     var cut: FaultThreshold?
 
-    @Option(help: ArgumentHelp("Reset TCP with both sides then (RST).", valueName: "duration or bytes"))
+    @Option(help: ArgumentHelp("Reset TCP on both sides at this point (RST).", valueName: "duration or bytes"))
     var reset: FaultThreshold?
 
-    /// The faults, as the relay takes them.
+    /// The faults in the form that the relay takes.
     var list: [(fault: RelayFault, after: RelayFault.Threshold)] {
         [(RelayFault.drop, dropAfter), (.cut, cut), (.reset, reset)].compactMap { fault, after in
             after.map { (fault, $0.threshold) }

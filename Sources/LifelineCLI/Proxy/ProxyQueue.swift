@@ -3,30 +3,30 @@ import LifelineLocks
 import LifelineRelay
 import NIOCore
 
-/// The steps of relayed connections that wait to be read.
+/// The events of relayed connections that wait for their reader.
 ///
-/// Whoever adds one never waits. Where too much waits, the bytes of the connection that adds more are left out, and its reader
-/// is told.
+/// Adding one never blocks. If too much waits, the queue drops the bytes of the connection that adds more, and adds a
+/// note for the reader.
 final class ProxyQueue: Sendable {
-    /// What waits.
+    /// An entry of the queue.
     enum Entry: Sendable {
         case event(RelayEvent)
-        /// Bytes of the connection are missing from here on.
+        /// The queue has dropped the connection's bytes from here on.
         case lost(connection: UInt64, MonotonicInstant)
-        /// A moment has passed.
+        /// A tenth of a second has passed.
         case tick
     }
 
     private struct State {
         var entries: [Entry] = []
         var size = 0
-        /// The connections of which bytes are left out.
+        /// The connections whose bytes the queue drops.
         var lost: Set<UInt64> = []
     }
 
-    /// The most bytes that wait.
+    /// The most bytes that may wait.
     private static let limit = 64 << 20
-    /// What an entry takes besides its bytes.
+    /// The size of an entry without its bytes.
     private static let entrySize = 256
 
     private let state = Lock(State())
@@ -43,7 +43,7 @@ final class ProxyQueue: Sendable {
             switch event.kind {
             case .bytes(let bytes, from: _):
                 guard !state.lost.contains(event.connection) else { return false }
-                // The memory behind the bytes counts, of which they may be a small part.
+                // The buffer behind the bytes counts, which may be much larger.
                 let size = max(bytes.readableBytes, bytes.storageCapacity)
                 guard state.size + size + ProxyQueue.entrySize <= ProxyQueue.limit else {
                     state.lost.insert(event.connection)
@@ -63,7 +63,7 @@ final class ProxyQueue: Sendable {
         if isFirst { arrival.yield() }
     }
 
-    /// Notes that a moment has passed.
+    /// Adds a tick, unless the last entry is one.
     func tick() {
         state.withLock { state in
             if case .tick? = state.entries.last { return }
@@ -72,12 +72,12 @@ final class ProxyQueue: Sendable {
         arrival.yield()
     }
 
-    /// Nothing more will come.
+    /// Lets ``read(_:)`` return once it has read everything.
     func finish() {
         arrival.finish()
     }
 
-    /// Gives what comes to a reader, until ``finish()`` is called and all has been read.
+    /// Passes entries to a reader. Returns once ``finish()`` was called and everything is read.
     func read(_ reader: ProxyReader) async {
         for await _ in arrivals { await reader.read(taken()) }
         await reader.read(taken())

@@ -3,34 +3,33 @@ import LifelineRelay
 import LifelineTrace
 import NIOCore
 
-/// Reads along with relayed connections, and draws, records and logs them: on a thread of its own, so that the relay never
+/// Decodes relayed connections, and draws, records and logs them. It has a thread of its own, so that the relay never
 /// waits for it.
 actor ProxyReader {
-    /// What is known of a connection.
+    /// The state of a connection.
     private struct ConnectionState {
         let connection: UInt64
         var decoder: ConversationDecoder
         var diagram: LiveDiagram
         var isSettled = true
         var peer: String
-        var place = ""
+        var request = ""
         var openedAt: Int64?
-        var received = (messages: 0, bytes: 0)
-        var sent = (messages: 0, bytes: 0)
+        var received = ConnectionLines.Traffic()
+        var sent = ConnectionLines.Traffic()
     }
 
-    /// The columns that a connection's number takes.
+    /// The columns of a connection's number.
     private static let numberColumns = 5
 
     private let executor = BlockingExecutor(label: "lifeline.proxy")
     private let output: Terminal?
-    private let errors: Terminal
     private let log: ConnectionLog
     private let recorder: Recorder?
     private let board: ConnectionBoard?
     private let payloadLimit: Int
     private let server: String
-    /// What no drawing and no line of the log shows.
+    /// Hides secrets in drawings and in the log.
     private var redactor: EventRedactor
     private var conversations: [UInt64: ConnectionState] = [:]
     private var isDrawing: Bool
@@ -40,17 +39,16 @@ actor ProxyReader {
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// - Parameters:
-    ///   - output: Where to draw; `nil` for nowhere.
-    ///   - board: What a page shows; `nil` where there is none.
-    ///   - server: What the server is called.
-    ///   - redaction: What is neither drawn nor logged.
+    ///   - output: Where to draw, or `nil` to draw nothing.
+    ///   - board: The connections of the page, or `nil` without a page.
+    ///   - server: The server's authority, for the log.
+    ///   - redaction: The secrets that are neither drawn nor logged.
     init(
-        output: Terminal?, errors: Terminal, log: ConnectionLog, recorder: Recorder?, board: ConnectionBoard?,
+        output: Terminal?, log: ConnectionLog, recorder: Recorder?, board: ConnectionBoard?,
         server: String, redaction: Redaction
     ) {
         self.output = output
         isDrawing = output != nil
-        self.errors = errors
         self.log = log
         self.recorder = recorder
         self.board = board
@@ -60,14 +58,14 @@ actor ProxyReader {
             LifecycleEvent.defaultPayloadLimit, recorder?.payloadLimit ?? 0, board?.payloadLimit ?? 0)
     }
 
-    /// Reads what has happened.
+    /// Reads entries of the queue.
     func read(_ entries: [ProxyQueue.Entry]) {
         for entry in entries {
             switch entry {
             case .event(let event): read(event)
             case .lost(let connection, let instant):
                 guard var conversation = conversations[connection] else { continue }
-                let reason = "more passes than can be read along"
+                let reason = "the connection is faster than the proxy can decode it"
                 show(conversation.decoder.stop(reason, at: instant.nanoseconds), &conversation)
                 conversations[connection] = conversation
             case .tick:
@@ -91,7 +89,7 @@ actor ProxyReader {
                 connection: number, decoder: ConversationDecoder(connection: number, payloadLimit: payloadLimit),
                 diagram: makeDiagram(), peer: peer)
         }
-        // Taken out, so that what it keeps is not copied.
+        // Removed while it changes, so that it is not copied.
         guard var conversation = conversations.removeValue(forKey: number) else { return }
         let events = traced(event, &conversation.decoder, time)
         show(events, &conversation)
@@ -102,17 +100,17 @@ actor ProxyReader {
         }
     }
 
-    /// What an event tells.
+    /// The trace events that an event of the relay gives.
     private func traced(_ event: RelayEvent, _ decoder: inout ConversationDecoder, _ time: Int64) -> [TraceEvent] {
         switch event.kind {
         case .accepted(let peer): return decoder.add(.connected(peer: peer), at: time)
         case .secured(.client, let tls):
             return decoder.add(.secured(version: tls.version, certificate: tls.peerCertificate), at: time)
         case .secured(.server, let tls):
-            return decoder.add(.note("the server's side: " + tls.version), at: time)
+            return decoder.add(.note("to the server: " + tls.version), at: time)
         case .connected(let peer): return decoder.add(.note("connected to the server at \(peer)"), at: time)
         case .notConnected(let reason):
-            log.note(number(event) + errors.paint("not connected", .red) + " to \(server): " + errors.visible(reason))
+            log.note(event.connection, errors.paint("not connected", .red) + " to \(server): " + errors.visible(reason))
             return decoder.add(.note("no connection to \(server): \(reason)"), at: time)
         case .bytes(let bytes, from: let sender):
             return bytes.withUnsafeReadableBytes { decoder.read($0, from: sender, at: time) }
@@ -123,7 +121,7 @@ actor ProxyReader {
         case .resumed(let sender): return decoder.add(.resumed(sender == .client ? .received : .sent), at: time)
         case .fault(let fault, let after):
             let text = ProxyReader.text(fault, after)
-            log.note(number(event) + errors.paint("fault", .yellow) + ": " + text)
+            log.note(event.connection, errors.paint("fault", .yellow) + ": " + text)
             return decoder.add(.note("fault: " + text), at: time)
         case .ended: return decoder.ended(at: time)
         }
@@ -132,7 +130,7 @@ actor ProxyReader {
     private static func text(_ fault: RelayFault, _ after: RelayFault.Threshold) -> String {
         let what =
             switch fault {
-            case .drop: "nothing is passed on any more"
+            case .drop: "nothing is relayed any more"
             case .cut: "FIN to both sides"
             case .reset: "RST to both sides"
             }
@@ -171,64 +169,42 @@ actor ProxyReader {
         do throws(OutputClosed) {
             try output.write(lines.map { prefix + $0 + "\n" }.joined())
         } catch {
-            // Nobody will look at what would be drawn from here on.
+            // Nobody reads the diagrams any more.
             isDrawing = false
         }
     }
 
     // MARK: The log
 
-    private func number(_ event: RelayEvent) -> String { "#\(event.connection) " }
+    private var errors: Terminal { log.format.terminal }
 
     private func note(_ event: TraceEvent, _ instant: MonotonicInstant, _ conversation: inout ConnectionState) {
         switch event.kind {
-        case .request(_, let head): conversation.place = "\(head.method ?? "") \(head.target ?? "")"
-        case .response(_, let head): answered(head, instant, conversation: &conversation)
-        case .message(.received, let message):
-            conversation.received.messages += 1
-            conversation.received.bytes.addSaturating(message.size)
-        case .message(.sent, let message):
-            conversation.sent.messages += 1
-            conversation.sent.bytes.addSaturating(message.size)
-        case .ended(let ending): ended(ending, instant, conversation)
+        case .request(_, let head): conversation.request = "\(head.method ?? "") \(head.target ?? "")"
+        case .response(_, let head):
+            if head.status == 101 { conversation.openedAt = instant.nanoseconds }
+            let line = log.format.answered(
+                conversation.request, from: conversation.peer, status: head.status ?? 0, reason: head.reason ?? "",
+                extensions: head["Sec-WebSocket-Extensions"])
+            if let line { log.note(conversation.connection, line) }
+        case .message(.received, let message): conversation.received.count(message)
+        case .message(.sent, let message): conversation.sent.count(message)
+        case .ended(let ending):
+            guard let openedAt = conversation.openedAt else { break }
+            log.note(
+                conversation.connection,
+                log.format.closed(
+                    OutcomeText(ending, errors), isClean: ending.isClean,
+                    after: .nanoseconds(instant.nanoseconds.subtractingSaturating(openedAt)), in: conversation.received,
+                    out: conversation.sent))
         default: break
         }
     }
+}
 
-    private func answered(_ head: TraceEvent.HTTPHead, _ instant: MonotonicInstant, conversation: inout ConnectionState)
-    {
-        let status = head.status ?? 0
-        let place = "\(errors.visible(conversation.place)) from \(conversation.peer)"
-        let text: String
-        switch status {
-        case 101:
-            conversation.openedAt = instant.nanoseconds
-            text = errors.paint("opened", .green) + " " + place
-        case 100..<200: return
-        case 200..<300: text = "answered \(place) with \(status)"
-        default:
-            text = errors.paint("refused", .yellow) + " \(place) with \(status) " + errors.visible(head.reason ?? "")
-        }
-        log.note("#\(conversation.connection) " + text)
-    }
-
-    private func ended(_ ending: TraceEvent.Ending, _ instant: MonotonicInstant, _ conversation: ConnectionState) {
-        guard let openedAt = conversation.openedAt else { return }
-        var text = "\(CloseCode(rawValue: ending.code))"
-        if !ending.reason.isEmpty { text += " " + ending.reason.quoted(unicode: errors.usesUnicode) }
-        text += ending.isClean ? ", clean" : ", not clean"
-        text += ", begun by the " + (ending.initiator == "local" ? "server" : "client")
-        if let failure = ending.failure { text += ": " + errors.visible(failure) }
-        func traffic(_ traffic: (messages: Int, bytes: Int)) -> String {
-            traffic.messages.counted("message") + ", " + traffic.bytes.counted("byte")
-        }
-        let word = errors.paint("closed", ending.isClean ? .green : .red)
-        log.note(
-            [
-                "#\(conversation.connection) \(word) \(text)",
-                Duration.nanoseconds(instant.nanoseconds.subtractingSaturating(openedAt)).text(
-                    unicode: errors.usesUnicode),
-                "in \(traffic(conversation.received))", "out \(traffic(conversation.sent))",
-            ].joined(separator: "; "))
+extension ConnectionLines.Traffic {
+    fileprivate mutating func count(_ message: TraceEvent.Message) {
+        messages += 1
+        bytes.addSaturating(UInt64(clamping: message.size))
     }
 }

@@ -4,7 +4,7 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// A JSON value (RFC 8259), to be compared with another.
+/// A JSON value (RFC 8259) that can be compared.
 indirect enum JSONValue: Hashable, Decodable {
     case null
     case bool(Bool)
@@ -14,7 +14,7 @@ indirect enum JSONValue: Hashable, Decodable {
     case array([JSONValue])
     case object([String: JSONValue])
 
-    /// Reads a text; `nil` where it is no JSON.
+    /// Reads a text. Returns `nil` if it is not JSON.
     init?(_ text: String) {
         guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)) else { return nil }
         self = value
@@ -39,7 +39,7 @@ indirect enum JSONValue: Hashable, Decodable {
         }
     }
 
-    /// The value without members of some names, at any depth.
+    /// The value without the members of these names, at any depth.
     func without(_ names: Set<String>) -> JSONValue {
         switch self {
         case .array(let values): .array(values.map { $0.without(names) })

@@ -2,9 +2,9 @@ import Lifeline
 import LifelineTrace
 import NIOCore
 
-/// What one side of a recorded connection did, and what the other side answered.
+/// One side of a recorded connection to play again, and the other side's messages to expect.
 struct Replay: Sendable {
-    /// Something that the played side did.
+    /// A step of the played side.
     struct Step: Sendable {
         enum Kind: Sendable {
             case send(WebSocketMessage)
@@ -13,47 +13,47 @@ struct Replay: Sendable {
             case ping
             case close(CloseFrame)
             /// The end of TCP without a Close frame.
-            case cut
+            case abort
         }
 
         var kind: Kind
-        /// When, in nanoseconds since the connection was open.
+        /// When, in nanoseconds since the connection opened.
         var time: Int64
-        /// How many messages of the other side had come by then.
+        /// The number of messages that the other side had sent before it.
         var answers: Int
     }
 
-    /// A recording that cannot be played, and why.
+    /// An error: why a recording cannot be played.
     struct Unplayable: Error, CustomStringConvertible {
         let description: String
     }
 
-    /// The side that is played.
+    /// The played side.
     let side: WebSocketRole
-    /// What the played side did.
+    /// The steps of the played side.
     private(set) var steps: [Step] = []
     /// The messages of the other side.
     private(set) var answers: [WebSocketMessage] = []
-    /// How it ended; `nil` where the recording does not say so.
+    /// How the connection ended, or `nil` if the recording breaks off before.
     private(set) var ending: ReplayEnding?
-    /// When the last of it all came, in nanoseconds since the connection was open.
+    /// When the last event happened, in nanoseconds since the connection opened.
     private(set) var end: Int64 = 0
     /// The target of the request.
     private(set) var path = "/"
-    /// The subprotocol that was agreed on.
+    /// The agreed subprotocol.
     private(set) var subprotocol: String?
 
-    /// Who has sent the first Close frame.
+    /// Who sent the first Close frame.
     private var firstToClose: ReplayEnding.Initiator?
     /// The other side's Close frame.
     private var received: CloseFrame?
-    /// The frames of the message that the played side is in the middle of.
+    /// The frames of the played side's unfinished message.
     private var frames: [(frame: TraceEvent.Frame, time: Int64, answers: Int, step: Int)] = []
 
     /// Takes a connection from a recording.
     ///
     /// - Parameters:
-    ///   - connection: Its number; `nil` for the first that became a WebSocket.
+    ///   - connection: Its number, or `nil` for the first WebSocket connection.
     ///   - side: The side to play.
     init(_ recording: Recording, connection: UInt64?, side: WebSocketRole) throws(Unplayable) {
         self.side = side
@@ -66,14 +66,15 @@ struct Replay: Sendable {
         }
         guard let opened else {
             throw Unplayable(
-                description: connection.map { "there is no WebSocket with the number \($0)" } ?? "there is no WebSocket"
+                description: connection.map { "there is no WebSocket connection with the number \($0)" }
+                    ?? "there is no WebSocket connection"
             )
         }
         let missing = recording.omissions.first { omission in
             omission.isMessage && (omission.connection.map { $0 == opened.connection } ?? true)
         }
         if let missing {
-            throw Unplayable(description: "the conversation is not whole: \(missing)")
+            throw Unplayable(description: "the recording is incomplete: \(missing)")
         }
         let events = recording.events.filter {
             $0.connection == opened.connection && $0.observer == opened.observer
@@ -83,7 +84,8 @@ struct Replay: Sendable {
         addEnding(events, opened)
         guard !steps.isEmpty || !answers.isEmpty || ending != nil else {
             throw Unplayable(
-                description: "the WebSocket with the number \(opened.connection) has no messages and no end")
+                description:
+                    "the WebSocket connection with the number \(opened.connection) has neither messages nor an end")
         }
     }
 
@@ -94,7 +96,7 @@ struct Replay: Sendable {
         case .request(_, let head): path = String((head.target ?? "/").prefix { $0 != "?" })
         case .response(_, let head): subprotocol = head["Sec-WebSocket-Protocol"]
         case .message(played, let message): try addMessage(message, time)
-        // Whoever has closed takes no more messages.
+        // A side that has sent a Close frame ignores further messages.
         case .message(_, let message) where firstToClose != .played:
             answers.append(try Replay.message(message, message.payload))
             end = time
@@ -103,7 +105,7 @@ struct Replay: Sendable {
             if direction != played {
                 received = received ?? close
             } else if firstToClose == nil {
-                // An answer to a Close frame is given by itself.
+                // The library answers a Close frame itself.
                 add(.close(close), time)
             }
             firstToClose = firstToClose ?? (direction == played ? .played : .other)
@@ -132,19 +134,19 @@ struct Replay: Sendable {
             add(.send(try Replay.message(message, message.payload ?? frames.first?.frame.payload)), time)
             return
         }
-        // What is sent in parts may be recorded with its frames alone.
+        // A message sent in fragments may be recorded with the payloads of its frames only.
         let joined = frames.reduce(into: [UInt8]()) { $0 += $1.frame.payload ?? [] }
         let payload = message.isWhole ? message.payload : joined
         let whole = try Replay.message(message, payload)
         guard let parts = fragments(of: payload ?? [], joined: joined) else {
-            // Compressed, and not recorded in parts.
+            // The message was compressed, and its fragments were not recorded.
             add(.send(whole), time)
             return
         }
         insertFragments(parts, message.isText ? .text : .binary, isComplete: true)
     }
 
-    /// The payload as its frames carried it; `nil` where that cannot be told.
+    /// Splits a payload as its frames did, or returns `nil` if the recording does not show how.
     private func fragments(of payload: [UInt8], joined: [UInt8]) -> [[UInt8]]? {
         let lengths: [Int]
         if frames.reduce(0, { $0.addingSaturating($1.frame.length) }) == payload.count, frames[0].frame.rsv1 == false {
@@ -161,14 +163,14 @@ struct Replay: Sendable {
         }
     }
 
-    /// Puts fragments where they were among the played side's other steps.
+    /// Inserts fragments in their places among the played side's other steps.
     private mutating func insertFragments(_ parts: [[UInt8]], _ kind: MessageKind, isComplete: Bool) {
         let first = frames.first?.step ?? steps.count
         let others = Array(steps[first...])
         var taken = 0
         steps.removeSubrange(first...)
         for (index, (entry, part)) in zip(frames, parts).enumerated() {
-            // So many of them came before this frame.
+            // The other steps before this frame.
             let before = entry.step - first
             steps += others[taken..<before]
             taken = before
@@ -182,7 +184,7 @@ struct Replay: Sendable {
         steps += others[taken...]
     }
 
-    /// Adds the fragments of a message that was never ended, where they are recorded.
+    /// Adds the fragments of an unfinished message, if they are recorded.
     private mutating func addBrokenOff() {
         guard let first = frames.first, first.frame.meaning != .continuation,
             frames.allSatisfy({ !$0.frame.isFinal && $0.frame.payload?.count == $0.frame.length })
@@ -197,12 +199,13 @@ struct Replay: Sendable {
     ) throws(Unplayable) -> WebSocketMessage {
         guard (payload ?? []).count == message.size else {
             throw Unplayable(
-                description: "payloads are not recorded to their end; record with --record-payloads whole, and without "
+                description:
+                    "the recording does not have all payloads; record with --record-payloads whole and without "
                     + "--redact")
         }
         guard message.isText else { return .binary(payload ?? []) }
         guard let text = String(validating: payload ?? [], as: UTF8.self) else {
-            throw Unplayable(description: "a text message's payload is not UTF-8, and cannot be sent as text")
+            throw Unplayable(description: "the payload of a text message is not UTF-8, so it cannot be sent as text")
         }
         return .text(text)
     }
@@ -219,10 +222,10 @@ struct Replay: Sendable {
         guard received != nil || isOver != nil else { return }
         var initiator = firstToClose
         for case .ended(let ending) in events.map(\.kind) {
-            if ending.initiator == "both" {
+            if ending.initiator == .both {
                 initiator = .both
             } else if initiator == nil {
-                initiator = (ending.initiator == "local") == (opened.observer == side) ? .played : .other
+                initiator = (ending.initiator == .local) == (opened.observer == side) ? .played : .other
             }
         }
         let ending = ReplayEnding(
@@ -230,14 +233,14 @@ struct Replay: Sendable {
         self.ending = ending
         let time = max(0, (isOver?.time ?? 0).subtractingSaturating(opened.time))
         end = max(end, time)
-        if ending.initiator == .played, firstToClose == nil { add(.cut, time) }
+        if ending.initiator == .played, firstToClose == nil { add(.abort, time) }
     }
 
     private static func close(_ frame: TraceEvent.Frame) -> CloseFrame {
         guard let payload = frame.payload, payload.count >= 2 else { return .empty }
         let code = CloseCode(rawValue: UInt16(payload[0]) << 8 | UInt16(payload[1]))
         let reason = String(decoding: payload.dropFirst(2), as: UTF8.self)
-        // What was not allowed then is not now either.
+        // A code that may not be sent cannot be played.
         return (try? CloseFrame(code: code, reason: reason)) ?? .empty
     }
 }

@@ -4,81 +4,93 @@ import LifelineTrace
 import Logging
 import Synchronization
 
-/// `lifeline replay`: a recorded connection, once more.
+/// `lifeline replay`: plays a recorded connection again.
 struct ReplayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay",
-        abstract: "Play a side of a recorded connection again, and say where the other side answers differently.",
+        abstract: "Play one side of a recorded connection again, and compare the other side's answers.",
         discussion: """
-            Plays the client's messages, Pings and Close frame to a server, or with --as-server the server's to the first \
-            client that connects, and compares what is answered with what was recorded, message by message: its kind, its \
-            size and its content. The first difference is shown. Then the end is compared: who began it, the other side's \
-            code and reason, or that there was no Close frame.
+            Plays the client's messages, Pings and Close frame to a server, or with --as-server those of the server \
+            to the first client that connects. Compares each answer with the recorded one by kind, size and content, \
+            and shows the first difference. Then compares the end: who began it, and the other side's code and reason.
 
-            The recording must have its payloads whole: --record-payloads whole. An HTTP Archive with WebSockets, as browsers \
-            export it (HAR), is played too: its messages, since it has neither control frames nor an end.
+            The recording must have complete payloads (--record-payloads whole). An HTTP Archive with WebSockets \
+            (HAR) that a browser has exported can be played too. It has messages, but neither control frames nor an end.
 
             EXAMPLES
-              lifeline proxy --listen 9000 --to ws://127.0.0.1:8080 --record day.jsonl --record-payloads whole
+              lifeline trace --record day.jsonl --record-payloads whole ws://h/
               lifeline replay day.jsonl --to ws://127.0.0.1:8080/echo
-              lifeline replay day.jsonl --to ws://127.0.0.1:8080/echo --pace 0 --ignore-member time
+              lifeline replay day.jsonl --to localhost:8080/echo --pace 0
               lifeline replay day.jsonl --as-server --port 9000
 
             EXIT STATUS
-              0 where all answers and the end are as recorded, 1 where one differs, is missing, or was not recorded; \
-            otherwise as of lifeline connect: 2 where there is no connection, or no port to listen at, 3 where the opening \
-            handshake is refused, 130 after Ctrl-C; and 65 where the recording cannot be played.
+              As lifeline connect, except:
+              0    all answers and the end are as recorded
+              1    an answer differs, is missing, or was not recorded
+              2    no connection to the server, or the port is in use
+              65   the recording cannot be played
             """)
 
-    @Argument(help: ArgumentHelp("The recording, or an archive; - for standard input.", valueName: "file"))
+    @Argument(help: ArgumentHelp("The recording or archive; - reads standard input.", valueName: "file"))
     var file: String
 
     @Option(
-        help: ArgumentHelp("The server to play to: ws://host:port/path, or wss:// for TLS.", valueName: "url"),
+        help: ArgumentHelp(
+            "Play the client's side to this server: ws://host:port/path, or wss:// for TLS.", valueName: "url"),
         transform: URLArgument.parse)
     var to: WebSocketURL?
 
-    @Flag(help: "Play the server's side, to the first client that connects at the recorded path.")
+    @Flag(help: "Play the server's side to the first client that connects at the recorded path.")
     var asServer = false
 
-    @Option(help: "The port to listen at with --as-server, at 127.0.0.1; 0 picks a free one.")
+    @Option(in: 0...65535, help: "The port at 127.0.0.1 to listen at with --as-server; 0 picks a free one.")
     var port = 0
 
     @Option(
         help: ArgumentHelp(
-            "The number of the connection to play; the first WebSocket of the recording by default.",
+            "Play the connection with this number. By default it is the first WebSocket connection.",
             valueName: "number"))
-    var connection: UInt64?
+    var connection: ConnectionNumber?
 
     @Option(
         help: ArgumentHelp(
-            "How fast: 1 as recorded, 2 twice as fast, 0 as fast as the answers come.", valueName: "factor"))
-    var pace = 1.0
+            "The speed: 1 as recorded, 2 twice as fast, 0 as fast as the answers arrive.", valueName: "factor"))
+    var pace = Pace(1)
 
     @Option(
         help: ArgumentHelp(
-            "A member of JSON messages whose value may differ; repeatable.", valueName: "name"))
+            "Ignore JSON members with this name in comparisons; repeatable.", valueName: "name"))
     var ignoreMember: [String] = []
 
     @Option(
         help: ArgumentHelp(
-            "How much longer than recorded an answer may take, that to a Close frame too.", valueName: "duration"))
+            "How much longer than recorded an answer may take, including that to a Close frame.", valueName: "duration")
+    )
     var wait = TimeSpan(.seconds(5))
 
     @OptionGroup(title: "Connection") var client: ClientOptions
     @OptionGroup var outputOptions: OutputOptions
 
-    /// How fast it can be played.
-    private static let paces = 1e-6...1e6
+    /// The speed of a replay, on the command line.
+    struct Pace: LimitedArgument, CustomStringConvertible {
+        let factor: Double
+
+        static let allowed = "0, which waits only for the answers, or a number from 0.000001 to 1000000"
+
+        init(_ factor: Double) {
+            self.factor = factor
+        }
+
+        init?(argument: String) {
+            guard let factor = Double(argument), factor == 0 || (1e-6...1e6).contains(factor) else { return nil }
+            self.factor = factor
+        }
+
+        var description: String { Figures.short(factor) }
+    }
 
     func validate() throws {
-        guard (to != nil) != asServer else { throw ValidationError("either --to or --as-server is needed") }
-        guard pace == 0 || ReplayCommand.paces.contains(pace) else {
-            throw ValidationError(
-                "--pace must be 0, which waits for nothing but the answers, or a number from 0.000001 to 1000000, not "
-                    + "\(pace)")
-        }
-        guard (0...65535).contains(port) else { throw ValidationError("the port must be a number from 0 to 65535") }
+        guard (to != nil) != asServer else { throw ValidationError("either --to or --as-server must be given") }
     }
 
     func run() async throws {
@@ -92,7 +104,7 @@ struct ReplayCommand: AsyncParsableCommand {
             throw ExitStatus.inputRefused
         }
         let comparison = ReplayComparison(replay, ignoring: ignoreMember)
-        let player = ReplayPlayer(replay: replay, comparison: comparison, pace: pace, patience: wait.duration)
+        let player = ReplayPlayer(replay: replay, comparison: comparison, pace: pace.factor, timeout: wait.duration)
         let interruption = Interruption { System.exitNow(Interruption.status) }
         defer { withExtendedLifetime(interruption) {} }
         do {
@@ -109,13 +121,13 @@ struct ReplayCommand: AsyncParsableCommand {
     private func read() -> Result<Replay, Replay.Unplayable> {
         do {
             let recording = try Recording.read(file)
-            let replay = try Replay(recording, connection: connection, side: asServer ? .server : .client)
+            let replay = try Replay(recording, connection: connection?.value, side: asServer ? .server : .client)
             guard !asServer || replay.path.hasPrefix("/") else {
                 return .failure(
                     Replay.Unplayable(
                         description:
-                            "the recorded request's target is no path that begins with /, at which a client could "
-                            + "be waited for: \(replay.path)"))
+                            "the target of the recorded request is not a path, so no client can connect to it: \(replay.path)"
+                    ))
             }
             return .success(replay)
         } catch {
@@ -138,7 +150,7 @@ struct ReplayCommand: AsyncParsableCommand {
         var configuration = WebSocketServerConfiguration()
         configuration.originPolicy = .any
         configuration.observers = [log]
-        // For other clients than the one that was played to.
+        // Other clients than the played one may still be connected.
         configuration.shutdownTimeout = .milliseconds(500)
         configuration.logger = Logger(label: "lifeline.replay") { _ in WarningLog(log: log) }
         configuration.endpoint.maximumMessageSize = client.maxMessageSize.bytes
@@ -147,7 +159,8 @@ struct ReplayCommand: AsyncParsableCommand {
         let first = FirstOnly()
         server.route(player.replay.path, subprotocols: player.replay.subprotocol.map { [$0] } ?? []) { socket in
             guard first.take() else {
-                _ = try await socket.close(code: .tryAgainLater, reason: "another client is being played to")
+                _ = try await socket.close(
+                    code: .tryAgainLater, reason: "the recording is being played to another client")
                 return
             }
             await player.play(socket)
@@ -156,8 +169,8 @@ struct ReplayCommand: AsyncParsableCommand {
         try await server.withServer { address in
             output.print("listening on " + output.paint("ws://\(address)", .bold))
             output.print(
-                "  " + output.visible(player.replay.path) + output.paint("  is where a client is waited for", .dim))
-            // No client can learn the address.
+                "  " + output.visible(player.replay.path) + output.paint("  waits for a client", .dim))
+            // Without the address, no client could connect.
             guard output.failure == nil else { return }
             for await _ in ends { break }
         }
@@ -166,7 +179,7 @@ struct ReplayCommand: AsyncParsableCommand {
     }
 }
 
-/// Something that only the first who asks gets.
+/// A flag that only the first caller gets.
 private final class FirstOnly: Sendable {
     private let isTaken = Atomic(false)
 

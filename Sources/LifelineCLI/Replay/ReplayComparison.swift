@@ -3,7 +3,7 @@ import LifelineLocks
 import LifelineTrace
 import NIOCore
 
-/// Holds what comes to what was recorded, message by message, and then the end.
+/// Compares received messages, and then the end, with the recording.
 final class ReplayComparison: Sendable {
     private struct State {
         var count = 0
@@ -25,10 +25,10 @@ final class ReplayComparison: Sendable {
         ignoredMembers = Set(members)
     }
 
-    /// How many have come.
+    /// The number of received messages.
     var count: Int { state.withLock { $0.count } }
 
-    /// Whether as many have come as were recorded.
+    /// Whether as many messages were received as recorded.
     var hasAll: Bool { count >= recorded.count }
 
     /// Compares the next message.
@@ -39,7 +39,7 @@ final class ReplayComparison: Sendable {
             let difference =
                 index < recorded.count
                 ? difference(message, recorded[index])
-                : "it was not recorded: \(ReplayComparison.text(message))"
+                : "not recorded: \(ReplayComparison.text(message))"
             guard let difference else { return }
             state.differing += 1
             state.firstDifference = state.firstDifference ?? "message \(index + 1): \(difference)"
@@ -51,16 +51,18 @@ final class ReplayComparison: Sendable {
         state.withLock { $0.ending = ending }
     }
 
-    /// What came of it: whether all was the same, and lines that say so.
+    /// Returns whether everything was the same, and the lines of the report.
     func report() -> (isSame: Bool, lines: [String]) {
         let (messages, ending) = (reportMessages(), reportEnding())
         return (messages.isSame && ending.isSame, messages.lines + [ending.line])
     }
 
     private func reportEnding() -> (isSame: Bool, line: String) {
-        guard let recordedEnding else { return (true, "the recording does not tell how the connection ended") }
+        guard let recordedEnding else { return (true, "the recording does not say how the connection ended") }
         let recorded = recordedEnding.text(played: side)
-        guard let ending = state.withLock({ $0.ending }) else { return (false, "the end is missing: \(recorded)") }
+        guard let ending = state.withLock({ $0.ending }) else {
+            return (false, "the connection did not end as recorded: \(recorded)")
+        }
         guard ending.isSame(as: recordedEnding) else {
             return (false, "the end differs: \(ending.text(played: side)); recorded: \(recorded)")
         }
@@ -77,7 +79,7 @@ final class ReplayComparison: Sendable {
             if let first = state.firstDifference { lines.append(first) }
             if missing > 0 {
                 lines.append(
-                    "message \(state.count + 1): it is missing: \(ReplayComparison.text(recorded[state.count]))")
+                    "message \(state.count + 1): missing: \(ReplayComparison.text(recorded[state.count]))")
             }
             lines.append(
                 "\(recorded.count.counted("message")) recorded, \(state.count) received, \(state.differing) different")
@@ -94,13 +96,13 @@ final class ReplayComparison: Sendable {
             return nil
         }
         let texts = "\(ReplayComparison.text(found)); recorded: \(ReplayComparison.text(wanted))"
-        if found.kind != wanted.kind { return "it is of another kind: \(texts)" }
+        if found.kind != wanted.kind { return "another kind: \(texts)" }
         let (foundBytes, wantedBytes) = (found.buffer.readableBytesView, wanted.buffer.readableBytesView)
         let place = zip(foundBytes, wantedBytes).prefix { $0 == $1 }.count
-        return "it differs from byte \(place + 1) on: \(texts)"
+        return "different from byte \(place + 1) on: \(texts)"
     }
 
-    /// A message in a few words.
+    /// Describes a message in a few words.
     private static func text(_ message: WebSocketMessage) -> String {
         switch message {
         case .text(let text):

@@ -1,28 +1,29 @@
 import Lifeline
 import LifelineTrace
 
-/// How a connection ended, as the played side of a replay sees it.
+/// How a connection ended, from the played side's point of view.
 struct ReplayEnding: Sendable {
-    /// Who began the end.
+    /// The side that began the end.
     enum Initiator: Hashable, Sendable {
-        /// The side that is played.
+        /// The played side.
         case played
         /// The other side.
         case other
-        /// Both, with Close frames that crossed on the wire.
+        /// Both sides, with Close frames that crossed on the wire.
         case both
     }
 
-    /// Who began.
+    /// The side that began the end.
     var initiator: Initiator
-    /// The other side's Close frame; `nil` where none came.
+    /// The other side's Close frame, or `nil` if there was none.
     var received: CloseFrame?
-    /// Whether the played side sent one before.
+    /// Whether the played side had sent a Close frame.
     var hasClosed: Bool
     /// What went wrong.
     var failure: String?
 
-    /// Whether it ended the same way. Where Close frames crossed on the wire once, either may be the first another time.
+    /// Whether both are the same. If Close frames crossed on the wire in one of them, either side may have been first
+    /// in the other.
     func isSame(as other: ReplayEnding) -> Bool {
         received == other.received
             && (initiator == other.initiator || initiator == .both || other.initiator == .both)
@@ -30,7 +31,7 @@ struct ReplayEnding: Sendable {
 
     /// The end in words.
     ///
-    /// - Parameter side: The side that is played.
+    /// - Parameter side: The played side.
     func text(played side: WebSocketRole) -> String {
         let (played, other) = ("the \(side.rawValue)", "the \(side.peer.rawValue)")
         let code = received.map { "\($0.code.map { "\($0)" } ?? "no code")" } ?? ""
@@ -42,7 +43,7 @@ struct ReplayEnding: Sendable {
         case (.both, .some): text = "closed by both at once, by \(other) with \(code)\(reason)"
         case (.other, nil): text = "ended by \(other) without a Close frame"
         case (_, nil):
-            text = hasClosed ? "closed by \(played), and not answered" : "ended by \(played) without a Close frame"
+            text = hasClosed ? "closed by \(played), without an answer" : "ended by \(played) without a Close frame"
         }
         if let failure { text += " (\(failure))" }
         return text
@@ -50,7 +51,7 @@ struct ReplayEnding: Sendable {
 }
 
 extension ReplayEnding {
-    /// How a live connection ended.
+    /// The end of a live connection.
     init(_ outcome: CloseOutcome) {
         initiator =
             switch outcome.initiator {

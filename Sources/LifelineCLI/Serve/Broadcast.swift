@@ -1,10 +1,9 @@
 import Lifeline
 import LifelineLocks
 
-/// Sends what arrives on one of its connections to all of them, the sender among them.
+/// Sends each message of one of its connections to all of them, including the sender.
 ///
-/// A connection that does not read is not waited for: with more than `BufferLimits.maximumOutbound` bytes waiting it is
-/// ended.
+/// It does not wait for slow connections: one with more than `BufferLimits.maximumOutbound` bytes waiting is aborted.
 final class Broadcast: Sendable {
     private let subscribers = Lock<[UInt64: WebSocket]>([:])
 
@@ -16,7 +15,7 @@ final class Broadcast: Sendable {
     }
 
     private func send(_ message: borrowing ReceivedMessage) {
-        // Compressed once for all.
+        // Compressed once for all connections.
         let prepared = PreparedMessage(message.copy)
         for subscriber in subscribers.withLock({ Array($0.values) }) { subscriber.enqueue(prepared) }
     }

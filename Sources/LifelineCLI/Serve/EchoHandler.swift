@@ -1,6 +1,6 @@
 import Lifeline
 
-/// Sends each message back from where it lies, on the connection's event loop.
+/// Sends each message back on the connection's event loop, without copying it first.
 struct EchoHandler: OnLoopHandler {
     func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) {
         socket.send(message)

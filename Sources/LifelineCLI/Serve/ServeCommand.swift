@@ -3,17 +3,18 @@ import Lifeline
 import LifelineTrace
 import Logging
 
-/// `lifeline serve`: a server to try clients against.
+/// `lifeline serve`: a server for trying out clients.
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
-        abstract: "Serve an echo, a feed, and a page that says what is where.",
+        abstract: "Run a WebSocket server with an echo, a feed, and a page that shows every connection.",
         discussion: """
-            The first line of standard output says where the server listens. Standard error has a line for each connection \
-            that is opened, and one for its end.
+            The first line of standard output is the address at which the server listens. It is followed by the \
+            server's paths and by the address of the page. Standard error has a line for each connection that is \
+            opened, refused or closed.
 
-            SIGINT (Ctrl-C) and SIGTERM close every connection with 1001, wait for the answers, and end the process with \
-            status 0; a second one ends it at once.
+            SIGINT (Ctrl-C) and SIGTERM close every connection with 1001, wait for the clients' answers, and end the \
+            process with status 0. A second signal ends it at once.
 
             EXAMPLES
               lifeline serve
@@ -25,19 +26,15 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "The address to listen at.")
     var host = "127.0.0.1"
 
-    @Option(help: "The port to listen at; 0 picks a free one.")
+    @Option(in: 0...65535, help: "The port to listen at; 0 picks a free one.")
     var port = 8080
 
-    @Option(help: ArgumentHelp("The certificate chain for wss, in PEM form.", valueName: "file"))
-    var tlsCert: String?
-
-    @Option(help: ArgumentHelp("The certificate's private key, in PEM form.", valueName: "file"))
-    var tlsKey: String?
+    @OptionGroup var tls: ServerTLSOptions
 
     @Option(help: ArgumentHelp("The time between two updates at /push.", valueName: "duration"))
     var interval = TimeSpan(.seconds(1))
 
-    @Option(help: ArgumentHelp("The most bytes of a message; k and M are understood.", valueName: "bytes"))
+    @Option(help: ArgumentHelp("The largest message to accept, in bytes; k and M are allowed.", valueName: "bytes"))
     var maxMessageSize = ByteCount(1 << 20)
 
     @Option(help: ArgumentHelp("The time between two Pings; 0 sends none.", valueName: "duration"))
@@ -46,55 +43,36 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             """
-            An origin whose pages may connect, as https://example.org or http://localhost:3000, without a path; or 'any'. \
-            Repeatable. By default only the server's own pages may.
+            Allow web pages of this origin to connect: https://example.org or http://localhost:3000, without a path; \
+            or 'any'. Repeatable. By default only the server's own pages may connect.
             """, valueName: "origin"))
     var allowOrigin: [String] = []
 
     @Option(
-        help: ArgumentHelp("How long the end may take after SIGINT or SIGTERM.", valueName: "duration"))
+        help: ArgumentHelp("How long closing all connections may take after SIGINT or SIGTERM.", valueName: "duration"))
     var shutdownTimeout = TimeSpan(.seconds(10))
 
     @Option(
         help: ArgumentHelp(
             """
-            What moves the bytes: automatic, nio (SwiftNIO), epoll or io_uring (Lifeline's own, on Linux, without TLS).
+            What runs the event loops: automatic, nio (SwiftNIO), epoll or io_uring (Lifeline's own; Linux only, \
+            without TLS).
             """, valueName: "engine"),
         transform: EngineName.parse)
     var engine = WebSocketEngine.automatic
 
     @Option(
+        in: 1...1024,
         help: ArgumentHelp(
-            "The number of event loops, each a thread; by default one for each core.", valueName: "number"))
+            "The number of event loops, each on a thread of its own; by default one per core.", valueName: "number"))
     var loops: Int?
 
-    @Flag(help: "Do not serve the page at /lifeline that shows every connection.")
-    var noPage = false
-
-    @Option(
-        help: ArgumentHelp(
-            "Show the page to whoever knows the token (/lifeline?token=…), and not to this machine alone.",
-            valueName: "token"),
-        transform: PageToken.parse)
-    var pageToken: String?
-
-    @Flag(help: "Show the first 4 KiB of payloads on the page.")
-    var showPayloads = false
-
+    @OptionGroup(title: "Page") var page: PageOptions
     @OptionGroup(title: "Recording") var recording: RecordingArguments
-
     @OptionGroup(title: "Compression") var compression: CompressionOptions
-
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        guard (0...65535).contains(port) else { throw ValidationError("the port must be a number from 0 to 65535") }
-        guard (tlsCert == nil) == (tlsKey == nil) else {
-            throw ValidationError("--tls-cert and --tls-key belong together")
-        }
-        guard loops.map({ (1...1024).contains($0) }) ?? true else {
-            throw ValidationError("--loops must be a number from 1 to 1024")
-        }
         for origin in allowOrigin where origin != "any" {
             do throws(OriginPolicy.InvalidOrigin) {
                 try OriginPolicy.check(origin)
@@ -123,7 +101,7 @@ struct ServeCommand: AsyncParsableCommand {
         do {
             try await server(log, [log] + (recorder.map { [$0] } ?? [])).withServer { address in
                 guard announce(address) else { return }
-                log.note("served by \(engine.resolved(usesTLS: tlsCert != nil))")
+                log.note("serving with the engine \(engine.resolved(usesTLS: tls.configuration != nil))")
                 for await _ in stops { break }
                 log.note("stopping, with \(log.openConnections.counted("open connection"))")
             }
@@ -134,34 +112,34 @@ struct ServeCommand: AsyncParsableCommand {
         do throws(RecordingError) {
             try await recorder?.finish()
         } catch {
-            log.note("the recording is not complete: " + error.description.visible())
+            log.note("the recording is incomplete: " + error.description.visible())
             if status == ExitStatus.success { status = ExitStatus.outputFailed }
         }
         log.finish()
-        let patience = Task {
-            // Nobody who has not read the log by then will.
+        let timeout = Task {
+            // Nobody is going to read what has not been read by then.
             try await Task.sleep(for: .seconds(1))
             errors.abandon()
         }
         await writing.value
-        patience.cancel()
+        timeout.cancel()
         withExtendedLifetime(interruption) {}
         throw status
     }
 
-    /// Says where the server listens; the first line is for programs.
+    /// Prints where the server listens, its paths and the page. The first line is for programs.
     ///
-    /// - Returns: `false` where that cannot be written, as on a full disk: whoever has started the server would wait for it in
-    ///   vain. A reader that has gone has read enough.
+    /// - Returns: `false` if it could not be written, because the disk is full for instance: whoever started the server
+    ///   would wait for the line for ever. A reader that has closed its end has read enough.
     private func announce(_ address: ServerAddress) -> Bool {
         let terminal = Terminal.output(output)
-        let url = "\(scheme)://\(address)"
-        terminal.print("listening on " + terminal.paint(url, .bold))
+        terminal.print("listening on " + terminal.paint("\(tls.scheme)://\(address)", .bold))
         let width = ServeCommand.places.map(\.path.count).max() ?? 0
         for place in ServeCommand.places {
             let padding = String(repeating: " ", count: width - place.path.count + 2)
             terminal.print("  " + place.path + padding + terminal.paint(place.purpose, .dim))
         }
+        if !page.noPage { terminal.print(page.line(address, tls, terminal)) }
         return terminal.failure == nil
     }
 
@@ -169,14 +147,10 @@ struct ServeCommand: AsyncParsableCommand {
 
     private static let places = [
         IndexPage.Place(path: "/echo", purpose: "sends every message back"),
-        IndexPage.Place(path: "/echo/on-loop", purpose: "the same, handled on the event loop"),
-        IndexPage.Place(path: "/push", purpose: "sends an update now and then, unasked"),
-        IndexPage.Place(path: "/broadcast", purpose: "sends every message to all who are there"),
-        IndexPage.Place(path: "/lifeline", purpose: "a page that shows every connection as it happens"),
-        IndexPage.Place(path: "/", purpose: "a page that says so, over HTTP"),
+        IndexPage.Place(path: "/echo/on-loop", purpose: "sends every message back, handled on the event loop"),
+        IndexPage.Place(path: "/push", purpose: "sends an update at every interval"),
+        IndexPage.Place(path: "/broadcast", purpose: "sends every message to all connections of this path"),
     ]
-
-    private var scheme: String { tlsCert == nil ? "ws" : "wss" }
 
     private func server(_ log: ConnectionLog, _ observers: [any LifecycleObserver]) -> WebSocketServer {
         var server = WebSocketServer(
@@ -189,16 +163,12 @@ struct ServeCommand: AsyncParsableCommand {
         server.route("/push") { try await feed.run($0) }
         let broadcast = Broadcast()
         server.route("/broadcast") { try await broadcast.serve($0) }
-        if !noPage {
-            var options = ConnectionBoard.Options()
-            options.payloadLimit = showPayloads ? 4096 : 0
-            options.redaction = recording.redaction
-            var connections = ConnectionPage(board: ConnectionBoard(options: options), token: pageToken)
-            connections.places = ["/echo", "/echo/on-loop", "/push", "/broadcast"]
+        if var connections = page.page(recording.redaction) {
+            connections.places = ServeCommand.places.map(\.path)
             connections.mount(on: &server)
         }
-        let page = IndexPage(scheme: scheme, places: ServeCommand.places)
-        server.page("/") { page.answer($0) }
+        let index = IndexPage(scheme: tls.scheme, places: ServeCommand.places, hasPage: !page.noPage)
+        server.respond(at: "/") { index.answer($0.request) }
         return server
     }
 
@@ -218,12 +188,10 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.engine = engine
         configuration.loopCount = loops
         configuration.shutdownTimeout = shutdownTimeout.duration
-        if let tlsCert, let tlsKey {
-            configuration.tls = ServerTLS(certificateChain: .file(tlsCert), privateKey: .file(tlsKey))
-        }
+        configuration.tls = tls.configuration
         configuration.originPolicy = originPolicy
         configuration.observers = observers
-        // Of connections the observer sees more, and what it writes is escaped.
+        // The log observes connections itself, in more detail, and escapes what it writes.
         configuration.logger = Logger(label: "lifeline.serve") { _ in WarningLog(log: log) }
         return configuration
     }

@@ -1,28 +1,28 @@
 import LifelineLocks
 
-/// When something happened last, so that silence can be told from work; and whether what was sent has been answered.
+/// Keeps track of when something was last sent or received, and of whether messages were answered.
 final class Activity: Sendable {
     private struct State {
         var last = ContinuousClock.now
         var ongoing = 0
-        /// The messages that have come.
+        /// The number of received messages.
         var received = 0
-        /// How many had come when the first was sent, and the last.
+        /// The number of messages received before the first one was sent, and before the last.
         var atFirst: Int?
         var atLast = 0
     }
 
-    /// What has had no answer: no message has come since.
+    /// The messages without an answer: nothing was received after them.
     enum Unanswered {
-        /// Nothing that was sent has one.
+        /// All messages.
         case everything
-        /// What was sent last has none.
+        /// The last message.
         case theLast
     }
 
     private let state = Lock(State())
 
-    /// Something is being done, and silence begins no earlier than at its end.
+    /// Runs a function. Silence begins when it returns, at the earliest.
     func during<Result, Failure: Error>(
         _ body: nonisolated(nonsending) () async throws(Failure) -> Result
     ) async throws(Failure) -> Result {
@@ -36,7 +36,7 @@ final class Activity: Sendable {
         return try await body()
     }
 
-    /// A message is about to be sent.
+    /// Notes that a message is about to be sent.
     func noteSending() {
         state.withLock { state in
             state.atFirst = state.atFirst ?? state.received
@@ -44,12 +44,13 @@ final class Activity: Sendable {
         }
     }
 
-    /// A message has come.
+    /// Notes that a message was received.
     func noteReceived() {
         state.withLock { $0.received += 1 }
     }
 
-    /// What has had no answer until now; `nil` where nothing was sent, or something has come since.
+    /// The messages that have no answer yet, or `nil` if nothing was sent, or something was received after the last
+    /// one.
     var unanswered: Unanswered? {
         state.withLock { state in
             guard let atFirst = state.atFirst else { return nil }
@@ -58,7 +59,7 @@ final class Activity: Sendable {
         }
     }
 
-    /// Waits until nothing has happened for that long.
+    /// Waits until nothing was sent or received for this long.
     func waitForSilence(_ limit: Duration) async throws {
         let begin = ContinuousClock.now
         while true {

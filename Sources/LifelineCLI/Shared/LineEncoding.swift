@@ -2,33 +2,34 @@ import Lifeline
 import LifelineTrace
 import NIOCore
 
-/// How a line of input becomes a message.
+/// Converts lines of input to messages.
 struct LineEncoding: Sendable {
-    /// Whether lines are sent as binary messages, rather than as text.
+    /// Whether to send binary messages instead of text.
     var isBinary: Bool
-    /// Whether the lines of binary messages are hexadecimal digits.
+    /// Whether the lines for binary messages are hexadecimal digits.
     var isHexadecimal: Bool
     /// The most bytes of a message.
     var limit: Int
 
-    /// A line that cannot be sent.
+    /// An error: why a line cannot be sent.
     struct Refusal: Error, CustomStringConvertible {
         let description: String
     }
 
-    /// The most bytes of a line: digits take three for each of a message's, with the spaces between them.
+    /// The most bytes of a line. Hexadecimal digits take up to three bytes for each byte of a message, with the spaces
+    /// between them.
     var lineLimit: Int { isBinary && isHexadecimal ? limit * 3 : limit }
 
-    /// The line's message, or why it has none.
+    /// Returns the line's message, or why it cannot be sent.
     func message(_ line: InputLine) -> Result<WebSocketMessage, Refusal> {
         switch line {
         case .tooLong(let number):
             return refuse(number, "has more than \(lineLimit) bytes; --max-message-size sets the limit")
         case .failed(let reason):
-            return .failure(Refusal(description: "standard input could not be read to its end: \(reason)"))
+            return .failure(Refusal(description: "standard input could not be read: \(reason)"))
         case .line(let number, let bytes) where isBinary && isHexadecimal:
             guard let bytes = Hexadecimal.bytes(bytes) else {
-                return refuse(number, "is not pairs of hexadecimal digits")
+                return refuse(number, "does not consist of pairs of hexadecimal digits")
             }
             return .success(.binary(bytes))
         case .line(_, let bytes) where isBinary:
@@ -41,14 +42,14 @@ struct LineEncoding: Sendable {
         }
     }
 
-    /// The bytes of a line of text: Windows ends lines with a carriage return too, and begins files with a byte order mark.
+    /// Returns a line of text without the carriage return and the byte order mark that Windows writes.
     private static func text(_ bytes: [UInt8], isFirst: Bool) -> ArraySlice<UInt8> {
         var bytes = bytes[...]
         if isFirst, bytes.starts(with: FileText.byteOrderMark) { bytes = bytes.dropFirst(FileText.byteOrderMark.count) }
         return bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes
     }
 
-    /// The message that is the whole of a file, line ends and all, or why it has none.
+    /// Returns a whole file as one message, including its line ends, or why it cannot be sent.
     func message(_ file: String, _ bytes: [UInt8]) -> Result<WebSocketMessage, Refusal> {
         func refuse(_ why: String) -> Result<WebSocketMessage, Refusal> {
             .failure(Refusal(description: "\(file) was not sent: it \(why)"))
@@ -61,7 +62,7 @@ struct LineEncoding: Sendable {
         }
         guard isHexadecimal else { return .success(.binary(bytes)) }
         guard let bytes = Hexadecimal.bytes(bytes.filter { $0 != UInt8(ascii: "\n") }) else {
-            return refuse("is not pairs of hexadecimal digits")
+            return refuse("does not consist of pairs of hexadecimal digits")
         }
         return .success(.binary(bytes))
     }

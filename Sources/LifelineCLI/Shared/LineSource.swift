@@ -4,21 +4,21 @@ import Lifeline
 enum InputLine: Equatable, Sendable {
     /// The line's number, from 1, and its bytes without the line feed.
     case line(Int, [UInt8])
-    /// A line that is longer than a message may be; it was skipped.
+    /// A line that is longer than the limit, and was skipped.
     case tooLong(Int)
-    /// Nothing more can be read, and why.
+    /// Reading failed, with the reason.
     case failed(String)
 }
 
 /// Standard input, line by line.
 ///
-/// Lines are read when they are asked for and not before: who sends slowly slows down whoever writes, and nothing piles up
-/// here. Reading blocks, so it happens on a thread of its own.
+/// It reads only when a caller asks for lines, so that a slow connection slows the writer down, and nothing
+/// accumulates. Reading blocks, so it has a thread of its own.
 actor LineSource {
     private let executor = BlockingExecutor(label: "lifeline.input")
     private let descriptor: Int32
     private let limit: Int
-    /// The beginning of a line whose end has not been read.
+    /// The beginning of a line whose end has not been read yet.
     private var partial: [UInt8] = []
     private var partialIsTooLong = false
     private var number = 0
@@ -34,7 +34,7 @@ actor LineSource {
         self.limit = limit
     }
 
-    /// The next lines, as many as have come; none after the last. A last line need not end with a line feed.
+    /// Returns the next lines, or none at the end of the input. The last line needs no line feed.
     func next() -> [InputLine] {
         while !hasEnded {
             switch readChunk() {
@@ -48,7 +48,7 @@ actor LineSource {
         return []
     }
 
-    /// Reads what is there, or waits for something; nothing is the end.
+    /// Reads what is available, or waits for something. Returns an empty chunk at the end of the input.
     private func readChunk() -> Result<[UInt8], System.FileError> {
         while true {
             var transfer = System.Transfer.again
@@ -64,7 +64,7 @@ actor LineSource {
         }
     }
 
-    /// The lines that end in a chunk; what follows the last of them is kept.
+    /// Returns the lines that end in a chunk, and keeps what follows the last of them.
     private func split(_ chunk: [UInt8]) -> [InputLine] {
         var lines: [InputLine] = []
         var rest = chunk[...]

@@ -2,7 +2,7 @@ import Lifeline
 import LifelineTrace
 import Logging
 
-/// Writes the library's warnings and errors into the log of connections, and nothing else.
+/// Writes the warnings and errors of the library to the log of connections.
 struct WarningLog: LogHandler {
     let log: ConnectionLog
     var metadata: Logger.Metadata = [:]

@@ -1,9 +1,9 @@
 import Dispatch
 
-/// Runs an actor on a thread of its own.
+/// Runs an actor on a thread of its own, which may block.
 ///
-/// Reading a keyboard and writing to a full pipe block. On one of the few threads that Swift's tasks share, or on an event
-/// loop, that would hold up everything else, the heartbeat included.
+/// Reading from a keyboard and writing to a full pipe block. On one of the few threads that Swift's tasks share, or on
+/// an event loop, they would block everything else too, including the heartbeat.
 final class BlockingExecutor: SerialExecutor {
     private let queue: DispatchQueue
 

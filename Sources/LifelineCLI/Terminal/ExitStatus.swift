@@ -1,7 +1,7 @@
 import ArgumentParser
 import Lifeline
 
-/// How the command ends; the root command's help explains each.
+/// The exit statuses. The help of the root command explains them.
 enum ExitStatus {
     static let success = ExitCode.success
     static let stepMissing = ExitCode(1)
@@ -10,7 +10,7 @@ enum ExitStatus {
     static let handshakeRefused = ExitCode(3)
     static let abnormalClose = ExitCode(4)
     static let unanswered = ExitCode(5)
-    /// The one that ArgumentParser uses too (`EX_USAGE` of sysexits.h).
+    /// The status that ArgumentParser uses too (`EX_USAGE` of sysexits.h).
     static let usage = ExitCode(64)
     /// `EX_DATAERR` of sysexits.h.
     static let inputRefused = ExitCode(65)
@@ -18,7 +18,7 @@ enum ExitStatus {
     static let outputFailed = ExitCode(74)
     static let interrupted = ExitCode(Interruption.status)
 
-    /// The status after an error of the library's.
+    /// Returns the status for an error of the library.
     static func of(_ error: WebSocketError) -> ExitCode {
         switch error.code {
         case .invalidRequest, .invalidConfiguration, .invalidCloseFrame: usage

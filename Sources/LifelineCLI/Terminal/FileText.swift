@@ -1,11 +1,10 @@
-/// The text of a file, whoever has written it.
+/// The text of a file in any of the usual encodings.
 enum FileText {
-    /// What Windows begins files with that are UTF-8.
+    /// The bytes with which Windows begins UTF-8 files.
     static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
-    /// The text, without a byte order mark: UTF-8, or UTF-16 where the mark says so, as Windows PowerShell writes it.
-    ///
-    /// - Returns: `nil` where it is neither.
+    /// Returns the text without its byte order mark, or `nil` if the bytes are neither UTF-8 nor UTF-16. UTF-16, which
+    /// Windows PowerShell writes, needs the mark.
     static func text(_ bytes: [UInt8]) -> String? {
         if bytes.starts(with: byteOrderMark) {
             return String(validating: bytes.dropFirst(byteOrderMark.count), as: UTF8.self)
@@ -13,7 +12,7 @@ enum FileText {
         return utf16(bytes) ?? String(validating: bytes, as: UTF8.self)
     }
 
-    /// The same, with U+FFFD for what is no text.
+    /// Returns the text of UTF-8 bytes, with U+FFFD in place of invalid bytes.
     static func repairedText(_ bytes: [UInt8]) -> String {
         let start = bytes.starts(with: byteOrderMark) ? byteOrderMark.count : 0
         return String(decoding: bytes[start...], as: UTF8.self)
@@ -29,7 +28,7 @@ enum FileText {
         return String(validating: units, as: UTF16.self)
     }
 
-    /// The lines of a text, without what ends them: LF, or CR LF, which is one `Character` in Swift.
+    /// Splits a text into lines, at LF or CR LF (which is one `Character` in Swift).
     static func lines(_ text: String) -> [Substring] {
         text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { line in
             Substring(line.last == "\r" ? line.dropLast() : line)

@@ -1,20 +1,20 @@
 import Dispatch
 import Synchronization
 
-/// The user's wish to stop: Ctrl-C, or SIGTERM.
+/// Handles SIGINT (Ctrl-C) and SIGTERM.
 ///
-/// The first calls a function, which ends things in good order, and has a while for it: what is written and not read, or a file
-/// that does not take what is recorded, must not keep the process alive. Who is not content with that sends a second, and the
-/// process is gone. Once this is no more, the first ends it.
+/// The first signal calls a function, which shuts down in good order within a time limit: an output that nobody reads,
+/// or a file that cannot be written, must not keep the process alive. A second signal ends the process at once. After
+/// this value is deinitialized, the first signal does.
 final class Interruption {
     private let sources: [any DispatchSourceSignal]
 
-    /// The exit status after Ctrl-C by the shells' custom: 128 and the signal's number.
+    /// The exit status after Ctrl-C. By the convention of shells it is 128 plus the signal's number.
     static let status = 128 + System.interruptSignal
 
     /// - Parameters:
-    ///   - limit: How long things may take to end after the first.
-    ///   - first: Is called on a thread of its own, which it may block.
+    ///   - limit: How long the process may go on after the first signal.
+    ///   - first: Called at the first signal, on a thread that it may block.
     init(limit: Duration = .seconds(15), _ first: @escaping @Sendable () -> Void) {
         let queue = DispatchQueue(label: "lifeline.signals")
         let count = Counter()
@@ -25,7 +25,7 @@ final class Interruption {
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
                 guard count.increment() == 1 else { System.exitNow(128 + number) }
-                // It outlives this value: what comes after it must end too.
+                // The limit outlives this value, so that the rest of the shutdown is limited too.
                 queue.asyncAfter(deadline: .now() + seconds) { System.exitNow(128 + number) }
                 DispatchQueue.global().async(execute: first)
             }

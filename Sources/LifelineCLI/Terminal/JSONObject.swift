@@ -1,19 +1,19 @@
 import LifelineTrace
 
-/// A JSON object on one line, with its members in the order in which they were given.
+/// A JSON object on one line, with its members in the order in which they were added.
 ///
-/// Written by hand for the sake of that order, and of control characters: none reaches the output, so that a line can be
-/// shown on a terminal as well.
+/// `JSONEncoder` does not keep that order, and does not escape all control characters. Escaped, a line can be shown on
+/// a terminal.
 struct JSONObject {
     private var text = "{"
 
-    /// Adds text.
+    /// Adds a string.
     mutating func add(_ name: String, _ value: String) {
         begin(name)
         text += JSONObject.quoted(value)
     }
 
-    /// Adds text, or `null`.
+    /// Adds a string or `null`.
     mutating func add(_ name: String, _ value: String?) {
         guard let value else {
             begin(name)
@@ -35,7 +35,7 @@ struct JSONObject {
         text += value.isFinite ? "\(value)" : "null"
     }
 
-    /// Adds true or false.
+    /// Adds a Boolean.
     mutating func add(_ name: String, _ value: Bool) {
         begin(name)
         text += value ? "true" : "false"

@@ -1,21 +1,35 @@
 import Lifeline
 import LifelineTrace
 
-/// A connection's end in one line: the code, the reason, who began, and what went wrong.
+/// The end of a connection in one line: the code, the reason, who began it, and what went wrong.
 struct OutcomeText: CustomStringConvertible {
     let description: String
 
+    /// The outcome of a connection of this process.
     init(_ outcome: CloseOutcome, _ terminal: Terminal, _ redaction: Redaction = Redaction()) {
         let (reason, failure) = redaction.texts(of: outcome)
-        var text = "\(outcome.code)"
-        if !reason.isEmpty { text += " " + reason.quoted(unicode: terminal.usesUnicode) }
-        text += outcome.isClean ? ", clean" : ", not clean"
-        switch outcome.initiator {
-        case .local: text += ", begun by this side"
-        case .peer: text += ", begun by the peer"
-        case .both: text += ", begun by both sides at once"
-        }
-        if let failure { text += ": " + terminal.visible(failure) }
-        description = text
+        let initiator =
+            switch outcome.initiator {
+            case .local: "this side"
+            case .peer: "the peer"
+            case .both: "both sides at once"
+            }
+        self.init(outcome.code, reason, isClean: outcome.isClean, initiator: initiator, failure, terminal)
+    }
+
+    /// The outcome of a relayed connection, as seen from the server.
+    init(_ ending: TraceEvent.Ending, _ terminal: Terminal) {
+        self.init(
+            CloseCode(rawValue: ending.code), ending.reason, isClean: ending.isClean,
+            initiator: ending.initiator == .local ? "the server" : "the client", ending.failure, terminal)
+    }
+
+    private init(
+        _ code: CloseCode, _ reason: String, isClean: Bool, initiator: String, _ failure: String?, _ terminal: Terminal
+    ) {
+        description =
+            "\(code)" + (reason.isEmpty ? "" : " " + reason.quoted(unicode: terminal.usesUnicode))
+            + (isClean ? ", clean" : ", not clean") + ", begun by " + initiator
+            + (failure.map { ": " + terminal.visible($0) } ?? "")
     }
 }

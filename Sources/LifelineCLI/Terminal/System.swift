@@ -6,33 +6,33 @@ import Musl
 import Glibc
 #endif
 
-/// The system calls that the command makes itself, all in one place, so that no other file asks on which system it runs.
+/// The system calls of the command, in one place, so that no other file depends on the system.
 enum System {
-    /// What became of a read or a write.
+    /// The result of a read or a write.
     enum Transfer {
-        /// That many bytes were read or written; none is the end of the input.
+        /// The number of bytes that were read or written. 0 is the end of the input.
         case bytes(Int)
-        /// Nothing happened, and it is worth another try.
+        /// Nothing happened; try again.
         case again
-        /// It failed for good.
+        /// It failed.
         case failed(FileError)
     }
 
     /// Why a file, a pipe or a terminal could not be read or written.
     struct FileError: Error {
         let reason: String
-        /// Whether nobody reads what would be written.
+        /// Whether the reader has closed the pipe.
         var readerHasGone = false
-        /// Whether a file to write could not even be opened.
+        /// Whether the file could not be opened.
         var isNotOpened = false
-        /// Whether a file has more bytes than are read.
+        /// Whether the file is larger than the limit.
         var isTooLong = false
 
         init(reason: String) {
             self.reason = reason
         }
 
-        /// What the system call that failed just now has to say.
+        /// The error of the last system call (`errno`).
         static var last: FileError {
             let number = errno
             var error = FileError(reason: String(cString: strerror(number)))
@@ -41,19 +41,19 @@ enum System {
         }
     }
 
-    /// Makes standard input, output and error safe to use, whatever the command was started with.
+    /// Makes standard input, output and error safe to use, however the command was started.
     ///
-    /// A descriptor that was closed (`<&-`) would be given to the next file or socket, which would then be taken for
-    /// standard input. A reader that has gone is no reason to be killed before the connection has been closed.
+    /// If one of them is closed (`<&-`), the next file or socket would get its number, and be taken for it. If the
+    /// reader of the output closes it, SIGPIPE must not kill the process before the connection is closed.
     static func prepareStandardDescriptors() {
         for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) == -1 {
-            // The lowest free number, which is this one.
+            // It gets the lowest free number, which is this one.
             _ = open("/dev/null", O_RDWR)
         }
         signal(SIGPIPE, SIG_IGN)
     }
 
-    /// Whether a person looks at the descriptor.
+    /// Whether the descriptor is a terminal.
     static func isTerminal(_ descriptor: Int32) -> Bool {
         isatty(descriptor) == 1
     }
@@ -65,15 +65,15 @@ enum System {
         return (Int(size.ws_col), Int(size.ws_row))
     }
 
-    /// An environment variable that is set, and not to nothing.
+    /// The value of an environment variable, or `nil` if it is not set or empty.
     static func environment(_ name: String) -> String? {
         guard let value = getenv(name) else { return nil }
         let text = String(cString: value)
         return text.isEmpty ? nil : text
     }
 
-    /// Reads what is there, and waits for something where nothing is, also where somebody has made the descriptor
-    /// non-blocking: those who share standard input share that too.
+    /// Reads what is available, or waits until something is. It waits on a non-blocking descriptor too: another process
+    /// that shares standard input may have made it one.
     static func read(_ descriptor: Int32, into bytes: UnsafeMutableRawBufferPointer) -> Transfer {
         #if canImport(Darwin)
         let count = Darwin.read(descriptor, bytes.baseAddress, bytes.count)
@@ -90,7 +90,7 @@ enum System {
         return transfer(count)
     }
 
-    /// Writes as much as is taken; waits for a moment where the descriptor is non-blocking and takes nothing.
+    /// Writes as many bytes as the descriptor takes. Waits for a moment if it is non-blocking and takes none.
     static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Transfer {
         #if canImport(Darwin)
         let count = Darwin.write(descriptor, bytes.baseAddress, bytes.count)
@@ -101,7 +101,7 @@ enum System {
         #endif
         if count < 0, errno == EAGAIN || errno == EWOULDBLOCK {
             if waitUntilWritable(descriptor, milliseconds: 100) {
-                // It said so before too: a pipe may have room, and not enough.
+                // A pipe may be writable and still have too little room.
                 var moment = timespec(tv_sec: 0, tv_nsec: 1_000_000)
                 nanosleep(&moment, nil)
             }
@@ -110,12 +110,12 @@ enum System {
         return transfer(count)
     }
 
-    /// The most bytes that are read of a file: what is longer is no recording, nor a script.
+    /// The size limit of recordings and scripts, in bytes.
     static let maximumFileSize = 1 << 30
 
-    /// Reads a file, or standard input where its name is `-`.
+    /// Reads a file, or standard input if its name is `-`.
     ///
-    /// - Parameter limit: The most bytes; nothing more is read of a file that has more.
+    /// - Parameter limit: The most bytes. A larger file is an error.
     static func readFile(_ path: String, limit: Int = maximumFileSize) -> Result<[UInt8], FileError> {
         let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return .failure(.last) }
@@ -138,7 +138,7 @@ enum System {
             bytes += chunk
             guard bytes.count <= limit else {
                 let size = limit % (1 << 20) == 0 ? "\(limit >> 20) MiB" : "\(limit) bytes"
-                var error = FileError(reason: "it has more than \(size)")
+                var error = FileError(reason: "it is larger than \(size)")
                 error.isTooLong = true
                 return .failure(error)
             }
@@ -150,25 +150,25 @@ enum System {
         return errno == EINTR ? .again : .failed(.last)
     }
 
-    /// Waits until a write would not block, or would fail; `false` where that took too long.
+    /// Waits until a write would not block or would fail. Returns `false` after the timeout.
     static func waitUntilWritable(_ descriptor: Int32, milliseconds: Int32) -> Bool {
         var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         return poll(&request, 1, milliseconds) > 0
     }
 
-    /// Waits until nobody can read what would be written; `false` where that took too long.
+    /// Waits until the reader has closed the descriptor. Returns `false` after the timeout.
     static func waitUntilBroken(_ descriptor: Int32, milliseconds: Int32) -> Bool {
-        // Errors are reported without being asked for.
+        // `poll` always reports errors.
         var request = pollfd(fd: descriptor, events: 0, revents: 0)
         return poll(&request, 1, milliseconds) > 0 && request.revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0
     }
 
-    /// Takes a signal from the system's own handling.
+    /// Ignores a signal.
     static func ignore(_ signalNumber: Int32) {
         signal(signalNumber, SIG_IGN)
     }
 
-    /// Gives a signal back to the system's own handling, which ends the process.
+    /// Restores a signal's default handling, which ends the process.
     static func handleByDefault(_ signalNumber: Int32) {
         signal(signalNumber, SIG_DFL)
     }
@@ -183,7 +183,7 @@ enum System {
         var year, month, day, hour, minute, second: Int
     }
 
-    /// What the calendar and the clock say that many seconds after the beginning of 1970.
+    /// Converts seconds since 1970 to a date and a time of day, local or in UTC.
     static func calendarTime(_ seconds: Int, isLocal: Bool) -> CalendarTime {
         var seconds = time_t(seconds)
         var parts = tm()

@@ -3,43 +3,43 @@ import LifelineLocks
 import LifelineTrace
 import Synchronization
 
-/// Nothing more can be written: nobody reads it any more, or the system refuses it (``Terminal/failure``).
+/// The output cannot be written any more: its reader has closed it, or writing failed (``Terminal/failure``).
 struct OutputClosed: Error {}
 
-/// Standard output or standard error: everything that the command prints goes through here.
+/// Standard output or standard error. All output of the command goes through here.
 ///
-/// It knows what may be written there: colours, boxes, or bytes for another program. It writes at once, without a buffer of
-/// its own, and blocks its caller where the reader is slow. What it could not write, for another reason than that the reader has
-/// gone, it remembers: the command says so at its end, whichever of its parts has written.
+/// It knows whether colours and characters outside ASCII may be written. It has no buffer: it writes at once, and
+/// blocks its caller if the reader is slow. If writing fails for another reason than a closed reader, it keeps the
+/// first error, which the command reports at its end.
 final class Terminal: Sendable {
     private let descriptor: Int32
-    /// Whether a person looks at it.
+    /// Whether it is a terminal.
     let isTerminal: Bool
     /// Whether the cursor can be moved.
     let movesCursor: Bool
-    /// Whether colours are written.
+    /// Whether to write colours.
     let usesColor: Bool
-    /// Whether anything but ASCII can be shown.
+    /// Whether to write characters outside ASCII.
     let usesUnicode: Bool
     private let isAbandoned = Atomic(false)
 
-    /// Why something could not be written, by the descriptor; the first of each.
+    /// The first error of each descriptor.
     private static let failures = Lock<[Int32: String]>([:])
 
-    /// Why something that was written to standard output, or else to standard error, is lost; `nil` where nothing is.
+    /// The first error of standard output, or else of standard error, or `nil` if everything was written.
     static var failure: (name: String, reason: String)? {
         failures.withLock { failures in
             failures[1].map { ("standard output", $0) } ?? failures[2].map { ("standard error", $0) }
         }
     }
 
-    /// Why what was written here is lost; `nil` where nothing is, also where the reader has gone.
+    /// Why output was lost, or `nil` if none was. A closed reader is no failure.
     var failure: String? { Terminal.failures.withLock { $0[descriptor] } }
-    /// More columns than any terminal has.
+    /// An upper limit to what the environment claims.
     private static let maximumColumns = 10_000
 
-    /// What a pipe takes in one piece without blocking, once it takes anything (POSIX's `PIPE_BUF` on Linux; Darwin's is
-    /// smaller, and blocks for a moment at most).
+    /// The bytes that a writable pipe takes at once without blocking (`PIPE_BUF` on Linux; on Darwin it is smaller, and
+    /// such a write may block for a moment).
     private static let pieceSize = 4096
 
     /// Standard output.
@@ -68,34 +68,34 @@ final class Terminal: Sendable {
         return codeset.contains("utf-8") || codeset.contains("utf8")
     }
 
-    /// The number of columns; 80 where nobody knows.
+    /// The number of columns, or 80 if it is unknown.
     var columns: Int {
         let columns = System.windowSize(descriptor)?.columns ?? System.environment("COLUMNS").flatMap { Int($0) } ?? 80
         return min(max(columns, 1), Terminal.maximumColumns)
     }
 
-    /// The number of rows; 24 where nobody knows.
+    /// The number of rows, or 24 if it is unknown.
     var rows: Int { System.windowSize(descriptor)?.rows ?? 24 }
 
     // MARK: Writing
 
-    /// The text in a colour, where there are colours.
+    /// The text in a colour, if colours are used.
     func paint(_ text: String, _ inks: Ink...) -> String {
         guard usesColor, !text.isEmpty else { return text }
         return Ink.paint(text, inks)
     }
 
-    /// Text of a stranger's, safe to show here.
+    /// Text from outside, with its control characters escaped.
     func visible(_ text: String) -> String {
         text.visible(unicode: usesUnicode)
     }
 
-    /// Writes a line, if anybody is there to read it.
+    /// Writes a line. Does nothing if the output cannot be written any more.
     func print(_ line: String = "") {
         try? write(line + "\n")
     }
 
-    /// Writes text as it is.
+    /// Writes text unchanged.
     func write(_ text: String) throws(OutputClosed) {
         var text = text
         let result = text.withUTF8 { bytes in
@@ -104,11 +104,11 @@ final class Terminal: Sendable {
         try result.get()
     }
 
-    /// Writes bytes as they are.
+    /// Writes bytes unchanged.
     func write(_ bytes: UnsafeRawBufferPointer) throws(OutputClosed) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            // Asked for before each piece, so that a reader who never reads does not hold up the end.
+            // Checked before each piece, so that a reader that never reads cannot block the end of the process.
             guard !isAbandoned.load(ordering: .relaxed) else { throw OutputClosed() }
             guard System.waitUntilWritable(descriptor, milliseconds: 100) else { continue }
             let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(Terminal.pieceSize))
@@ -116,7 +116,7 @@ final class Terminal: Sendable {
             case .bytes(let count): rest = rest.dropFirst(count)
             case .again: continue
             case .failed(let error):
-                // A terminal that has gone answers EIO.
+                // A closed terminal gives EIO.
                 if !error.readerHasGone, !isTerminal {
                     Terminal.failures.withLock { failures in
                         if failures[descriptor] == nil { failures[descriptor] = error.reason }
@@ -127,11 +127,11 @@ final class Terminal: Sendable {
         }
     }
 
-    /// Writes a little text where that does not block.
+    /// Writes a short text if that does not block.
     ///
-    /// - Returns: Whether it was written; nothing was otherwise.
+    /// - Returns: Whether the text was written: all of it, or nothing.
     func writeAtOnce(_ text: String) throws(OutputClosed) -> Bool {
-        // A pipe that takes anything takes this much at once.
+        // A writable pipe takes this much at once.
         guard text.utf8.count <= Terminal.pieceSize,
             System.waitUntilWritable(descriptor, milliseconds: 0)
         else { return false }
@@ -139,7 +139,7 @@ final class Terminal: Sendable {
         return true
     }
 
-    /// Calls a function once nobody reads any more, without waiting for a write to fail.
+    /// Calls a function once the reader has closed the output, without waiting for a write to fail.
     func whenClosed(_ body: @escaping @Sendable () -> Void) {
         let descriptor = descriptor
         DispatchQueue(label: "lifeline.reader").async {
@@ -148,7 +148,7 @@ final class Terminal: Sendable {
         }
     }
 
-    /// Gives up what has not been written, and fails all writes from now on.
+    /// Drops what has not been written, and makes all further writes fail.
     func abandon() {
         isAbandoned.store(true, ordering: .relaxed)
     }

@@ -1,9 +1,9 @@
-/// A moment of the calendar's time, for people and for logs.
+/// A date and time, for people and for logs.
 struct Timestamp: Sendable {
     private let seconds: Int
     private let nanoseconds: Int
 
-    /// This moment.
+    /// The current time.
     static var now: Timestamp {
         let (seconds, nanoseconds) = System.now()
         return Timestamp(seconds: seconds, nanoseconds: nanoseconds)

@@ -1,11 +1,11 @@
 import LifelineLocks
 
-/// Counts what arrives, for those who wait for so much of it.
+/// Counts arrivals, and lets a task wait for a number of them.
 final class ArrivalCounter: Sendable {
     private struct State {
         var count = 0
         var hasEnded = false
-        /// What is waited for, by one task at a time.
+        /// The waiting task. There is one at a time.
         var waiter: CheckedContinuation<Void, Never>?
     }
 
@@ -15,35 +15,35 @@ final class ArrivalCounter: Sendable {
         wake { $0.count += 1 }
     }
 
-    /// Nothing more will arrive.
+    /// Notes that nothing more will arrive.
     func end() {
         wake { $0.hasEnded = true }
     }
 
-    /// Waits for so many that have not been waited for before, or for the end.
+    /// Waits for a number of arrivals that no earlier call has waited for, or for the end.
     ///
-    /// - Parameter patience: How long each may take.
-    /// - Returns: Whether they came, or the end did, in time.
-    func wait(for count: Int, patience: Duration) async -> Bool {
+    /// - Parameter timeout: How long each arrival may take.
+    /// - Returns: Whether they arrived in time. The end counts as an arrival of all.
+    func wait(for count: Int, timeout: Duration) async -> Bool {
         var missing = count
         while missing > 0 {
-            guard let taken = await take(atMost: missing, patience) else { return false }
+            guard let taken = await take(atMost: missing, timeout) else { return false }
             if taken == 0 { return true }
             missing -= taken
         }
         return true
     }
 
-    /// Takes all that there are at once, so that however many are waited for, nothing is done for each.
+    /// Takes all arrivals so far at once, so that the work does not depend on their number.
     ///
-    /// - Returns: How many they are; 0 at the end, and `nil` where none came in time.
-    private func take(atMost most: Int, _ patience: Duration) async -> Int? {
-        let deadline = ContinuousClock.now + patience
-        let timeout = Task {
+    /// - Returns: The number of arrivals; 0 at the end, and `nil` after the timeout.
+    private func take(atMost most: Int, _ timeout: Duration) async -> Int? {
+        let deadline = ContinuousClock.now + timeout
+        let alarm = Task {
             try await Task.sleep(until: deadline)
             self.wake { _ in }
         }
-        defer { timeout.cancel() }
+        defer { alarm.cancel() }
         while true {
             let (taken, hasEnded) = state.withLock { state in
                 let taken = min(state.count, most)

@@ -2,14 +2,15 @@ import ArgumentParser
 import Lifeline
 import LifelineTrace
 
-/// `lifeline draw`: a recording as a picture.
+/// `lifeline draw`: draws a recording.
 struct DrawCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "draw",
         abstract: "Draw a recording: in the terminal, as Mermaid, SVG, HAR or JSON.",
+        usage: "lifeline draw [<options>] <file>",
         discussion: """
-            Reads what --record of lifeline serve and lifeline trace has written, or an HTTP Archive with WebSockets as \
-            browsers export it (HAR).
+            Reads a recording that --record of lifeline serve, trace or proxy has written, or an HTTP Archive with \
+            WebSockets (HAR) that a browser has exported.
 
             EXAMPLES
               lifeline draw session.jsonl
@@ -18,35 +19,32 @@ struct DrawCommand: AsyncParsableCommand {
               lifeline draw exported-from-chrome.har
             """)
 
-    /// What to draw as.
+    /// The format of the drawing.
     enum Format: String, ExpressibleByArgument, CaseIterable {
         case terminal, mermaid, svg, har, json
     }
 
-    @Argument(help: ArgumentHelp("The recording; - for standard input.", valueName: "file"))
+    @Argument(help: ArgumentHelp("The recording; - reads standard input.", valueName: "file"))
     var file: String
 
-    @Option(help: "What to draw: \(Format.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(help: "The format of the drawing.")
     var format = Format.terminal
 
     @Option(
         help: ArgumentHelp(
-            "The number of the connection to draw; all of them by default, one below the other.", valueName: "number"))
-    var connection: UInt64?
+            "Draw only the connection with this number. By default all are drawn, one below the other.",
+            valueName: "number"))
+    var connection: ConnectionNumber?
 
-    @Flag(help: "Draw every arrow, and not only how often a few are repeated.")
+    @Flag(help: "Draw every arrow. By default repeated arrows are drawn once, with their number.")
     var all = false
 
-    @Option(help: ArgumentHelp("The width: columns, or pixels of an SVG.", valueName: "number"))
+    @Option(
+        in: 40...10_000,
+        help: ArgumentHelp("The width of the drawing: in columns, or for SVG in pixels.", valueName: "number"))
     var width: Int?
 
     @OptionGroup var outputOptions: OutputOptions
-
-    func validate() throws {
-        guard width.map({ (40...10_000).contains($0) }) ?? true else {
-            throw ValidationError("--width must be a number from 40 to 10000")
-        }
-    }
 
     func run() async throws {
         let output = Terminal.output(outputOptions)
@@ -54,21 +52,21 @@ struct DrawCommand: AsyncParsableCommand {
         do {
             let recording = try read()
             try draw(recording, output)
-            tell(recording, errors)
+            reportOmissions(of: recording, errors)
         } catch let failure as Failure {
             errors.print("lifeline draw: " + errors.visible(failure.description))
             throw ExitStatus.inputRefused
         }
     }
 
-    /// A recording that cannot be drawn, and why.
+    /// An error: why a recording cannot be drawn.
     private struct Failure: Error, CustomStringConvertible {
         let description: String
     }
 
     private func read() throws(Failure) -> Recording {
         do {
-            // Others' archives have cookies and tokens, and a picture goes to others again.
+            // Archives of other programs have cookies and tokens, and drawings are shared.
             return try Recording.read(file).redacted()
         } catch {
             throw Failure(description: "\(file): \(error)")
@@ -77,34 +75,35 @@ struct DrawCommand: AsyncParsableCommand {
 
     private func draw(_ recording: Recording, _ output: Terminal) throws {
         var recording = recording
-        if let connection {
+        if let connection = connection?.value {
             guard recording.connections.contains(connection) else {
                 let numbers = recording.connections.prefix(20).map { "\($0)" }.joined(separator: ", ")
-                throw Failure(description: "\(file): there is no connection \(connection), but \(numbers)")
+                throw Failure(
+                    description: "\(file): there is no connection \(connection); the recording has \(numbers)")
             }
             recording.events = recording.events.filter { $0.connection == connection }
         }
-        guard !recording.connections.isEmpty else { throw Failure(description: "\(file): it has no events") }
+        guard !recording.connections.isEmpty else { throw Failure(description: "\(file): the recording has no events") }
         try output.write(text(recording, output))
     }
 
-    /// The most that is told of one by one.
-    private static let maximumTold = 10
+    /// The most omissions to report one by one.
+    private static let maximumReported = 10
 
-    /// Says what of the file is missing from what was drawn.
-    private func tell(_ recording: Recording, _ errors: Terminal) {
-        var told = recording.omissions.filter { omission in
-            connection == nil || omission.connection == nil || omission.connection == connection
+    /// Reports what the drawing leaves out of the file.
+    private func reportOmissions(of recording: Recording, _ errors: Terminal) {
+        var lines = recording.omissions.filter { omission in
+            connection == nil || omission.connection == nil || omission.connection == connection?.value
         }.map(\.description)
-        let rest = told.count - DrawCommand.maximumTold
-        if rest > 0 { told = told.prefix(DrawCommand.maximumTold) + ["\(rest) more of the kind"] }
-        if format == .har { told += missingFromArchive(recording) }
-        for line in told { errors.print("lifeline draw: " + errors.visible("\(file): \(line)")) }
+        let rest = lines.count - DrawCommand.maximumReported
+        if rest > 0 { lines = lines.prefix(DrawCommand.maximumReported) + ["\(rest) more"] }
+        if format == .har { lines += missingFromArchive(recording) }
+        for line in lines { errors.print("lifeline draw: " + errors.visible("\(file): \(line)")) }
     }
 
-    /// What an archive has no place for, though it is of its kind.
+    /// Reports what an archive cannot contain.
     private func missingFromArchive(_ recording: Recording) -> [String] {
-        let events = recording.events.filter { connection == nil || $0.connection == connection }
+        let events = recording.events.filter { connection == nil || $0.connection == connection?.value }
         let cut = events.count { event in
             if case .message(_, let message) = event.kind { !message.isWhole } else { false }
         }
@@ -115,7 +114,7 @@ struct DrawCommand: AsyncParsableCommand {
         let others = Set(events.map(\.connection)).subtracting(asked).count
         var missing: [String] = []
         if cut > 0 {
-            missing.append("\(cut.counted("message")) not recorded whole; the archive has their sizes (_size)")
+            missing.append("\(cut.counted("message")) not recorded completely; the archive has the sizes (_size)")
         }
         if others > 0, !asked.isEmpty {
             missing.append("\(others.counted("connection")) without a request, not in the archive")

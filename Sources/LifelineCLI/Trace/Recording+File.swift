@@ -1,14 +1,14 @@
 import LifelineTrace
 
 extension Recording {
-    /// A file that is no recording, and why.
+    /// An error: why a file cannot be read as a recording.
     struct Unreadable: Error, CustomStringConvertible {
         let description: String
     }
 
     /// Reads a recording, or the WebSockets of an HTTP Archive.
     ///
-    /// - Parameter file: Its path; `-` for standard input.
+    /// - Parameter file: Its path, or `-` for standard input.
     static func read(_ file: String) throws(Unreadable) -> Recording {
         let bytes: [UInt8]
         switch System.readFile(file) {
@@ -17,16 +17,17 @@ extension Recording {
         }
         let valid = FileText.text(bytes)
         let text = valid ?? FileText.repairedText(bytes)
-        // A recording's first line is an object of its own; an archive is one object in all.
+        // The first line of a recording is an object. An archive is one object as a whole.
         let firstLine = String(Substring(text.utf8.prefix { $0 != UInt8(ascii: "\n") }))
         do {
             let isArchive = !firstLine.contains("\"lifelineRecording\"") && text.contains("\"log\"")
             var recording = isArchive ? try HAR.read(text) : try Recording(text)
             if valid == nil {
-                // In what part of it cannot be told.
+                // It is not known which connections are affected.
                 recording.omissions.insert(
                     Omission(
-                        connection: nil, reason: "it is not all UTF-8; U+FFFD stands for what is not", isMessage: true),
+                        connection: nil, reason: "it is not valid UTF-8; invalid bytes are shown as U+FFFD",
+                        isMessage: true),
                     at: 0)
             }
             return recording

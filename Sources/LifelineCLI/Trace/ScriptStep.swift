@@ -1,7 +1,7 @@
 import Lifeline
 import LifelineTrace
 
-/// A line of a script: what the client does next.
+/// A step of a script: one line.
 enum ScriptStep: Equatable, Sendable {
     case send(WebSocketMessage)
     case ping
@@ -9,7 +9,7 @@ enum ScriptStep: Equatable, Sendable {
     case wait(Duration)
     case close(CloseCode, String)
 
-    /// A line that says nothing that can be done.
+    /// An error: which line cannot be understood, and why.
     struct Malformed: Error, CustomStringConvertible {
         let description: String
     }
@@ -20,13 +20,13 @@ enum ScriptStep: Equatable, Sendable {
         case .failure(let error): throw Malformed(description: "\(path): \(error.reason)")
         case .success(let bytes):
             guard let text = FileText.text(bytes) else {
-                throw Malformed(description: "\(path): it is not UTF-8")
+                throw Malformed(description: "\(path): the file is not UTF-8")
             }
             return try parse(text, path)
         }
     }
 
-    /// Reads a script's text; empty lines, and those that begin with #, say nothing.
+    /// Reads the text of a script. Empty lines and lines that begin with # are skipped.
     static func parse(_ text: String, _ path: String) throws(Malformed) -> [ScriptStep] {
         var steps: [ScriptStep] = []
         for (index, line) in FileText.lines(text).enumerated() {
@@ -34,20 +34,21 @@ enum ScriptStep: Equatable, Sendable {
             guard let step = step(line) else {
                 throw Malformed(
                     description:
-                        "\(path), line \(index + 1): \(String(line).quoted()) is none of text, binary, ping, receive, "
-                        + "wait and close with what belongs to it" + limits(line))
+                        "\(path), line \(index + 1): \(String(line).quoted()) is not a step; the steps are text, binary, ping, "
+                        + "receive, wait and close (lifeline trace --help)" + limits(line))
             }
             steps.append(step)
         }
         return steps
     }
 
-    /// What the numbers of a line may be, in words; empty where it has none.
+    /// The allowed values of the line's step, or an empty string for a step without any.
     private static func limits(_ line: Substring) -> String {
         switch line.prefix(while: { $0 != " " }) {
         case "receive": "; receive takes a whole number from 1 on"
         case "wait": "; wait takes " + TimeSpan.allowed
-        case "close": "; close takes a code from 1000 to 4999 that may be sent, and a reason of up to 123 bytes"
+        case "close":
+            "; close takes a code from 1000 to 4999 that a Close frame may have, and a reason of up to 123 bytes"
         default: ""
         }
     }

@@ -3,24 +3,25 @@ import Lifeline
 import LifelineTrace
 import Synchronization
 
-/// `lifeline trace`: a connection that is drawn as it happens.
+/// `lifeline trace`: draws a connection as it happens.
 struct TraceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trace",
-        abstract: "Talk to a WebSocket server, and draw every step as it happens.",
+        abstract: "Connect to a WebSocket server, and draw every step as it happens.",
         discussion: """
-            Each line of standard input is sent as a text message. With --script, the lines of a file say what to do:
+            Sends each line of standard input as a text message. With --script, it takes the steps in a file, one per \
+            line:
 
               text WORDS…          send a text message
-              binary DIGITS        send a binary message, in hexadecimal digits
+              binary DIGITS        send a binary message, given in hexadecimal digits
               ping                 send a Ping, and wait for its Pong
-              receive [NUMBER]     wait for a message, or for so many
-              wait DURATION        do nothing for a while
+              receive [NUMBER]     wait for one message, or for this number of them
+              wait DURATION        do nothing for this time
               close [CODE [WORDS]] close the connection
 
-            Once the input has ended and nothing has been received for a while (--wait), the connection is closed. Where \
-            nothing at all has come since a line was sent, or no answer to a step of the script within --receive-timeout, \
-            standard error says so, and the status is 5. Lines end with LF, or CR LF.
+            The connection is closed once the input has ended and nothing was received for a while (--wait). If lines \
+            were sent and nothing was received at all, or if a step of the script gets no answer within \
+            --receive-timeout, standard error says so, and the status is 5. Lines end with LF or CR LF.
 
             EXAMPLES
               lifeline trace ws://127.0.0.1:8080/echo
@@ -29,27 +30,26 @@ struct TraceCommand: AsyncParsableCommand {
               lifeline trace --wait 5s ws://127.0.0.1:8080/push < /dev/null
 
             EXIT STATUS
-              As of lifeline connect; 65 also where the script cannot be read, or the recording not be begun; 74 also where \
-            the recording cannot be written to its end.
+              As lifeline connect, and:
+              65   the script could not be read, or the recording not started
+              74   the recording could not be completed
             """)
 
-    @Argument(
-        help: "Where to connect: ws://host:port/path, or wss:// for TLS.",
-        transform: URLArgument.parse)
+    @Argument(help: URLArgument.help, transform: URLArgument.parse)
     var url: WebSocketURL
 
-    @Option(help: ArgumentHelp("A file that says what to do.", valueName: "file"))
+    @Option(help: ArgumentHelp("A file with the steps to take.", valueName: "file"))
     var script: String?
 
     @Option(
         help: ArgumentHelp(
-            "How long nothing may be received, after the end of the input, before the connection is closed.",
+            "How long to wait for messages after the end of the input. Each received message starts the time again.",
             valueName: "duration"))
     var wait = TimeSpan(.seconds(1))
 
     @Option(
         help: ArgumentHelp(
-            "How long a step of the script waits for a message, or a Pong, before the peer is given up.",
+            "How long a step of the script waits for a message or a Pong.",
             valueName: "duration"))
     var receiveTimeout = TimeSpan(.seconds(30))
 
@@ -74,8 +74,8 @@ struct TraceCommand: AsyncParsableCommand {
         let observers: [any LifecycleObserver] = [drawing] + (recorder.map { [$0] } ?? [])
         let session = TraceSession(
             url, client.configuration(observers), steps: steps, wait: wait.duration,
-            stepPatience: receiveTimeout.duration, output: output, errors: errors)
-        // What is drawn after the connection's end, and not read, must end too.
+            stepTimeout: receiveTimeout.duration, output: output, errors: errors)
+        // It lives longer than the session, so that writing the rest of the drawing is limited too.
         let interruption = Interruption { session.interrupt() }
         defer { withExtendedLifetime(interruption) {} }
         var status = await session.run()
@@ -93,7 +93,7 @@ struct TraceCommand: AsyncParsableCommand {
     }
 }
 
-/// Draws the events of one connection as they come.
+/// Draws the events of one connection as they happen.
 final class TraceDrawing: LifecycleObserver {
     private let output: Terminal
     private let redaction: Redaction
@@ -101,7 +101,7 @@ final class TraceDrawing: LifecycleObserver {
     private let event: AsyncStream<LifecycleEvent?>.Continuation
     private let lost = Atomic(0)
 
-    /// - Parameter redaction: What is not drawn.
+    /// - Parameter redaction: The secrets that are not drawn.
     init(_ output: Terminal, _ redaction: Redaction) {
         self.output = output
         self.redaction = redaction
@@ -112,17 +112,17 @@ final class TraceDrawing: LifecycleObserver {
         if case .dropped = self.event.yield(event) { lost.add(1, ordering: .relaxed) }
     }
 
-    /// How much is not drawn since the output took too little; `nil` where all is, and where nobody reads it.
+    /// Says how many steps were not drawn because the output was read too slowly, or `nil` if all were drawn.
     var lostText: String? {
         let lost = lost.load(ordering: .relaxed)
-        return lost > 0 ? "\(lost.counted("step")) not drawn: they came faster than the drawing could be written" : nil
+        return lost > 0 ? "\(lost.counted("step")) not drawn, because the output was read too slowly" : nil
     }
 
     func finish() {
         event.finish()
     }
 
-    /// Draws until all has been drawn.
+    /// Draws the events. Returns after the last one.
     func draw() async {
         let writer = TerminalWriter(terminal: output)
         let renderer = TerminalRenderer(
@@ -130,7 +130,7 @@ final class TraceDrawing: LifecycleObserver {
         var diagram = LiveDiagram(observer: .client, renderer: renderer)
         var redactor = EventRedactor(redaction)
         var beginning: MonotonicInstant?
-        // What waits for more to be said about it does not wait for long.
+        // The last row waits for events that complete it, but not for long.
         let ticking = Task { [event] in
             while !Task.isCancelled {
                 try await Task.sleep(for: .milliseconds(100))

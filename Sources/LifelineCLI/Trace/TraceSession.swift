@@ -3,14 +3,14 @@ import Lifeline
 import LifelineLocks
 import LifelineTrace
 
-/// One run of `lifeline trace`: from the lookup of the name to the end of TCP.
+/// One run of `lifeline trace`, from looking up the host to the end of TCP.
 final class TraceSession: Sendable {
     private let url: WebSocketURL
     private let configuration: WebSocketClientConfiguration
     private let steps: [ScriptStep]?
     private let wait: Duration
     /// How long a step of the script waits for the peer.
-    private let stepPatience: Duration
+    private let stepTimeout: Duration
     private let output: Terminal
     private let errors: Terminal
     private let activity = Activity()
@@ -20,26 +20,26 @@ final class TraceSession: Sendable {
 
     private struct State {
         var inputWasRefused = false
-        /// Whether the connection was closed since nothing had come for a while.
+        /// Whether this side closed the connection because nothing was received for a while.
         var wasCutOff = false
-        /// Whether a step of the script has had no answer.
+        /// Whether a step of the script got no answer.
         var stepWasUnanswered = false
     }
 
     init(
         _ url: WebSocketURL, _ configuration: WebSocketClientConfiguration, steps: [ScriptStep]?, wait: Duration,
-        stepPatience: Duration, output: Terminal, errors: Terminal
+        stepTimeout: Duration, output: Terminal, errors: Terminal
     ) {
         self.url = url
         self.configuration = configuration
         self.steps = steps
         self.wait = wait
-        self.stepPatience = stepPatience
+        self.stepTimeout = stepTimeout
         self.output = output
         self.errors = errors
     }
 
-    /// Connects, talks, closes, and says how the command is to end.
+    /// Connects, sends and receives, closes, and returns the exit status.
     func run() async -> ExitCode {
         do {
             let outcome = try await WebSocketClient.connect(to: "\(url)", configuration: configuration) { socket in
@@ -62,7 +62,7 @@ final class TraceSession: Sendable {
         if state.inputWasRefused { return ExitStatus.inputRefused }
         guard state.wasCutOff, activity.unanswered == .everything else { return ExitStatus.success }
         errors.print(
-            "lifeline: nothing was answered within \(TimeSpan(wait)) (--wait), and the connection was closed")
+            "lifeline: nothing was received within \(TimeSpan(wait)) (--wait), so the connection was closed")
         return ExitStatus.unanswered
     }
 
@@ -77,7 +77,7 @@ final class TraceSession: Sendable {
                 } else {
                     try await self.sendLines(socket)
                     try await self.activity.waitForSilence(self.wait)
-                    // A script says itself what is waited for.
+                    // With a script, only its own steps wait for answers.
                     if self.wait > .zero { self.state.withLock { $0.wasCutOff = true } }
                 }
             } catch let unanswered as Unanswered {
@@ -86,7 +86,7 @@ final class TraceSession: Sendable {
                 await self.close(socket, .internalError, unanswered.reason)
                 return
             } catch {
-                // The connection has ended, or is about to; its outcome tells more.
+                // The connection has ended, or is about to. Its outcome has the details.
             }
             await self.close(socket, .normalClosure, "")
         }
@@ -104,14 +104,14 @@ final class TraceSession: Sendable {
         return outcome
     }
 
-    /// A step of the script that had no answer in time.
+    /// An error: a step of the script got no answer in time.
     private struct Unanswered: Error, CustomStringConvertible {
-        /// What the peer is told.
+        /// The reason in the Close frame.
         let reason: String
-        let patience: Duration
+        let timeout: Duration
 
         var description: String {
-            "\(reason) within \(TimeSpan(patience)) (--receive-timeout), and the connection was closed"
+            "\(reason) within \(TimeSpan(timeout)) (--receive-timeout), so the connection was closed"
         }
     }
 
@@ -120,12 +120,12 @@ final class TraceSession: Sendable {
             switch step {
             case .send(let message): try await socket.send(message)
             case .ping:
-                guard try await socket.ping(waitingFor: stepPatience) else {
-                    throw Unanswered(reason: "no Pong came", patience: stepPatience)
+                guard try await socket.ping(timeout: stepTimeout) else {
+                    throw Unanswered(reason: "no Pong was received", timeout: stepTimeout)
                 }
             case .receive(let count):
-                guard await received.wait(for: count, patience: stepPatience) else {
-                    throw Unanswered(reason: "no message came", patience: stepPatience)
+                guard await received.wait(for: count, timeout: stepTimeout) else {
+                    throw Unanswered(reason: "no message was received", timeout: stepTimeout)
                 }
             case .wait(let time): try await Task.sleep(for: time)
             case .close(let code, let reason): await close(socket, code, reason)
@@ -158,11 +158,11 @@ final class TraceSession: Sendable {
         do {
             return try await socket.close(code: code, reason: reason)
         } catch {
-            preconditionFailure("the code and the reason have been checked: \(error)")
+            preconditionFailure("the code and the reason were checked before: \(error)")
         }
     }
 
-    /// Ctrl-C: the closing handshake where there is a connection, and the end where there is none.
+    /// Handles Ctrl-C: closes the connection, or ends the process if there is none yet.
     func interrupt() {
         guard let socket = socket.withLock({ $0 }) else {
             _ = try? errors.writeAtOnce("lifeline: interrupted before the connection was open\n")
@@ -170,7 +170,7 @@ final class TraceSession: Sendable {
         }
         Task {
             await close(socket, .normalClosure, "")
-            // Who does not read what is drawn by now will not.
+            // Nobody is going to read what has not been read by now.
             try await Task.sleep(for: .seconds(1))
             output.abandon()
             errors.abandon()

@@ -1,12 +1,12 @@
-/// The work that one call of ``Endpoint/receive(_:at:)`` may do before it lets others have their turn.
+/// The work that one call of ``Endpoint/receive(_:at:)`` may still do before it returns ``Endpoint/Event/inProgress``.
 struct Allotment {
-    /// How many more frames that give no event, or final blocks of DEFLATE, are read.
+    /// The number of frames that give no event, or of final DEFLATE blocks.
     var steps = 256
-    /// How many more bytes are decompressed to.
+    /// The number of bytes after decompression.
     var inflated = 64 << 10
-    /// How many more bytes are decompressed.
+    /// The number of bytes before decompression.
     var compressed = 64 << 10
 
-    /// Whether any of it has been used up.
+    /// Whether one of the numbers has been used up.
     var isSpent: Bool { steps <= 0 || inflated <= 0 || compressed <= 0 }
 }

@@ -1,17 +1,17 @@
-/// Random bytes for masking keys, nonces and the first ping, drawn from a generator a block at a time.
+/// Random bytes for masking keys, nonces and Pings, drawn from a generator in blocks of 512 bytes.
 ///
-/// Masking keys must come from a strong source ([RFC 6455 §10.3](https://www.rfc-editor.org/rfc/rfc6455#section-10.3)),
-/// and a system call a frame would cost more than the frame. One pool serves all connections of a loop. A test passes a
-/// seeded generator and gets the same bytes each time.
+/// Masking keys must come from a strong source ([RFC 6455 §10.3](https://www.rfc-editor.org/rfc/rfc6455#section-10.3)), and one system
+/// call per frame would cost more than the frame. All connections of a loop can share a pool. Tests pass a seeded generator and get the
+/// same bytes each time.
 public struct RandomPool: ~Copyable {
-    /// The number of bytes drawn at once.
+    /// The number of bytes drawn at a time.
     static let capacity = 512
 
     private let refill: (UnsafeMutableRawBufferPointer) -> Void
     private let bytes: UnsafeMutableRawBufferPointer
     private var position: Int
 
-    /// A pool over the system's generator.
+    /// Creates a pool over the system's generator.
     public init() {
         self.init { bytes in
             var generator = SystemRandomNumberGenerator()
@@ -19,13 +19,13 @@ public struct RandomPool: ~Copyable {
         }
     }
 
-    /// A pool over a generator of the caller's, for instance a seeded one.
+    /// Creates a pool over a generator, such as a seeded one.
     public init(_ generator: some RandomNumberGenerator) {
         var generator = generator
         self.init { $0.fill(from: &generator) }
     }
 
-    /// A pool that a function fills, all of it at a time.
+    /// Creates a pool that `refill` fills completely each time.
     package init(refill: @escaping (UnsafeMutableRawBufferPointer) -> Void) {
         self.refill = refill
         self.bytes = .allocate(byteCount: RandomPool.capacity, alignment: 8)
@@ -36,7 +36,7 @@ public struct RandomPool: ~Copyable {
         bytes.deallocate()
     }
 
-    /// The next 32 random bits.
+    /// Returns the next 32 random bits.
     public mutating func nextUInt32() -> UInt32 {
         if position > RandomPool.capacity - 4 {
             refill(bytes)
@@ -46,7 +46,7 @@ public struct RandomPool: ~Copyable {
         return bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self)
     }
 
-    /// The next 64 random bits.
+    /// Returns the next 64 random bits.
     public mutating func nextUInt64() -> UInt64 {
         UInt64(nextUInt32()) << 32 | UInt64(nextUInt32())
     }

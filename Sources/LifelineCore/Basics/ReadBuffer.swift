@@ -1,16 +1,16 @@
-/// The caller's bytes, as an ``Endpoint`` reads on in them.
+/// A view of the caller's bytes that an ``Endpoint`` consumes from the front.
 ///
-/// Payloads are unmasked where they lie, so the memory must be the caller's to change. The buffer neither owns nor frees
-/// it, and must not outlive it.
+/// Payloads are unmasked in place, so the memory must be mutable. The buffer neither owns nor frees the memory, and must not outlive
+/// it.
 public struct ReadBuffer {
-    /// The next byte to read.
+    /// The address of the next byte to read.
     public private(set) var start: UnsafeMutableRawPointer
     /// The number of bytes that have not been read.
     public private(set) var count: Int
 
-    /// The bytes of `memory`, from its first to its last.
+    /// Creates a buffer of all bytes of `memory`.
     public init(_ memory: UnsafeMutableRawBufferPointer) {
-        // An empty buffer may have no address; it is never read then.
+        // An empty buffer may have no address. It is never read.
         start = memory.baseAddress ?? UnsafeMutableRawPointer(bitPattern: 1)!
         count = memory.count
     }

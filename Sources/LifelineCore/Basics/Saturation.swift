@@ -1,8 +1,8 @@
-// Arithmetic on numbers that a peer, a file, an option or a clock decides. What is beyond a type's range becomes the greatest,
-// or the least, number of the type: no such number ends the process.
+// Arithmetic on numbers that come from a peer, a file, an option or a clock. A result beyond a type's range becomes the greatest or
+// least number of the type, so that no input can trap.
 
 extension FixedWidthInteger {
-    /// The sum, limited to what the type holds.
+    /// Returns the sum, limited to the range of the type.
     @inlinable
     @inline(__always)
     package func addingSaturating(_ other: Self) -> Self {
@@ -10,7 +10,7 @@ extension FixedWidthInteger {
         return overflows ? (other < 0 ? .min : .max) : sum
     }
 
-    /// The difference, limited to what the type holds.
+    /// Returns the difference, limited to the range of the type.
     @inlinable
     @inline(__always)
     package func subtractingSaturating(_ other: Self) -> Self {
@@ -18,7 +18,7 @@ extension FixedWidthInteger {
         return overflows ? (other < 0 ? .max : .min) : difference
     }
 
-    /// The product, limited to what the type holds.
+    /// Returns the product, limited to the range of the type.
     @inlinable
     @inline(__always)
     package func multipliedSaturating(by other: Self) -> Self {
@@ -26,14 +26,14 @@ extension FixedWidthInteger {
         return overflows ? ((self < 0) != (other < 0) ? .min : .max) : product
     }
 
-    /// Adds a number, as far as the type holds the sum.
+    /// Adds a number. The sum is limited to the range of the type.
     @inlinable
     @inline(__always)
     package mutating func addSaturating(_ other: Self) {
         self = addingSaturating(other)
     }
 
-    /// The whole part of a number, limited to what the type holds; 0 where it is not a number.
+    /// Creates the whole part of a number, limited to the range of the type; 0 for NaN.
     @inlinable
     package init(saturating value: Double) {
         if let exact = Self(exactly: value.rounded(.towardZero)) {
@@ -45,7 +45,7 @@ extension FixedWidthInteger {
 }
 
 extension MonotonicInstant {
-    /// The nanoseconds from `earlier` to this instant, limited to what 64 bits hold.
+    /// Returns the nanoseconds from `earlier` to this instant, limited to the range of 64 bits.
     @inlinable
     @inline(__always)
     package func nanoseconds(since earlier: MonotonicInstant) -> Int64 {

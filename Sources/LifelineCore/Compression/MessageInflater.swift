@@ -1,17 +1,17 @@
-/// Decompresses the messages of one direction for somebody who reads along, and takes no part.
+/// Decompresses the messages of one direction for an observer.
 ///
-/// It keeps no more than zlib's window, and gives what it decompresses piece by piece.
+/// It keeps only zlib's window, and passes the decompressed bytes on in parts.
 package final class MessageInflater {
-    /// What is wrong with a message; nothing behind it can be decompressed.
+    /// Why a message cannot be decompressed. No later message can be decompressed either.
     package enum Failure: Error, Hashable, Sendable {
-        /// It is no DEFLATE.
+        /// It is not valid DEFLATE.
         case corrupt(String)
-        /// It gives more than is allowed.
+        /// It inflates to more bytes than are allowed.
         case tooBig(limit: Int)
     }
 
     private static let budget = CompressionBudget(limit: .max)
-    private static let pieceSize = 16 << 10
+    private static let partSize = 16 << 10
 
     private let stream: InflateStream
     private let keepsWindow: Bool
@@ -19,17 +19,16 @@ package final class MessageInflater {
     private var size = 0
     private var wireSize = 0
     private var endsWithFinalBlock = false
-    private let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: MessageInflater.pieceSize, alignment: 16)
+    private let part = UnsafeMutableRawBufferPointer.allocate(byteCount: MessageInflater.partSize, alignment: 16)
 
-    /// A decompressor of what a side sends.
+    /// Creates a decompressor of the messages that `sender` sends; `nil` if the system has no memory.
     ///
     /// - Parameters:
-    ///   - agreement: What was agreed on.
-    ///   - sender: The side.
-    ///   - limit: The most bytes that a message may give.
-    /// - Returns: `nil` where the system has no memory.
+    ///   - agreement: What was agreed about compression.
+    ///   - sender: Who sends the messages.
+    ///   - limit: The most bytes that a message may inflate to.
     package init?(_ agreement: PerMessageDeflate, sender: WebSocketRole, limit: Int) {
-        // The largest window reads what was written with any.
+        // The largest window decompresses messages compressed with any window.
         guard let stream = InflateStream(15, budget: MessageInflater.budget) else { return nil }
         self.stream = stream
         self.limit = limit
@@ -37,12 +36,12 @@ package final class MessageInflater {
     }
 
     deinit {
-        piece.deallocate()
+        part.deallocate()
     }
 
-    /// Decompresses some of a message.
+    /// Decompresses the next bytes of a message.
     ///
-    /// - Parameter take: Is given what it holds, in pieces.
+    /// - Parameter take: Receives the decompressed bytes in parts.
     package func read(_ bytes: UnsafeRawBufferPointer, _ take: (UnsafeRawBufferPointer) -> Void) throws(Failure) {
         wireSize.addSaturating(bytes.count)
         try decompress(bytes, take)
@@ -64,18 +63,18 @@ package final class MessageInflater {
     ) throws(Failure) {
         var rest = bytes
         while true {
-            let result = stream.decompress(rest, into: piece)
+            let result = stream.decompress(rest, into: part)
             rest = UnsafeRawBufferPointer(rebasing: rest[result.used...])
             size.addSaturating(result.written)
             guard size <= limit else { throw .tooBig(limit: limit) }
-            if result.written > 0 { take(UnsafeRawBufferPointer(rebasing: piece[..<result.written])) }
+            if result.written > 0 { take(UnsafeRawBufferPointer(rebasing: part[..<result.written])) }
             switch result.status {
-            case .goesOn:
+            case .needsMore:
                 if result.used > 0 { endsWithFinalBlock = false }
-                // Room that was left over means that there is nothing more to come of what has been read.
-                if rest.isEmpty, result.written < piece.count { return }
-                if result.used == 0, result.written == 0 { throw .corrupt("it does not go on") }
-            case .blockWasFinal:
+                // Unused room means that the input used so far produces no more output.
+                if rest.isEmpty, result.written < part.count { return }
+                if result.used == 0, result.written == 0 { throw .corrupt("no progress") }
+            case .finalBlockEnded:
                 endsWithFinalBlock = true
                 if rest.isEmpty { return }
             case .isCorrupt(let reason): throw .corrupt(reason)
@@ -85,10 +84,10 @@ package final class MessageInflater {
 }
 
 extension PerMessageDeflate {
-    /// What an answer's extensions say was agreed on, as far as it can be understood.
+    /// Returns the agreement on permessage-deflate in a server's response.
     ///
-    /// - Parameter extensions: The extensions of the server's answer.
-    /// - Returns: `nil` where permessage-deflate is not among them, or its parameters are malformed.
+    /// - Parameter extensions: The extensions of the server's response.
+    /// - Returns: `nil` if permessage-deflate is not among them, or its parameters are malformed.
     package static func agreed(in extensions: [WebSocketExtension]) -> PerMessageDeflate? {
         guard let answer = extensions.first(where: { $0.name == name }), let element = try? Element(answer) else {
             return nil

@@ -1,22 +1,22 @@
-/// How a connection ended, on this side ([RFC 6455 §7.1](https://www.rfc-editor.org/rfc/rfc6455#section-7.1)).
+/// How a connection ended, as this side sees it ([RFC 6455 §7.1](https://www.rfc-editor.org/rfc/rfc6455#section-7.1)).
 public struct CloseOutcome: Hashable, Sendable {
     /// Who began the end.
     public enum Initiator: Hashable, Sendable {
         /// This side sent the first Close frame, or gave the connection up.
         case local
-        /// The peer sent the first Close frame, or ended the connection.
+        /// The peer sent the first Close frame, or ended the connection without one.
         case peer
-        /// Both Close frames crossed on the wire.
+        /// Both sides sent a Close frame before they received the other's.
         case both
     }
 
     /// Who began the end.
     public let initiator: Initiator
-    /// The Close frame that this side sent, or `nil` where it sent none.
+    /// The Close frame that this side sent; `nil` if it sent none.
     public let sent: CloseFrame?
-    /// The Close frame that the peer sent, or `nil` where none arrived.
+    /// The Close frame that the peer sent; `nil` if none arrived.
     public let received: CloseFrame?
-    /// Why the closing handshake was not completed, or `nil` where it was.
+    /// Why the closing handshake was not completed; `nil` if it was.
     public let failure: ConnectionFailure?
 
     package init(initiator: Initiator, sent: CloseFrame?, received: CloseFrame?, failure: ConnectionFailure?) {
@@ -29,19 +29,32 @@ public struct CloseOutcome: Hashable, Sendable {
     /// Whether the closing handshake was completed: both sides sent a Close frame (§7.1.4).
     public var isClean: Bool { failure == nil }
 
-    /// The code of the connection's end as §7.1.5 defines it: the peer's; 1005 where its Close frame had none, and 1006
-    /// where no Close frame arrived.
+    /// The close code as §7.1.5 defines it: the peer's. It is 1005 if the peer's Close frame had no code, and 1006 if none arrived.
+    ///
+    /// After this side has failed the connection, the peer's code says little about the reason; see ``effectiveCode``.
     public var code: CloseCode {
         guard let received else { return .abnormalClosure }
         return received.code ?? .noStatusReceived
     }
 
-    /// The peer's reason (§7.1.6); empty where it gave none.
+    /// The code that describes the end: that of the Close frame of the side that began it.
+    ///
+    /// - If this side began the end, or both did, it is the code that this side sent: 1009 after a message that was too big, whatever
+    ///   the peer answered.
+    /// - If the peer began it, it is the peer's code.
+    /// - If the side that began it sent no Close frame, it is the other side's code.
+    /// - It is 1005 if that Close frame had no code, and 1006 only if neither side sent one.
+    public var effectiveCode: CloseCode {
+        guard let frame = initiator == .peer ? received ?? sent : sent ?? received else { return .abnormalClosure }
+        return frame.code ?? .noStatusReceived
+    }
+
+    /// The peer's reason (§7.1.6); empty if it gave none.
     public var reason: String { received?.reason ?? "" }
 }
 
 extension CloseOutcome: CustomStringConvertible {
-    /// One line: clean or not, who began, both codes and reasons, and why where the end was not clean.
+    /// One line: clean or not, who began the end, both codes and reasons, and the failure if there is one.
     public var description: String {
         var parts = [isClean ? "clean" : "abnormal"]
         switch initiator {
@@ -60,15 +73,15 @@ extension CloseOutcome: CustomStringConvertible {
 public enum ConnectionFailure: Error, Hashable, Sendable {
     /// The peer broke the protocol or a limit.
     case protocolViolation(ProtocolViolation)
-    /// Nothing was heard from the peer for the pong deadline after a Ping (``HeartbeatConfiguration/timeout``).
+    /// The peer was silent for ``HeartbeatConfiguration/timeout`` after a Ping.
     case heartbeatTimedOut(after: Duration)
-    /// The peer did not answer the Close frame within the close deadline.
+    /// The peer did not answer the Close frame within ``EndpointConfiguration/closeTimeout``.
     case closeTimedOut(after: Duration)
-    /// The opening handshake was not finished within its deadline.
+    /// The opening handshake was not completed within ``EndpointConfiguration/handshakeTimeout``.
     case handshakeTimedOut(after: Duration)
-    /// The peer ended its side of TCP without a Close frame, inside a frame where `insideFrame` is set.
+    /// The peer ended its side of TCP without a Close frame; `insideFrame` says whether in the middle of a frame or message.
     case endOfStream(insideFrame: Bool)
-    /// The transport failed: the peer reset the connection, or the network did.
+    /// The transport failed: the peer or the network reset the connection, for instance.
     case transport(String)
     /// This side gave the connection up.
     case aborted(String)

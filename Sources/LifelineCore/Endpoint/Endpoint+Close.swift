@@ -1,10 +1,13 @@
 /// The closing handshake ([RFC 6455 §7](https://www.rfc-editor.org/rfc/rfc6455#section-7)).
 extension Endpoint {
-    /// Begins the closing handshake (§7.1.2): sends a Close frame and waits for the peer's.
+    /// Begins the closing handshake (§7.1.2): adds a Close frame to the output, and waits for the peer's.
     ///
-    /// Messages that arrive in between are received like those before, one that has begun among them (§5.5.1): the peer may
-    /// send until it has the Close frame. Where the handshake has begun already, by whichever side, nothing happens; a
-    /// connection that is not open yet is given up.
+    /// The peer may send until it has received the Close frame, so messages are received until its own comes (§5.5.1). If the closing
+    /// handshake has begun already, nothing happens. A connection that is not open yet is given up.
+    ///
+    /// - Parameters:
+    ///   - frame: The Close frame to send.
+    ///   - now: The current instant; ``EndpointConfiguration/closeTimeout`` begins at it.
     public mutating func close(_ frame: CloseFrame, at now: MonotonicInstant) {
         switch phase {
         case .opening:
@@ -22,22 +25,22 @@ extension Endpoint {
     mutating func receiveClose(_ received: CloseFrame, at now: MonotonicInstant) {
         let initiator: CloseOutcome.Initiator
         if let closeSent {
-            // An answer repeats the code. Another code, or one that came before ours was written, crossed it.
+            // A reply repeats the code. A frame with another code, or before ours was written, has crossed ours.
             initiator = coldState?.control.close != nil || received.code != closeSent.code ? .both : .local
         } else {
             initiator = .peer
-            // The peer's code is echoed.
+            // The reply echoes the peer's code (§5.5.1).
             sendClose(received.code.map { CloseFrame($0, "") } ?? .empty)
         }
         outcome = CloseOutcome(initiator: initiator, sent: closeSent, received: received, failure: nil)
-        // A message that had begun will not end.
+        // A message that has begun will not be completed.
         assembly.removeAll()
         beginEnding(at: now)
-        // The server ends TCP first, so that it, not the client, holds the TIME_WAIT state (§7.1.1).
+        // The server ends TCP first, so that TIME_WAIT is held by it and not by the client (§7.1.1).
         if role == .server { transportRequest = .shutdownOutput }
     }
 
-    /// Fails the connection (§7.1.7): says why in a Close frame, and reads no further.
+    /// Fails the connection (§7.1.7): gives the reason in a Close frame, and discards further input.
     mutating func fail(_ violation: ProtocolViolation, at now: MonotonicInstant) -> Endpoint.Event {
         let frame = CloseFrame(violation.closeCode, violation.description)
         if closeSent == nil { sendClose(frame) }
@@ -49,9 +52,9 @@ extension Endpoint {
         return .closed
     }
 
-    /// Ends the connection because the peer did not answer a Ping. Sends Close 1011, so that a peer that is still reachable learns
-    /// the reason.
-    mutating func giveUpSilentPeer(at now: MonotonicInstant) {
+    /// Ends the connection because the peer was silent after a Ping. Sends Close 1011, so that a peer that is still reachable learns the
+    /// reason.
+    mutating func endAfterHeartbeatTimeout(at now: MonotonicInstant) {
         let time = configuration.heartbeat.timeout
         sendClose(CloseFrame(.internalError, "a Ping was not answered for \(time)"))
         abandon(.heartbeatTimedOut(after: time), by: .local)
@@ -66,9 +69,9 @@ extension Endpoint {
     }
 
     private mutating func sendClose(_ frame: CloseFrame) {
-        extra.closeSent = frame
-        extra.control.close = frame
-        // A Ping need not be sent any more; a Pong that waits still may be, before the Close frame.
-        extra.control.ping = nil
+        makeColdState().closeSent = frame
+        makeColdState().control.close = frame
+        // A waiting Ping is dropped. A waiting Pong is still sent, before the Close frame.
+        makeColdState().control.ping = nil
     }
 }

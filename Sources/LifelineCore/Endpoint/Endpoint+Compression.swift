@@ -1,17 +1,16 @@
-/// permessage-deflate ([RFC 7692](https://www.rfc-editor.org/rfc/rfc7692)): messages compressed and decompressed between
-/// what the application sees and the frames.
+/// Compression with permessage-deflate ([RFC 7692](https://www.rfc-editor.org/rfc/rfc7692)).
 extension Endpoint {
-    /// What both sides have agreed on for compression, or `nil`.
+    /// The agreement on compression; `nil` if messages are not compressed.
     public var compressionAgreement: PerMessageDeflate? { compression?.agreement }
 
-    /// What compression has saved so far; all zero where nothing has been compressed.
+    /// The statistics of compression so far; all zero if nothing has been compressed.
     public var compressionStatistics: CompressionStatistics { compression?.statistics ?? CompressionStatistics() }
 
-    /// The bytes that this connection holds for compression, apart from what it shares with others: its compressor, its
-    /// decompressor, and the windows that are kept in their place while it is idle.
+    /// The bytes of memory that this connection holds for compression: its compressor, its decompressor, and its windows while it is
+    /// idle. What it shares with other connections is not counted.
     public var compressionMemory: Int { compression?.size ?? 0 }
 
-    /// Begins to compress, as agreed, from the next message on.
+    /// Begins to use compression, as agreed, with the next message.
     mutating func beginCompression(_ agreement: PerMessageDeflate) {
         guard let settings = configuration.compression else { return }
         compression = CompressionState(agreement, settings, role: role, memory: assembly.pool)
@@ -20,19 +19,19 @@ extension Endpoint {
 
     // MARK: Sending
 
-    /// Whether ``compress(_:_:_:at:)`` may have something to give.
+    /// Whether ``compress(_:_:_:at:)`` may return a payload.
     @inline(__always)
     package var compresses: Bool { compression != nil }
 
-    /// Compresses a message, or the next fragment of one, to be sent in its place.
+    /// Compresses a message, or the next fragment of one, before it is sent.
     ///
     /// - Parameters:
-    ///   - payload: What is to be sent.
-    ///   - position: Where it stands in its message. The first fragment decides for the whole message.
-    ///   - choice: Whether the message is to be compressed; of no consequence but for its first frame.
-    ///   - now: The time.
-    /// - Returns: The frame's payload, which must be sent then, with `isCompressed` for its header; or `nil` where it is to be
-    ///   sent as it is.
+    ///   - payload: The uncompressed payload.
+    ///   - position: The fragment's position in its message. The first fragment decides for the whole message.
+    ///   - choice: Whether to compress the message. Only the first fragment's choice counts.
+    ///   - now: The current instant.
+    /// - Returns: The payload to send in its place, which must be sent next, with `isCompressed` for its header; `nil` if the payload
+    ///   must be sent uncompressed.
     public mutating func compress(
         _ payload: UnsafeRawBufferPointer, _ position: FragmentPosition, _ choice: MessageCompression,
         at now: MonotonicInstant
@@ -42,16 +41,16 @@ extension Endpoint {
         if isFirst {
             state.isSendingCompressed = state.isWorthwhile(payload, position, choice)
         }
-        guard state.isSendingCompressed, let compressor = state.takeCompressor(at: now) else {
-            // A message goes on as it began: its compressor is there already.
+        guard state.isSendingCompressed, let compressor = state.useCompressor(at: now) else {
+            // Later fragments do not get here: their compressor exists already.
             state.isSendingCompressed = false
             return nil
         }
-        var output = state.store()
+        var output = state.makeStore()
         let isLast = position == .only || position == .last
         state.compress(payload, with: compressor, isLast: isLast, into: &output)
         if position == .only, choice != .always, output.count >= payload.count {
-            state.forgetSent()
+            state.discardSent()
             return nil
         }
         state.noteSent(payload.count, wireSize: output.count)
@@ -59,25 +58,28 @@ extension Endpoint {
         return CompressedPayload(store: output)
     }
 
-    /// Notes that a whole message, compressed elsewhere from an empty window that is no larger than this side's, is sent.
+    /// Notes that a whole message is sent that was compressed for many connections (``compressForMany(_:)``).
+    ///
+    /// - Parameters:
+    ///   - plain: The uncompressed message.
+    ///   - wireSize: The bytes of the compressed message.
     package mutating func noteSentCompressed(_ plain: UnsafeRawBufferPointer, wireSize: Int) {
         guard let state = compression else { return }
         state.noteSent(plain.count, wireSize: wireSize)
-        state.noteSentElsewhere(plain)
+        state.noteSentPrepared(plain)
     }
 
-    /// What a message that is compressed for many connections has to be compressed for; `nil` where this one takes none.
+    /// The kind of compressor whose messages this connection can send; `nil` if it does not compress.
     package var compressorKind: CompressorKind? { compression?.sendKind }
 
-    /// Whether ``compressForMany(_:)`` is worth it for this connection.
+    /// Whether a message should be compressed with ``compressForMany(_:)``.
     package func compressesForMany(_ payload: UnsafeRawBufferPointer, _ choice: MessageCompression) -> Bool {
         compression?.isWorthwhile(payload, .only, choice) ?? false
     }
 
-    /// Compresses a whole message from an empty window, for every connection of the same ``compressorKind`` to send.
+    /// Compresses a whole message from an empty window, for all connections of the same ``compressorKind``.
     ///
-    /// - Returns: The payload as it goes on the wire, which may be longer than the message; `nil` where the budget has no room
-    ///   for a compressor at this moment.
+    /// - Returns: The compressed payload, which may be longer than the message; `nil` if the budget is exhausted.
     package func compressForMany(_ payload: UnsafeRawBufferPointer) -> CompressedPayload? {
         guard let output = compression?.compressAlone(payload) else { return nil }
         return CompressedPayload(store: output)
@@ -85,26 +87,26 @@ extension Endpoint {
 
     // MARK: Receiving
 
-    /// The most bytes that are handed out of a compressed message as one chunk.
+    /// The most bytes of a chunk of a compressed message.
     private var maximumChunkSize: Int { 64 << 10 }
 
-    /// Takes what has come of a compressed message's frame.
+    /// Reads what has come of a compressed message's frame.
     ///
-    /// - Parameter allotment: What may still be done in this call. Once it is spent, what is left of the frame stays in the input.
-    /// - Returns: An event, or `nil` where the frame, or the message, has to go on.
+    /// - Parameter allotment: The work that this call may still do. When it is spent, the rest of the frame remains in the input.
+    /// - Returns: An event, or `nil` if the frame or the message continues.
     mutating func receiveCompressed(
         _ input: inout ReadBuffer, _ allotment: inout Allotment, at now: MonotonicInstant
     ) throws(ProtocolViolation) -> Endpoint.Event? {
         let state = compression.unsafelyUnwrapped
-        guard let decompressor = state.takeDecompressor(at: now) else { throw .noMemoryToDecompress }
+        guard let decompressor = state.useDecompressor(at: now) else { throw .noMemoryToDecompress }
         let kind = reader.messageKind.unsafelyUnwrapped
         let isWhole = delivery == .messages && !isInsideChunkedMessage
 
         let payload = reader.peekPayload(&input)
-        // The byte that stands for what there is yet to give has not been passed in again.
+        // The byte that was left in the input because more output was pending has not been passed in again.
         guard payload.count >= state.usedAhead else { return nil }
         let offered = UnsafeRawBufferPointer(rebasing: payload.prefix(state.usedAhead + allotment.compressed))
-        // Where all of the message is there, or what there is goes out at once, memory is soon given back.
+        // If the whole message has arrived, or chunks are handed out at once, the memory is released soon.
         let isAtHand = !isWhole || reader.isFinal && payload.count == reader.remaining
         let before = assembly.count
         let wanted = isWhole ? before.addingSaturating(allotment.inflated) : maximumChunkSize
@@ -115,8 +117,8 @@ extension Endpoint {
                 isAtHand: isAtHand,
                 &allotment.steps)
         }
-        // Where there is as much as is wanted, it may not be all that the payload gives: its last byte stays in the input until
-        // it is.
+        // When the wanted number of bytes is reached, the payload may inflate to more. Its last byte remains in the input until it has
+        // been inflated completely, so that the driver sees that there is more to read.
         let mayGiveMore = assembly.count >= wanted && used == payload.count
         let isUsedUp = !mayGiveMore && used == payload.count
         state.usedAhead = mayGiveMore && !payload.isEmpty ? 1 : 0
@@ -150,12 +152,11 @@ extension Endpoint {
         return .chunk(kind, UnsafeRawBufferPointer(assembly.bytes), isFirst: isFirst, isLast: endsMessage)
     }
 
-    /// Reads, behind a message's last frame, the tail that the peer has omitted (§7.2.2).
+    /// Decompresses the tail that the peer has omitted (§7.2.2), after a message's last frame.
     private mutating func endMessage(
         _ decompressor: InflateStream, _ state: CompressionState
     ) throws(ProtocolViolation) {
-        // A message of no bytes at all has no block that the tail could end, nor has one whose last block was final and has
-        // nothing behind it.
+        // The tail ends a block. An empty payload has no block to end, nor has a payload that ends with a final block.
         if state.messageWireSize > 0, !state.endsWithFinalBlock {
             assembly.pool?.meter?.inflations += 1
             guard try decompressor.endsWithTail() else { throw .incompleteDeflate }
@@ -165,13 +166,14 @@ extension Endpoint {
         reader.endMessage()
     }
 
-    /// Decompresses into the assembly, and checks what comes of it, until all of `input` has been used and has given what it
-    /// gives, or there is as much as wanted.
+    /// Decompresses into the assembly, and checks the output, until all of `input` has been inflated completely, or the assembly has the
+    /// wanted number of bytes.
     ///
     /// - Parameters:
-    ///   - isAtHand: Whether the assembly will soon be handed out and forgotten. Otherwise it waits for more, and takes no more
-    ///     memory than a few times what has arrived.
-    ///   - steps: How many more final blocks are read.
+    ///   - wanted: The number of bytes in the assembly at which to stop.
+    ///   - isAtHand: Whether the assembly will soon be handed out and freed. If not, it waits for more input, and may use only a few
+    ///     times the memory of what has arrived.
+    ///   - steps: How many more final blocks may be read.
     /// - Returns: How many bytes of `input` were used.
     private mutating func decompress(
         _ input: UnsafeRawBufferPointer, _ decompressor: InflateStream, _ state: CompressionState, upTo wanted: Int,
@@ -181,7 +183,7 @@ extension Endpoint {
         while assembly.count < wanted {
             let rest = UnsafeRawBufferPointer(rebasing: input[used...])
             let allowed = min(reader.maximumMessageSize - state.messageSize, reader.maximumFrameSize - state.frameSize)
-            // One byte more than is allowed is enough to know that it is too many.
+            // One byte beyond the limit suffices to detect that it is exceeded.
             let limit = min(min(allowed, .max - 1) + 1, wanted - assembly.count)
             let space = assembly.reserve(min(limit, 16), wishing: wishedRoom(rest.count, isAtHand, limit))
             let room = min(space.count, limit)
@@ -194,23 +196,23 @@ extension Endpoint {
             state.messageSize += result.written
             state.frameSize += result.written
             if result.written > 0 {
-                // What comes first decides, so that it makes no difference where the bytes are split.
+                // Of invalid UTF-8 and a limit, the first in the message is reported, however the bytes are split.
                 if reader.messageKind == .text,
                     !validator.consume(space.baseAddress.unsafelyUnwrapped, count: min(result.written, allowed))
                 {
                     throw .invalidUTF8
                 }
                 if result.written > allowed {
-                    throw reader.violation(messageSize: state.messageSize, frameSize: state.frameSize)
+                    throw reader.inflatedTooFar(messageSize: state.messageSize, frameSize: state.frameSize)
                 }
                 assembly.noteAppended(result.written)
             }
             switch result.status {
-            case .goesOn:
+            case .needsMore:
                 if result.used > 0 { state.endsWithFinalBlock = false }
-                // Room that was left over means that there is nothing more to come of what has been read.
+                // Unused room means that the input used so far produces no more output.
                 if used == input.count, result.written < room { return used }
-            case .blockWasFinal:
+            case .finalBlockEnded:
                 state.endsWithFinalBlock = true
                 steps -= 1
                 if used == input.count || steps <= 0 { return used }
@@ -221,17 +223,17 @@ extension Endpoint {
         return used
     }
 
-    /// How much room there should be for what so many compressed bytes give.
+    /// Returns the room to allocate for the output of so many compressed bytes.
     ///
     /// - Parameter limit: The most bytes that can be used.
     private func wishedRoom(_ compressed: Int, _ isAtHand: Bool, _ limit: Int) -> Int {
-        // A pooled block is free when it goes back at once. A smaller block would be allocated for each message.
+        // A block from the pool costs nothing if it is returned soon. A smaller block would be allocated for each message.
         if isAtHand, limit > 1024, assembly.pool != nil { return max(MemoryPool.minimumSize - assembly.count, 1024) }
         return min(max(4 * compressed, isAtHand ? 1024 : 128), MemoryPool.minimumSize, limit)
     }
 }
 
-/// A frame's payload, compressed.
+/// The compressed payload of a frame.
 public struct CompressedPayload: ~Copyable {
     private let store: ByteStore
 
@@ -242,7 +244,7 @@ public struct CompressedPayload: ~Copyable {
     /// The number of bytes.
     public var count: Int { store.count }
 
-    /// Calls a function with the bytes.
+    /// Calls `body` with the bytes, which are valid during the call only.
     public func withUnsafeBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -251,27 +253,27 @@ public struct CompressedPayload: ~Copyable {
 }
 
 extension CompressionState {
-    /// Whether a message is to be compressed.
+    /// Whether a message should be compressed.
     fileprivate func isWorthwhile(
         _ payload: UnsafeRawBufferPointer, _ position: FragmentPosition, _ choice: MessageCompression
     ) -> Bool {
         switch choice {
         case .always: true
         case .never: false
-        // How long a message in fragments will be, its first one does not tell.
+        // The first fragment does not say how long the message will be.
         case .automatic:
             (position == .first || payload.count >= settings.minimumSize)
                 && payload.count <= settings.maximumSize ?? .max && !looksIncompressible(payload)
         }
     }
 
-    /// Compresses a whole message from an empty window; `nil` where the budget has no room for a compressor.
+    /// Compresses a whole message from an empty window; `nil` if the budget is exhausted.
     fileprivate func compressAlone(_ payload: UnsafeRawBufferPointer) -> ByteStore? {
         guard let compressor = takeSpareCompressor() else { return nil }
-        var output = store()
+        var output = makeStore()
         compressor.compress(payload, into: &output)
         output.removeLast(DeflateStream.tailLength)
-        giveSpare(compressor)
+        giveSpareCompressor(compressor)
         return output
     }
 
@@ -283,11 +285,11 @@ extension CompressionState {
         let before = output.count
         compressor.compress(payload, into: &output)
         if output.count > before {
-            // The tail; the next fragment begins with it, and the last one does without.
+            // The tail: the next fragment begins with it, and the last one omits it.
             output.removeLast(DeflateStream.tailLength)
             owesTail = true
         } else if owesTail {
-            // Nothing came of nothing: the last output ends with the tail, and that is still owed.
+            // Nothing to compress: the output before ended with the tail, which still has to be sent.
             output.removeLast(before)
         } else if isLast {
             // A message of no bytes: an empty stored block without its tail (§7.2.3.6).

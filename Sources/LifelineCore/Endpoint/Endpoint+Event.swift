@@ -1,42 +1,41 @@
 extension Endpoint {
-    /// What an ``Endpoint`` read from its peer.
+    /// What an ``Endpoint`` has read from its peer.
     ///
-    /// Payloads are borrowed: they lie in the caller's buffer or in the endpoint, and are valid until the endpoint's next
-    /// `receive`. Whoever wants to keep one copies it.
+    /// Payloads are borrowed: they lie in the caller's buffer or in the endpoint, and are valid until the next call of
+    /// ``Endpoint/receive(_:at:)``. Copy a payload to keep it.
     public enum Event {
-        /// All input has been read, and nothing more can be told without more of it.
+        /// All input has been read; the next event needs more.
         case needsInput
-        /// A bounded amount of work was done, and input is left: call again with it, at once or after other connections have had
-        /// their turn.
+        /// A bounded amount of work was done, and input remains. Call again with it, at once or after serving other connections.
         ///
-        /// What is left begins where reading stopped, and some of it has been unmasked: it must be passed in as it lies there, or
-        /// as a copy of that, before anything else. Nothing is lost where the endpoint is told to close or the like meanwhile.
+        /// The remaining input begins where reading stopped, and some of it has been unmasked: pass it in next, in place or copied.
+        /// Other methods of the endpoint, such as ``Endpoint/close(_:at:)``, may be called in between.
         case inProgress
-        /// A server: a request has arrived; ``Endpoint/request`` is it, and it waits for its answer.
+        /// A server: a request has arrived and waits for its answer; see ``Endpoint/request``.
         case request
-        /// A server: the request before has not been answered. Input is left as it is until then.
+        /// A server: the last request has not been answered. The input remains until it has.
         case awaitsAnswer
         /// A client: the server agreed, and the connection is open; see ``Endpoint/opening``.
         case opened
-        /// A complete message, where ``Endpoint/delivery`` is ``Endpoint/Delivery/messages``.
+        /// A complete message, if ``Endpoint/delivery`` is ``Endpoint/Delivery/messages``.
         case message(MessageKind, UnsafeRawBufferPointer)
-        /// A part of a message, where ``Endpoint/delivery`` is ``Endpoint/Delivery/chunks``.
+        /// A chunk of a message, if ``Endpoint/delivery`` is ``Endpoint/Delivery/chunks``.
         case chunk(MessageKind, UnsafeRawBufferPointer, isFirst: Bool, isLast: Bool)
-        /// A Ping with its payload. Its Pong waits to be drained.
+        /// A Ping with its payload. Its Pong is part of the output.
         case ping(UnsafeRawBufferPointer)
-        /// A Pong with its payload, and which Ping it answers, and how long that took; `nil` for an unsolicited one.
+        /// A Pong with its payload, the number of the Ping that it answers, and the round-trip time; both `nil` if it is unsolicited.
         case pong(UnsafeRawBufferPointer, number: UInt64?, roundTrip: Duration?)
-        /// A frame's header, before its payload; only where ``Endpoint/reportsFrames`` is set.
+        /// A frame's header, before its payload; only if ``Endpoint/reportsFrames`` is set.
         case frame(FrameHeader)
-        /// The WebSocket is over, and ``Endpoint/outcome`` says how. TCP may have to be ended yet.
+        /// The WebSocket has ended, and ``Endpoint/outcome`` says how. TCP may not have ended yet: see ``Endpoint/transportRequest``.
         case closed
     }
 
     /// How an endpoint hands out messages.
     public enum Delivery: Sendable {
-        /// Whole: a message that came in one piece lies in the caller's buffer, another is put together first.
+        /// Whole. A message that came in one piece lies in the caller's buffer; others are assembled first.
         case messages
-        /// In parts, as they arrive.
+        /// In chunks, as they arrive.
         case chunks
     }
 }

@@ -1,6 +1,6 @@
-/// For those who look on.
+/// Support for observers.
 extension Endpoint {
-    /// The control frames that the next ``drainOutput(random:_:)`` will hand out, in order.
+    /// The control frames that the next call of ``drainOutput(random:_:)`` hands out, in order.
     package var pendingControlFrames: [(opcode: Opcode, payload: [UInt8])] {
         var frames: [(opcode: Opcode, payload: [UInt8])] = []
         if let payload = coldState?.control.pongPayload { frames.append((.pong, payload)) }

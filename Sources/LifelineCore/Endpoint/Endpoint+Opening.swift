@@ -2,16 +2,16 @@ public import HTTPTypes
 
 /// The opening handshake ([RFC 6455 §4](https://www.rfc-editor.org/rfc/rfc6455#section-4)).
 extension Endpoint {
-    /// The most interim answers (1xx) that a client skips.
+    /// The most interim responses (1xx) that a client skips.
     private static var maximumInterimResponses: Int { 8 }
     /// The most empty lines before a request that a server skips.
     private static var maximumEmptyLines: Int { 8 }
-    /// How long a client waits for the body of a refusal that does not say how long it is.
+    /// How long a client waits for the body of a refusal if only the end of the stream ends it.
     private static var refusalTimeout: Duration { .seconds(1) }
 
-    /// Reads on in the opening handshake.
+    /// Reads the opening handshake up to the next event.
     mutating func receiveHandshake(_ input: inout ReadBuffer, at now: MonotonicInstant) -> Endpoint.Event {
-        // Held outside the endpoint, so that the endpoint may be changed meanwhile.
+        // A reference outside the endpoint, so that the endpoint may be changed meanwhile.
         let handshake = handshake.unsafelyUnwrapped
         while true {
             switch handshake.step {
@@ -28,7 +28,7 @@ extension Endpoint {
                 handshake.body.append(UnsafeRawBufferPointer(input.unread))
                 input.skip(input.count)
                 guard handshake.body.isComplete else { return .needsInput }
-                refused(failure, handshake.body)
+                endRefused(failure, handshake.body)
                 return .closed
             case .agreed:
                 return .needsInput
@@ -38,19 +38,18 @@ extension Endpoint {
 
     // MARK: Heads
 
-    /// Skips empty lines before a request (RFC 9112 §2.2): a line break too many behind the body of the one before, for
-    /// instance.
+    /// Skips empty lines before a request (RFC 9112 §2.2), such as a superfluous line break after the body of the previous one.
     private mutating func skipEmptyLines(_ handshake: OpeningHandshake, _ input: inout ReadBuffer) -> Endpoint.Event? {
         guard handshake.head.isEmpty else { return nil }
         while !input.isEmpty {
             let byte = input.start.load(as: UInt8.self)
             if handshake.isInsideEmptyLine {
-                guard byte == 0x0A else { return refuseToAnswer("the first bytes are not HTTP", &input) }
+                guard byte == 0x0A else { return endWithoutResponse("the first bytes are not HTTP", &input) }
                 handshake.isInsideEmptyLine = false
                 handshake.emptyLines += 1
             } else if byte == 0x0D {
                 guard handshake.emptyLines < Endpoint.maximumEmptyLines else {
-                    return refuseToAnswer(
+                    return endWithoutResponse(
                         "more than \(Endpoint.maximumEmptyLines) empty lines before a request (RFC 9112 §2.2)", &input)
                 }
                 handshake.isInsideEmptyLine = true
@@ -62,8 +61,8 @@ extension Endpoint {
         return nil
     }
 
-    /// A server: ends the connection without an answer. Who speaks another protocol (TLS, say) would not understand one.
-    private mutating func refuseToAnswer(_ reason: String, _ input: inout ReadBuffer) -> Endpoint.Event {
+    /// A server: ends the connection without a response. A client that speaks another protocol, such as TLS, would not understand one.
+    private mutating func endWithoutResponse(_ reason: String, _ input: inout ReadBuffer) -> Endpoint.Event {
         input.skip(input.count)
         abandon(.aborted(reason), by: .local)
         transportRequest = .close
@@ -71,13 +70,13 @@ extension Endpoint {
         return .closed
     }
 
-    /// Takes what has come of a head, and acts upon it once it is complete.
+    /// Reads what has come of a head, and acts upon it once it is complete.
     private mutating func receiveHead(
         _ handshake: OpeningHandshake, _ input: inout ReadBuffer, at now: MonotonicInstant
     ) -> Endpoint.Event? {
         let unread = input.unread
         let limit = max(configuration.maximumHeadSize, 0)
-        // No more than the limit is looked at, however much has come.
+        // At most the limit is scanned, however much has come.
         let window = UnsafeRawBufferPointer(rebasing: unread.prefix(limit - handshake.head.count))
         switch handshake.scanner.scan(window) {
         case .complete(let length):
@@ -103,7 +102,7 @@ extension Endpoint {
             return .needsInput
         case .notHTTP:
             if role == .server {
-                return refuseToAnswer("the first bytes are not HTTP; a TLS client at a plain port?", &input)
+                return endWithoutResponse("the first bytes are not HTTP; a TLS client at a plain port?", &input)
             }
             input.skip(input.count)
             return handshakeFailed(HandshakeFailure(.malformedResponse, "the server's first bytes are not HTTP"))
@@ -123,7 +122,7 @@ extension Endpoint {
     private mutating func malformed(_ malformed: HTTPHeadParser.Malformed, at now: MonotonicInstant) -> Endpoint.Event {
         role == .server
             ? reject(HandshakeRefusal(malformed), at: now)
-            : handshakeFailed(HandshakeFailure(.malformedResponse, "the server's answer: \(malformed)"))
+            : handshakeFailed(HandshakeFailure(.malformedResponse, "the server's response: \(malformed)"))
     }
 
     // MARK: Servers
@@ -131,7 +130,7 @@ extension Endpoint {
     private mutating func receiveRequest(
         _ handshake: OpeningHandshake, _ head: UnsafeRawBufferPointer, at now: MonotonicInstant
     ) -> Endpoint.Event {
-        // An HTTP/2 client begins with a request that no HTTP/1 client sends (RFC 9113 §3.4).
+        // The preface of HTTP/2, which no HTTP/1 client sends (RFC 9113 §3.4).
         if head.starts(with: "PRI * HTTP/2.0\r\n".utf8) {
             abandon(.aborted("an HTTP/2 client at an HTTP/1.1 port"), by: .local)
             transportRequest = .close
@@ -148,22 +147,22 @@ extension Endpoint {
         }
     }
 
-    /// A server: the request that waits for its answer.
+    /// A server: the request that waits for its answer; `nil` if none does.
     public var request: InboundRequest? {
         guard phase == .opening, case .answering(let request)? = handshake?.step else { return nil }
         return request
     }
 
-    /// A server: opens the connection with the given answer (§4.2.2), which is the next output.
+    /// A server: accepts the request and opens the connection (§4.2.2). The response is the next output.
     ///
-    /// Frames that the client sent ahead are read from here on, in order. Where the connection has ended while the
-    /// request waited, nothing happens.
+    /// Frames that the client has sent ahead are read from here on, in order. If the connection has ended while the request waited,
+    /// nothing happens.
     ///
     /// - Parameters:
     ///   - response: What ``ServerHandshake/response(subprotocol:extensions:headerFields:)`` returned.
-    ///   - compression: What the answer agrees to for compression; `nil` for none.
-    ///   - now: The time; the heartbeat begins at it.
-    ///   - random: Where the time of the first Ping comes from.
+    ///   - compression: The agreement on compression in the response; `nil` for none.
+    ///   - now: The current instant; the heartbeat begins at it.
+    ///   - random: The source of the first Ping's time.
     /// - Precondition: A ``request`` waits for its answer.
     public mutating func accept(
         _ response: HTTPResponse, compression: PerMessageDeflate? = nil, at now: MonotonicInstant,
@@ -171,17 +170,21 @@ extension Endpoint {
     ) {
         guard phase == .opening else { return }
         let handshake = answeredHandshake()
-        // Behind the answers to earlier requests that have not been written yet.
+        // After the responses to earlier requests that have not been written yet.
         handshake.output += HTTPHeadWriter.encode(response)
         if let compression { beginCompression(compression) }
         open(at: now, random: &random)
     }
 
-    /// A server: refuses the handshake, or answers an ordinary request, with the given body.
+    /// A server: refuses the handshake, or answers an ordinary HTTP request. The response is the next output.
     ///
-    /// The connection is kept for another request where HTTP allows it. Where it has ended while the request waited,
-    /// nothing happens.
+    /// The connection then waits for another request, if HTTP allows that (``InboundRequest/keepsAlive``). If the connection has ended
+    /// while the request waited, nothing happens.
     ///
+    /// - Parameters:
+    ///   - response: The response's head, without its `Content-Length`.
+    ///   - body: The response's body. It is not sent in response to a `HEAD` request.
+    ///   - now: The current instant; the timeout for the next request begins at it.
     /// - Precondition: A ``request`` waits for its answer.
     public mutating func respond(_ response: HTTPResponse, body: [UInt8], at now: MonotonicInstant) {
         guard phase == .opening else { return }
@@ -197,15 +200,17 @@ extension Endpoint {
         }
     }
 
-    /// A server: refuses the handshake with its status, its fields and its message as the body (§4.2.2).
+    /// A server: refuses the handshake with the refusal's status and fields, and its message as the body (§4.2.2).
+    ///
+    /// - Precondition: A ``request`` waits for its answer.
     public mutating func refuse(_ refusal: HandshakeRefusal, at now: MonotonicInstant) {
         respond(refusal.response, body: refusal.body, at: now)
     }
 
-    /// A server: why it refused a request by itself, without asking the application.
+    /// A server: why the endpoint refused a malformed request by itself, without an ``Endpoint/Event/request``.
     public var refusal: HandshakeRefusal? { handshake?.refusal }
 
-    /// Answers a request that cannot be read, and ends the connection: where the next one begins is unknown.
+    /// Answers a malformed request, and ends the connection, because the beginning of the next request is unknown.
     private mutating func reject(_ refusal: HandshakeRefusal, at now: MonotonicInstant) -> Endpoint.Event {
         handshake?.output += Endpoint.encode(refusal.response, body: refusal.body, withBody: true, keepsAlive: false)
         handshake?.refusal = refusal
@@ -260,7 +265,7 @@ extension Endpoint {
         do {
             parsed = try HTTPHeadParser.response(head, maximumFields: configuration.maximumHeaderFields)
         } catch {
-            return handshakeFailed(HandshakeFailure(.malformedResponse, "the server's answer: \(error)"))
+            return handshakeFailed(HandshakeFailure(.malformedResponse, "the server's response: \(error)"))
         }
         let status = parsed.response.status
         if status.kind == .informational, status != .switchingProtocols {
@@ -268,7 +273,7 @@ extension Endpoint {
             guard handshake.interimResponses <= Endpoint.maximumInterimResponses else {
                 return handshakeFailed(
                     HandshakeFailure(
-                        .malformedResponse, "more than \(Endpoint.maximumInterimResponses) interim answers (1xx)"))
+                        .malformedResponse, "more than \(Endpoint.maximumInterimResponses) interim responses (1xx)"))
             }
             return nil
         }
@@ -280,9 +285,9 @@ extension Endpoint {
             return .opened
         } catch {
             guard error.reason == .refused else { return handshakeFailed(error) }
-            handshake.body = RefusalBody(contentLength: parsed.contentLength, isChunked: parsed.isChunked)
+            handshake.body = RefusalBody(parsed.bodyLength)
             handshake.step = .readingBody(error)
-            // The server need not end the stream that alone tells where the body ends; what matters has come with the head.
+            // If only the end of the stream ends the body, the server may keep the stream open. The head is what matters.
             if handshake.body.endsWithStream {
                 handshake.deadline = min(handshake.deadline, now.advanced(by: Endpoint.refusalTimeout))
             }
@@ -290,14 +295,14 @@ extension Endpoint {
         }
     }
 
-    /// A client: the server's answer and what it agreed to, from ``Endpoint/Event/opened`` to the next `receive`.
+    /// A client: the server's response and what it agreed to, from ``Endpoint/Event/opened`` to the next ``receive(_:at:)``.
     public var opening: (agreement: HandshakeAgreement, response: HTTPResponse)? {
         guard case .agreed(let agreement, let response)? = handshake?.step else { return nil }
         return (agreement, response)
     }
 
-    /// Ends a refused handshake with as much of the body as has come.
-    private mutating func refused(_ failure: HandshakeFailure, _ body: RefusalBody) {
+    /// Ends a refused handshake with as much of the response's body as has come.
+    private mutating func endRefused(_ failure: HandshakeFailure, _ body: RefusalBody) {
         _ = handshakeFailed(
             HandshakeFailure(failure.reason, failure.message, response: failure.response, body: body.bytes))
     }
@@ -310,20 +315,22 @@ extension Endpoint {
         return .closed
     }
 
-    // MARK: Both
+    // MARK: Clients and servers
 
     private mutating func open(at now: MonotonicInstant, random: inout RandomPool) {
         phase = .open
-        let isDeaf = heartbeat.isDeaf
+        let isPaused = heartbeat.isPaused
         heartbeat = Heartbeat(configuration.heartbeat, at: now, random: &random)
-        // The driver may have stopped reading already: behind a request, early frames can fill its buffers.
-        heartbeat.setDeaf(isDeaf, at: now)
+        // The driver may have stopped reading already: early frames behind a request can fill its buffers.
+        heartbeat.setPaused(isPaused, at: now)
     }
 
-    /// Ends a refused handshake with as much of the body as has come; `false` where nothing has been refused.
+    /// Ends a refused handshake with as much of the response's body as has come.
+    ///
+    /// - Returns: `false` if the server has not refused the handshake.
     mutating func endWithRefusal() -> Bool {
         guard let handshake, case .readingBody(let failure) = handshake.step else { return false }
-        refused(failure, handshake.body)
+        endRefused(failure, handshake.body)
         return true
     }
 }

@@ -1,4 +1,4 @@
-/// Frames and messages, from the peer ([RFC 6455 §6.2](https://www.rfc-editor.org/rfc/rfc6455#section-6.2)).
+/// Receiving ([RFC 6455 §6.2](https://www.rfc-editor.org/rfc/rfc6455#section-6.2)).
 extension Endpoint {
     /// Reads frames up to the next event.
     @inline(__always)
@@ -37,9 +37,9 @@ extension Endpoint {
 
     // MARK: Data
 
-    /// Takes what has come of a data frame's payload.
+    /// Reads what has come of a data frame's payload.
     ///
-    /// - Returns: An event, or `nil` where the frame, or the message, has to go on.
+    /// - Returns: An event, or `nil` if the frame or the message continues.
     @inline(__always)
     private mutating func receiveData(_ input: inout ReadBuffer) throws(ProtocolViolation) -> Endpoint.Event? {
         let kind = reader.messageKind.unsafelyUnwrapped
@@ -50,7 +50,7 @@ extension Endpoint {
         if endsMessage { reader.endMessage() }
 
         if delivery == .messages, !isInsideChunkedMessage {
-            // A message that came in one piece is handed out where it lies.
+            // A message that came in one piece is handed out in place.
             if endsMessage, assembly.isEmpty { return .message(kind, payload) }
             if let base = payload.baseAddress {
                 assembly.append(base, count: payload.count, expecting: reader.remaining)
@@ -62,13 +62,13 @@ extension Endpoint {
         return chunk(kind, payload, endsMessage: endsMessage)
     }
 
-    /// The part of a message that has just come, or nothing where it is empty and says nothing.
+    /// Returns the chunk of a message that has just come; `nil` if it is empty and not the last.
     private mutating func chunk(
         _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, endsMessage: Bool
     ) -> Endpoint.Event? {
         var payload = payload
         if !assembly.isEmpty {
-            // The message was being put together when the driver asked for chunks.
+            // The message was being assembled when the driver asked for chunks.
             if let base = payload.baseAddress { assembly.append(base, count: payload.count) }
             assemblyIsDelivered = true
             payload = UnsafeRawBufferPointer(assembly.bytes)
@@ -81,24 +81,24 @@ extension Endpoint {
 
     // MARK: Control
 
-    /// Takes a control frame once its payload is complete.
+    /// Reads a control frame, and acts upon it once its payload is complete.
     private mutating func receiveControl(
         _ input: inout ReadBuffer, at now: MonotonicInstant
     ) throws(ProtocolViolation) -> Endpoint.Event? {
         var payload = reader.readPayload(&input)
         if reader.isInsideFrame || coldState?.controlPayload.isEmpty == false {
-            if let base = payload.baseAddress { extra.controlPayload.append(base, count: payload.count) }
+            if let base = payload.baseAddress { makeColdState().controlPayload.append(base, count: payload.count) }
             guard !reader.isInsideFrame else { return nil }
             controlPayloadIsDelivered = true
-            payload = UnsafeRawBufferPointer(extra.controlPayload.bytes)
+            payload = UnsafeRawBufferPointer(makeColdState().controlPayload.bytes)
         }
         switch reader.opcode {
         case .ping:
-            // Nothing is sent after Close (§5.5.1).
+            // Nothing is sent after a Close frame (§5.5.1).
             if closeSent == nil {
                 var pong = ByteStore()
                 if let base = payload.baseAddress { pong.append(base, count: payload.count) }
-                extra.control.pong = consume pong
+                makeColdState().control.pong = consume pong
             }
             return .ping(payload)
         case .pong:

@@ -1,14 +1,15 @@
-/// Frames to the peer ([RFC 6455 §6.1](https://www.rfc-editor.org/rfc/rfc6455#section-6.1)).
+/// Sending ([RFC 6455 §6.1](https://www.rfc-editor.org/rfc/rfc6455#section-6.1)).
 extension Endpoint {
-    /// The header of the next data frame. The caller writes it and, behind it, the payload.
+    /// Returns the header of the next data frame. The caller must write it, and the payload after it.
     ///
     /// - Parameters:
-    ///   - kind: The message's kind. Text must be UTF-8, over all frames of the message.
-    ///   - position: Where the frame stands in its message. Control frames may come between fragments, other messages
-    ///     may not (§5.4).
+    ///   - kind: The message's kind. The text of all frames of a message together must be UTF-8; the endpoint does not check it.
+    ///   - position: The frame's position in its message. Control frames may be sent between fragments, other messages may not
+    ///     (§5.4).
     ///   - payloadLength: The payload's length in bytes.
     ///   - isCompressed: Whether the payload is what ``compress(_:_:_:at:)`` returned.
-    ///   - random: Where a client's masking key comes from.
+    ///   - random: The source of a client's masking key.
+    /// - Throws: ``SendError`` if the connection is not open, or the position does not fit the frame sent before.
     @inline(__always)
     public mutating func dataFrame(
         _ kind: MessageKind, _ position: FragmentPosition = .only, payloadLength: Int, isCompressed: Bool = false,
@@ -25,10 +26,11 @@ extension Endpoint {
                 maskingKey: maskingKey(&random), payloadLength: UInt64(clamping: payloadLength)))
     }
 
-    /// Writes a whole message as one frame, where a server is open for it and the payload is short.
+    /// Writes a whole message as one frame, if this is a server without compression and the payload has at most 125 bytes: the fast
+    /// path of ``dataFrame(_:_:payloadLength:isCompressed:random:)``.
     ///
-    /// - Parameter target: Room for the payload and sixteen bytes more.
-    /// - Returns: The number of bytes of the frame; 0 where one has to look more closely, and nothing has been written.
+    /// - Parameter target: Room for the payload and sixteen more bytes.
+    /// - Returns: The number of bytes of the frame; 0 if nothing has been written and the slow path is needed.
     package func writeShortMessage(
         _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer
     ) -> Int {
@@ -41,30 +43,35 @@ extension Endpoint {
         return payload.count &+ 2
     }
 
-    /// Sends a Ping (§5.5.2); it waits to be drained.
+    /// Adds a Ping (§5.5.2) to the output.
     ///
-    /// - Returns: The Ping's number, which the ``Endpoint/Event/pong(_:number:roundTrip:)`` that answers it bears. Where an earlier
-    ///   Ping has not been written yet, this one takes its place and answers for both.
+    /// If an earlier Ping has not been written yet, this one replaces it, and its Pong answers both.
+    ///
+    /// - Returns: The Ping's number, which the ``Endpoint/Event/pong(_:number:roundTrip:)`` that answers it has too.
     public mutating func ping(at now: MonotonicInstant) -> Result<UInt64, Endpoint.SendError> {
         guard phase == .open else { return .failure(.notOpen) }
         guard let number = heartbeat.ping(at: now) else { return .failure(.tooManyPings) }
-        extra.control.ping = number
+        makeColdState().control.ping = number
         return .success(number)
     }
 
-    /// Whether ``drainOutput(random:_:)`` has something to hand out.
+    /// Whether ``drainOutput(random:_:)`` has bytes to hand out.
     @inline(__always)
     public var hasOutput: Bool {
         coldState?.control.isEmpty == false || handshake?.output.isEmpty == false
     }
 
-    /// Whether a head of the opening handshake waits to be written; frames must not overtake it.
-    public var hasHeadOutput: Bool { handshake?.output.isEmpty == false }
+    /// Whether a head of the opening handshake waits to be written. Data frames must not overtake it.
+    package var hasHeadOutput: Bool { handshake?.output.isEmpty == false }
 
-    /// Hands out the bytes of the opening handshake and the control frames that wait to be written, in order.
+    /// Hands out the heads of the opening handshake and the control frames that wait to be written, in order.
     ///
-    /// A driver whose transport takes no more may leave them: of each kind the latest is kept, so that they need no more
-    /// memory however long they wait.
+    /// A driver whose transport takes no more bytes may call this later. The endpoint keeps only the latest control frame of each kind,
+    /// so their memory is bounded however long they wait.
+    ///
+    /// - Parameters:
+    ///   - random: The source of a client's masking keys.
+    ///   - write: Called for each head and frame. Its bytes are valid during the call only.
     public mutating func drainOutput(random: inout RandomPool, _ write: (UnsafeRawBufferPointer) -> Void) {
         if let handshake, !handshake.output.isEmpty {
             handshake.output.withUnsafeBytes(write)
@@ -82,7 +89,7 @@ extension Endpoint {
         if let close = coldState.control.close.take() {
             close.payload.withUnsafeBytes { writeControl(.close, $0, &random, write) }
         }
-        releaseExtras()
+        releaseColdState()
     }
 
     private func writeControl(
@@ -97,7 +104,7 @@ extension Endpoint {
         }
     }
 
-    /// A fresh key for a client's frame (§5.3); servers do not mask.
+    /// Returns a fresh key for a client's frame (§5.3), and `nil` for a server's.
     @inline(__always)
     private func maskingKey(_ random: inout RandomPool) -> MaskingKey? {
         role == .client ? MaskingKey(word: random.nextUInt32()) : nil

@@ -1,15 +1,15 @@
 extension Endpoint {
-    /// What an endpoint asks of the byte stream below it, once all output has been written.
+    /// What an endpoint asks its driver to do with the transport, once all output has been written.
     public enum TransportRequest: Hashable, Sendable {
-        /// End the output side of TCP and read on until the peer has ended the other
+        /// End this side's output (FIN), and read on until the peer has ended its own
         /// ([RFC 6455 §7.1.1](https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1)).
         ///
-        /// Reading on matters: to close a socket with unread input makes TCP send a reset, and a reset can overtake the Close
-        /// frame that says what was wrong.
+        /// Reading on matters: closing a socket with unread input makes TCP send a reset, and the reset can overtake the Close frame
+        /// that gives the reason.
         case shutdownOutput
-        /// End the connection: both sides are done.
+        /// Close the connection: both sides are done.
         case close
-        /// End the connection at once, whatever is left to write: the peer is gone, or not worth waiting for.
+        /// Close the connection at once and discard what is left to write: the peer has gone, or has taken too long.
         case abort
     }
 }

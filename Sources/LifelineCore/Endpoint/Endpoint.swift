@@ -1,18 +1,45 @@
-/// One side of one WebSocket connection, from the first byte of the handshake to the end of TCP, without any I/O
+/// The protocol state of one side of one WebSocket connection, without any I/O
 /// ([RFC 6455](https://www.rfc-editor.org/rfc/rfc6455)).
 ///
-/// Bytes and instants go in, events and bytes come out. The endpoint knows no socket, clock, thread or lock, and is
-/// deterministic: the same bytes at the same instants with the same randomness give the same events, wherever the bytes
-/// are split.
+/// A driver passes bytes and instants in, and takes events and bytes out. The endpoint knows no socket, clock, thread or lock. It is
+/// deterministic: the same bytes at the same instants with the same randomness give the same events, wherever the bytes are split.
+/// Only the number of ``Endpoint/Event/inProgress`` events depends on that.
 ///
-/// Whoever drives it
-/// - passes what arrives to ``receive(_:at:)`` until that answers ``Endpoint/Event/needsInput``; ``Endpoint/Event/inProgress`` is where it may
-///   do something else in between,
-/// - writes what ``drainOutput(random:_:)`` hands out whenever ``hasOutput`` is set,
-/// - calls ``advance(to:)`` at the ``deadline``,
-/// - and, when all is written, does what ``transportRequest`` says.
+/// ## What the methods do
+///
+/// *Take input in, and change the state:*
+/// - ``receive(_:at:)`` reads bytes from the peer and returns the next event.
+/// - ``receiveEnd(at:)`` and ``transportFailed(_:at:)`` report the end and the failure of the transport.
+/// - ``advance(to:)`` reports that time has passed.
+/// - ``setInputPaused(_:at:)`` and ``noteOutputProgress(at:)`` report whether the driver reads, and whether the peer does.
+/// - ``directWindow(for:)`` lends memory to receive into, and may allocate it.
+///
+/// *Change the state at the application's request:*
+/// - ``accept(_:compression:at:random:)``, ``respond(_:body:at:)`` and ``refuse(_:at:)`` answer a server's ``request``.
+/// - ``dataFrame(_:_:payloadLength:isCompressed:random:)`` and ``compress(_:_:_:at:)`` prepare a data frame, which the driver writes.
+/// - ``ping(at:)``, ``close(_:at:)`` and ``abort(_:)`` send a Ping, begin the closing handshake, and give the connection up.
+/// - ``delivery`` and ``reportsFrames`` choose how messages are handed out.
+///
+/// *Hands output out:*
+/// - ``drainOutput(random:_:)`` writes the heads of the opening handshake and control frames.
+///
+/// *Only read:* ``phase``, ``deadline``, ``hasOutput``, ``transportRequest``, ``outcome``, ``request``, ``opening``, ``refusal``,
+/// ``handshakeFailure``, ``compressionAgreement``, ``compressionStatistics``, ``roundTripTime`` and all other properties.
+///
+/// ## The order of calls
+///
+/// After each call that changes the state, the driver
+/// 1. writes what ``drainOutput(random:_:)`` hands out, if ``hasOutput`` is set and the transport takes bytes. Data frames must not
+///    overtake it;
+/// 2. does what ``transportRequest`` says once everything is written, and then clears it;
+/// 3. arranges to call ``advance(to:)`` at the ``deadline``, which may have changed.
+///
+/// When bytes arrive, it calls ``receive(_:at:)`` until that returns ``Endpoint/Event/needsInput``, handling each event before the
+/// next call: payloads are valid until then. It must pass a server's early bytes in again after it has answered a request
+/// (``Endpoint/Event/awaitsAnswer``), and may serve other connections after ``Endpoint/Event/inProgress``. The connection has ended
+/// when ``phase`` is ``Phase/closed``; the endpoint may be dropped then, or at any time before. <doc:DriveAnEndpoint> has an example.
 public struct Endpoint: ~Copyable {
-    /// Where a connection stands in its life.
+    /// The phases of a connection, in their order.
     public enum Phase: Hashable, Sendable {
         /// The opening handshake is under way (§4).
         case opening
@@ -20,79 +47,82 @@ public struct Endpoint: ~Copyable {
         case open
         /// This side has sent its Close frame and waits for the peer's (§7). Messages may be received until it comes.
         case closing
-        /// The WebSocket is over; TCP is yet to end.
+        /// The WebSocket has ended, and TCP has not.
         case ending
         /// TCP has ended.
         case closed
     }
 
-    /// The side that this endpoint plays.
+    /// Whether this endpoint is the client or the server.
     public let role: WebSocketRole
-    /// Where the connection stands.
+    /// The current phase.
     public internal(set) var phase: Phase = .opening
-    /// How the connection ended; `nil` until it is decided.
+    /// How the connection ended; `nil` until that is decided. It is decided once.
     public internal(set) var outcome: CloseOutcome? {
         get { coldState?.outcome }
         set {
-            extra.outcome = newValue
+            makeColdState().outcome = newValue
             hasOutcome = newValue != nil
         }
     }
-    /// Whether it is decided how the connection ended.
-    public private(set) var hasOutcome = false
-    /// Why a client's opening handshake failed, where the server's answer was the reason.
+    /// Whether ``outcome`` is decided; faster to read than that.
+    package private(set) var hasOutcome = false
+    /// A client: why its opening handshake failed, if the server's response was the reason.
     public internal(set) var handshakeFailure: HandshakeFailure? {
         get { coldState?.handshakeFailure }
-        set { extra.handshakeFailure = newValue }
+        set { makeColdState().handshakeFailure = newValue }
     }
-    /// What the transport is to do once all output is written. The driver clears it when it has been done.
+    /// What the driver must do with the transport once all output is written. The driver sets it to `nil` when it has done that.
     public var transportRequest: Endpoint.TransportRequest?
-    /// How messages are handed out. A change in the middle of a message takes hold at once in favour of chunks (what has
-    /// been put together comes as the first), and with the next message in favour of whole ones.
+    /// How messages are handed out. Default: ``Delivery/messages``.
+    ///
+    /// It may change at any time. In the middle of a message, a change to chunks takes effect at once: what has been assembled comes as
+    /// the first chunk. A change to whole messages takes effect with the next message.
     public var delivery: Endpoint.Delivery = .messages
-    /// Whether each frame's header is reported as an ``Endpoint/Event/frame(_:)`` of its own.
+    /// Whether each frame's header is reported as an ``Endpoint/Event/frame(_:)``. Default: `false`.
     public var reportsFrames = false
 
-    /// The time of the last round trip that a Pong measured.
+    /// The latest round-trip time that a Pong measured; `nil` before the first.
     public internal(set) var roundTripTime: Duration?
 
     private let sharedConfiguration: SharedEndpointConfiguration
     var configuration: EndpointConfiguration { sharedConfiguration.value }
     var reader: FrameReader
     var heartbeat: Heartbeat
-    /// What there is only now and then.
+    /// Rarely needed state, allocated on demand so that idle connections stay small.
     var coldState: EndpointColdState?
-    /// What compression needs; `nil` where none was agreed on.
+    /// The state of compression; `nil` if none was agreed.
     var compression: CompressionState?
 
-    /// The opening handshake while it lasts; afterwards what was asked and agreed is the driver's to keep.
+    /// The opening handshake while it lasts. The driver keeps what it needs of the request and the agreement.
     var handshake: OpeningHandshake?
-    /// The fragments of the message that is put together, and whether they have been handed out as a whole.
+    /// The message that is being assembled from fragments or inflated data.
     var assembly: ByteStore
+    /// Whether the last event's payload lies in ``assembly``.
     var assemblyIsDelivered = false
-    /// Whether the payload of a control frame that came in pieces has been handed out.
+    /// Whether the last event's payload is that of a control frame that came in pieces.
     var controlPayloadIsDelivered = false
     var validator = UTF8Validator()
-    /// Whether a part of the message that is being read has been handed out as a chunk.
+    /// Whether a chunk of the message that is being read has been handed out.
     var isInsideChunkedMessage = false
     /// Whether the header that was read last has been reported.
     var frameIsReported = false
 
-    /// Whether a fragmented message is being sent, and of which kind.
+    /// Whether a fragmented message is being sent.
     public internal(set) var isSendingFragments = false
 
-    /// When the closing handshake, or the end of TCP after it, is given up.
+    /// The deadline of the closing handshake, and of the end of TCP after it.
     var endDeadline: MonotonicInstant?
-    /// The Close frame that this side has asked to send.
+    /// The Close frame that this side sends or has sent.
     var closeSent: CloseFrame? { coldState?.closeSent }
 
-    /// A server's side of a connection that was just accepted.
+    /// Creates the server's endpoint of a connection that was just accepted.
     ///
     /// - Parameters:
-    ///   - configuration: Its limits and times.
-    ///   - now: The instant at which it begins.
-    ///   - random: Where the first Ping's time and the Pings' numbers come from.
-    ///   - memory: Where large messages are put together; without one, memory comes from the system each time.
+    ///   - configuration: Limits and timeouts.
+    ///   - now: The current instant.
+    ///   - random: The source of the first Ping's time and of the Pings' numbers.
+    ///   - memory: The pool for large messages. Default: none; memory then comes from the system each time.
     public init(
         server configuration: EndpointConfiguration, at now: MonotonicInstant, random: inout RandomPool,
         memory: MemoryPool? = nil
@@ -100,7 +130,7 @@ public struct Endpoint: ~Copyable {
         self.init(server: SharedEndpointConfiguration(configuration), at: now, random: &random, memory: memory)
     }
 
-    /// A server's side of a connection, with limits and times that other connections share.
+    /// Creates a server's endpoint with a configuration that other connections share.
     package init(
         server shared: SharedEndpointConfiguration, at now: MonotonicInstant, random: inout RandomPool,
         memory: MemoryPool? = nil
@@ -115,14 +145,14 @@ public struct Endpoint: ~Copyable {
             .readingRequest, deadline: now.advanced(by: configuration.handshakeTimeout))
     }
 
-    /// A client's side of a connection that was just established; the request is its first output.
+    /// Creates the client's endpoint of a connection that was just established. The request is its first output.
     ///
     /// - Parameters:
-    ///   - request: What is asked of the server.
-    ///   - configuration: Its limits and times.
-    ///   - now: The instant at which it begins.
-    ///   - random: Where the first Ping's time and the Pings' numbers come from.
-    ///   - memory: Where large messages are put together; without one, memory comes from the system each time.
+    ///   - request: The request to send.
+    ///   - configuration: Limits and timeouts.
+    ///   - now: The current instant.
+    ///   - random: The source of the first Ping's time and of the Pings' numbers.
+    ///   - memory: The pool for large messages. Default: none; memory then comes from the system each time.
     public init(
         client request: ClientHandshake, configuration: EndpointConfiguration, at now: MonotonicInstant,
         random: inout RandomPool, memory: MemoryPool? = nil
@@ -138,52 +168,56 @@ public struct Endpoint: ~Copyable {
         self.handshake = handshake
     }
 
-    /// Reads on in the caller's bytes up to the next event.
+    /// Reads the caller's bytes up to the next event.
     ///
-    /// All of the bytes are read before ``Endpoint/Event/needsInput`` is returned, so the caller may use their memory for something
-    /// else then; only under ``Endpoint/Event/awaitsAnswer`` and ``Endpoint/Event/inProgress`` are bytes left over.
+    /// All bytes have been read when this returns ``Endpoint/Event/needsInput``, so the caller may reuse their memory. Bytes remain
+    /// after ``Endpoint/Event/awaitsAnswer`` and ``Endpoint/Event/inProgress``, and may remain after every other event.
     ///
-    /// One call unmasks, checks and copies what of a payload is in the input, and goes no further than to the next event. What
-    /// may cost more than the bytes tell is bounded: a call decompresses 64 KiB at most, of 64 KiB on the wire, and reads 256
-    /// frames that give no event. It returns ``Endpoint/Event/inProgress`` then.
+    /// The work of one call is bounded: it reads up to the next event only, inflates at most 64 KiB of at most 64 KiB on the wire, and
+    /// reads at most 256 frames that give no event. It returns ``Endpoint/Event/inProgress`` if a bound is reached.
+    ///
+    /// - Parameters:
+    ///   - input: The bytes from the peer. The endpoint unmasks payloads in place, and removes what it has read.
+    ///   - now: The current instant.
+    /// - Returns: The next event. Its payload is valid until the next call.
     public mutating func receive(_ input: inout ReadBuffer, at now: MonotonicInstant) -> Endpoint.Event {
         if isBetweenMessages {
             if let (kind, payload, isValid) = reader.readWholeMessage(&input) {
-                heartbeat.heard(at: now)
+                heartbeat.noteInput(at: now)
                 guard isValid else { return fail(.invalidUTF8, at: now) }
                 return .message(kind, payload)
             }
             if input.isEmpty, !reader.isInsideFrame { return .needsInput }
         }
-        return receiveClosely(&input, at: now)
+        return receiveOnSlowPath(&input, at: now)
     }
 
-    /// Whether the connection is open and the next thing to come is a message, handed out as a whole, with nothing left to
-    /// do about what came before.
+    /// Whether the connection is open, messages are handed out whole, none has begun, and no state of the last event needs to be
+    /// released: the condition of the fast path.
     @inline(__always)
     private var isBetweenMessages: Bool {
         phase == .open && delivery == .messages && !reportsFrames && handshake == nil && !assemblyIsDelivered
             && !controlPayloadIsDelivered && !isInsideChunkedMessage
     }
 
-    /// Reads on where anything may come.
+    /// Reads up to the next event, in every phase and whatever comes.
     @inline(never)
-    private mutating func receiveClosely(_ input: inout ReadBuffer, at now: MonotonicInstant) -> Endpoint.Event {
+    private mutating func receiveOnSlowPath(_ input: inout ReadBuffer, at now: MonotonicInstant) -> Endpoint.Event {
         releaseDelivered()
-        if !input.isEmpty { heartbeat.heard(at: now) }
+        if !input.isEmpty { heartbeat.noteInput(at: now) }
         switch phase {
         case .open, .closing:
             if handshake != nil { releaseHandshake() }
             return receiveFrames(&input, at: now)
         case .opening: return receiveHandshake(&input, at: now)
         case .ending, .closed:
-            // Frames after Close, and whatever follows a failure, are read so that TCP can end, and mean nothing.
+            // Bytes after a Close frame or a failure are read and discarded, so that TCP can end.
             input.skip(input.count)
             return .needsInput
         }
     }
 
-    /// Notes that the peer has ended its side of TCP: no more bytes will come.
+    /// Handles the end of the peer's side of TCP: no more bytes will come.
     public mutating func receiveEnd(at now: MonotonicInstant) {
         switch phase {
         case .opening:
@@ -195,12 +229,16 @@ public struct Endpoint: ~Copyable {
         case .closed:
             return
         }
-        // What is left to write, a Close frame perhaps, is written before.
+        // The driver writes what is left, such as a Close frame, before it closes.
         transportRequest = .close
         phase = .closed
     }
 
-    /// Notes that the transport has failed, by a reset from the peer for instance; nothing can be sent any more.
+    /// Handles the failure of the transport, such as a reset from the peer. Nothing can be sent any more.
+    ///
+    /// - Parameters:
+    ///   - description: What happened, for the outcome's description.
+    ///   - now: The current instant.
     public mutating func transportFailed(_ description: String, at now: MonotonicInstant) {
         guard phase != .closed else { return }
         if phase != .ending { abandon(.transport(description), by: .peer) }
@@ -208,13 +246,15 @@ public struct Endpoint: ~Copyable {
     }
 
     /// Gives the connection up at once, without a closing handshake.
+    ///
+    /// - Parameter reason: Why, for the outcome's description.
     public mutating func abort(_ reason: String) {
         guard phase != .closed else { return }
         if phase != .ending { abandon(.aborted(reason), by: .local) }
         endNow()
     }
 
-    /// The next instant at which ``advance(to:)`` has something to do, or `nil` where there is none.
+    /// The next instant at which ``advance(to:)`` has something to do; `nil` if there is none.
     public var deadline: MonotonicInstant? {
         switch phase {
         case .opening: handshake?.deadline
@@ -230,7 +270,8 @@ public struct Endpoint: ~Copyable {
         return min(heartbeat.deadline ?? idle, idle)
     }
 
-    /// Does what is due at `now`: sends a Ping, or ends what has taken too long.
+    /// Does what is due at `now`: sends a Ping, releases memory of an idle connection, or ends a connection whose peer takes too long.
+    /// Nothing happens before the ``deadline``.
     public mutating func advance(to now: MonotonicInstant) {
         guard let deadline, now >= deadline else { return }
         switch phase {
@@ -245,7 +286,7 @@ public struct Endpoint: ~Copyable {
             switch heartbeat.advance(to: now) {
             case .nothing: break
             case .ping: if coldState?.control.ping == nil { _ = ping(at: now) }
-            case .peerIsDead: giveUpSilentPeer(at: now)
+            case .timeout: endAfterHeartbeatTimeout(at: now)
             }
         case .closing:
             abandon(.closeTimedOut(after: configuration.closeTimeout), by: .local)
@@ -256,41 +297,43 @@ public struct Endpoint: ~Copyable {
         }
     }
 
-    /// Notes that the driver has stopped reading, or reads on. While it does not read, silence proves nothing.
+    /// Notes that the driver has stopped reading from the transport, or reads again. While it does not read, the peer's silence does
+    /// not count towards the heartbeat's timeout.
     public mutating func setInputPaused(_ paused: Bool, at now: MonotonicInstant) {
-        heartbeat.setDeaf(paused, at: now)
+        heartbeat.setPaused(paused, at: now)
     }
 
-    /// How long the closing handshake, and the end of TCP after it, may take.
-    public var closeTimeout: Duration { configuration.closeTimeout }
+    /// ``EndpointConfiguration/closeTimeout``.
+    package var closeTimeout: Duration { configuration.closeTimeout }
 
-    /// How long a Ping's answer may take.
-    public var pongTimeout: Duration { configuration.heartbeat.timeout }
+    /// ``HeartbeatConfiguration/timeout``.
+    package var pongTimeout: Duration { configuration.heartbeat.timeout }
 
-    /// Notes that the peer has taken bytes off the wire, which proves that it lives as well as bytes from it do.
+    /// Notes that the peer has acknowledged bytes, which counts for the heartbeat as bytes from the peer do.
     public mutating func noteOutputProgress(at now: MonotonicInstant) {
-        heartbeat.heard(at: now)
+        heartbeat.noteInput(at: now)
     }
 
-    // MARK: Ends
+    // MARK: The end
 
-    /// Gives back, at the WebSocket's end, everything that is held of pools and budgets: the compressor, the decompressor, their
-    /// windows, and what a message was put together in. What there is to tell stays: the outcome, the agreement on compression
-    /// and the ``compressionStatistics``.
+    /// Returns, at the WebSocket's end, everything that is held from pools and budgets: the compressor, the decompressor, their
+    /// windows, and the memory for assembling messages. The outcome, the agreement on compression and the ``compressionStatistics``
+    /// remain.
     ///
-    /// Nothing is sent compressed, and no data received, from here on: a connection whose end was not decided yet is given up.
+    /// If the outcome is not decided yet, the connection is given up: without these resources it can neither send compressed messages
+    /// nor receive data.
     ///
-    /// - Parameter keepsPayload: Whether the payload of the last event is still in use. What it lies in is kept then, until the next
-    ///   `receive`, of no bytes perhaps, or the next call of this.
+    /// - Parameter keepsPayload: Whether the payload of the last event is still in use. Its memory is kept then until the next call of
+    ///   `receive` or of this method.
     package mutating func releaseResources(keepsPayload: Bool) {
-        if !hasOutcome { abort("what it needs was given back") }
+        if !hasOutcome { abort("its resources were released") }
         compression?.release()
         if keepsPayload, assemblyIsDelivered { return }
         assembly.removeAll()
         assemblyIsDelivered = false
     }
 
-    /// Decides the outcome of a connection that ends without a completed closing handshake.
+    /// Decides the outcome of a connection that ends without a completed closing handshake, unless it is decided.
     mutating func abandon(_ failure: ConnectionFailure, by initiator: CloseOutcome.Initiator) {
         guard outcome == nil else { return }
         // Who sent a Close frame began the end, whatever became of it.
@@ -298,7 +341,7 @@ public struct Endpoint: ~Copyable {
             initiator: closeSent == nil ? initiator : .local, sent: closeSent, received: nil, failure: failure)
     }
 
-    /// Ends TCP without waiting for the peer any longer.
+    /// Discards the output and ends TCP at once.
     private mutating func endNow() {
         coldState?.control = ControlOutput()
         handshake?.output = []
@@ -306,27 +349,25 @@ public struct Endpoint: ~Copyable {
         phase = .closed
     }
 
-    /// Frees what the opening handshake needed, once it has been written.
+    /// Frees the opening handshake if its output has been written.
     private mutating func releaseHandshake() {
         if handshake?.output.isEmpty == true { handshake = nil }
     }
 
-    /// The same as ``coldState``, made where there is none.
-    var extra: EndpointColdState {
-        mutating get {
-            if let coldState { return coldState }
-            let made = EndpointColdState()
-            coldState = made
-            return made
-        }
+    /// Returns ``coldState``, and allocates it if there is none.
+    mutating func makeColdState() -> EndpointColdState {
+        if let coldState { return coldState }
+        let made = EndpointColdState()
+        coldState = made
+        return made
     }
 
-    /// Frees what there was only for a while.
-    mutating func releaseExtras() {
+    /// Frees ``coldState`` if it is empty.
+    mutating func releaseColdState() {
         if let coldState, coldState.isEmpty { self.coldState = nil }
     }
 
-    /// Frees what the event before lent out.
+    /// Frees the payload of the last event.
     @inline(__always)
     private mutating func releaseDelivered() {
         if assemblyIsDelivered {
@@ -336,7 +377,7 @@ public struct Endpoint: ~Copyable {
         if controlPayloadIsDelivered {
             coldState?.controlPayload.removeAll()
             controlPayloadIsDelivered = false
-            releaseExtras()
+            releaseColdState()
         }
     }
 }

@@ -1,36 +1,38 @@
-/// The limits and times of one side of a connection.
+/// The limits and timeouts of one side of a connection.
 ///
-/// ``client`` and ``server`` have defaults of their own: a server meets strangers, a client chose its peer.
+/// Begin with ``client`` or ``server``. Their defaults differ, because a server's clients are unknown, and a client chose its server.
 public struct EndpointConfiguration: Hashable, Sendable {
-    /// The most bytes of a frame's payload. Default: as ``maximumMessageSize``. A longer frame is answered with 1009 as
-    /// soon as its header is there; nothing is allocated for it. Of a compressed one what it gives counts; where its header
-    /// announces more than as many bytes can need, it is answered with 1009 at once.
+    /// The most bytes of a frame's payload. Default: the same as ``maximumMessageSize``.
+    ///
+    /// A longer frame fails the connection with 1009 as soon as its header has arrived; no memory is allocated for it. For a compressed
+    /// frame, the limit is on the inflated size. If its header announces more than so many bytes can need when compressed, it fails
+    /// the connection at once too.
     public var maximumFrameSize: Int
-    /// The most bytes of a message, over all its fragments. Default: 1 MiB for a server, 16 MiB for a client. A longer
-    /// message is answered with 1009 as soon as the sum of the announced lengths passes the limit.
+    /// The most bytes of a message, over all its fragments, after decompression. Default: 1 MiB for a server, 16 MiB for a client.
+    ///
+    /// A longer message fails the connection with 1009 as soon as the sum of the announced lengths exceeds the limit.
     public var maximumMessageSize: Int
-    /// The most frames of a message, and one more for every 32 bytes of payload received (on the wire, where compressed).
-    /// Default: 16 384. One more than that is answered with 1008.
+    /// The most frames of a message. Every 32 bytes of received payload (on the wire, if compressed) allow one more. Default: 16 384.
+    /// One more than that fails the connection with 1008.
     ///
-    /// Without it, a message of empty fragments would cost work for ever without ever meeting a limit on bytes. Since it grows
-    /// with what arrives, a message in fragments of 32 bytes or more never meets it.
+    /// Without this limit, a message of empty fragments could cost endless work and never exceed a limit on bytes. Because it grows
+    /// with what arrives, a message in fragments of at least 32 bytes never exceeds it.
     public var maximumFragmentsPerMessage: Int
-    /// The most bytes of an HTTP head, from the first byte to the empty line. Default: 16 KiB. A server answers a longer
-    /// one with 431.
+    /// The most bytes of an HTTP head, from the first byte to the empty line. Default: 16 KiB. A server refuses a longer one with 431.
     public var maximumHeadSize: Int
-    /// The most header fields of an HTTP head. Default: 100. A server answers more with 431.
+    /// The most header fields of an HTTP head. Default: 100. A server refuses more with 431.
     public var maximumHeaderFields: Int
-    /// How long the opening handshake may take, from the first instant on. Default: 10 s.
+    /// How long the opening handshake may take. Default: 10 s.
     ///
-    /// A server closes the connection then; so also one that is idle between two ordinary HTTP requests. A client that is
-    /// refused waits no longer than 1 s for the body of an answer that does not say how long it is.
+    /// After that the connection is closed. The timeout also limits how long a server's connection may be idle between two ordinary
+    /// HTTP requests. A client whose handshake is refused waits at most 1 s for a body that only the end of the stream ends.
     public var handshakeTimeout: Duration
-    /// How long the closing handshake may take, and then the end of TCP. Default: 10 s.
+    /// How long the closing handshake may take, and after it the end of TCP. Default: 10 s.
     public var closeTimeout: Duration
-    /// When to ping, and when to take silence for death.
+    /// When to send Pings, and how long the peer may stay silent after one. Default: ``HeartbeatConfiguration/init(interval:timeout:)``.
     public var heartbeat: HeartbeatConfiguration
-    /// Whether and how messages are compressed, where the peer agrees; `nil` for never. Default:
-    /// ``CompressionConfiguration/init()`` for a client, ``CompressionConfiguration/server`` for a server.
+    /// Whether and how messages are compressed if the peer agrees; `nil` for never. Default: ``CompressionConfiguration/init()`` for a
+    /// client, ``CompressionConfiguration/server`` for a server.
     public var compression: CompressionConfiguration?
 
     /// The defaults of a client.
@@ -56,7 +58,7 @@ public struct EndpointConfiguration: Hashable, Sendable {
 }
 
 extension EndpointConfiguration {
-    /// The limits of frames and of messages in frames.
+    /// The limits on frames and messages.
     var frameLimits: FrameReader.Limits {
         FrameReader.Limits(
             frameSize: maximumFrameSize, messageSize: maximumMessageSize, fragments: maximumFragmentsPerMessage)

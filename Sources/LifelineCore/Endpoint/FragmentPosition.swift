@@ -1,4 +1,4 @@
-/// Where a frame stands in its message.
+/// The position of a frame in its message.
 public enum FragmentPosition: Hashable, Sendable {
     /// The only frame.
     case only

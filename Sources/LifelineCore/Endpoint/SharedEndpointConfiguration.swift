@@ -1,9 +1,9 @@
-/// Limits and times that many connections share, in one place of memory.
+/// A configuration that many connections share, so that each of them stores only a reference.
 package final class SharedEndpointConfiguration: Sendable {
-    /// The limits and times.
+    /// The configuration.
     package let value: EndpointConfiguration
 
-    /// Shares a configuration.
+    /// Creates a shared configuration.
     package init(_ value: EndpointConfiguration) {
         self.value = value
     }

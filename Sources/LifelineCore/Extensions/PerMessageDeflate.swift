@@ -1,9 +1,9 @@
-/// The parameters of permessage-deflate ([RFC 7692 §7.1](https://www.rfc-editor.org/rfc/rfc7692#section-7.1)): what an
-/// offer asks for, what a server answers, and what both sides have agreed on.
+/// The parameters of permessage-deflate ([RFC 7692 §7.1](https://www.rfc-editor.org/rfc/rfc7692#section-7.1)): those that an offer asks
+/// for, that a server answers with, and that both sides have agreed on.
 ///
-/// A side's *window* is how far back its compressor may refer, as a power of two in bytes. With *context takeover* it keeps
-/// that window from one message to the next, which compresses small messages far better and costs both sides the window's
-/// memory for as long as the connection lasts.
+/// A side's *window* is how far back its compressor may refer, as a power of two in bytes. With *context takeover*, a side keeps its
+/// window from one message to the next. That compresses small messages far better, and costs both sides the memory of the window for as
+/// long as the connection lasts.
 public struct PerMessageDeflate: Hashable, Sendable {
     /// The extension's registered name.
     public static let name = "permessage-deflate"
@@ -19,7 +19,7 @@ public struct PerMessageDeflate: Hashable, Sendable {
     /// The client's window, 8 to 15 (§7.1.2.2). Default: 15.
     public var clientMaxWindowBits: Int
 
-    /// Parameters.
+    /// Creates parameters.
     ///
     /// - Precondition: The window sizes are in ``windowBits``.
     public init(
@@ -34,19 +34,19 @@ public struct PerMessageDeflate: Hashable, Sendable {
         self.clientMaxWindowBits = clientMaxWindowBits
     }
 
-    /// Whether the side begins each message with an empty window.
+    /// Whether `role` begins each message with an empty window.
     func noContextTakeover(_ role: WebSocketRole) -> Bool {
         role == .server ? serverNoContextTakeover : clientNoContextTakeover
     }
 
-    /// The side's window.
+    /// Returns the window of `role`, 8 to 15.
     func maxWindowBits(_ role: WebSocketRole) -> Int {
         role == .server ? serverMaxWindowBits : clientMaxWindowBits
     }
 }
 
 extension PerMessageDeflate: CustomStringConvertible {
-    /// The agreement as the server's answer writes it.
+    /// The parameters as in a server's response.
     public var description: String { answer.description }
 }
 
@@ -58,24 +58,24 @@ extension PerMessageDeflate {
     static let serverMaxWindowBitsName = "server_max_window_bits"
     static let clientMaxWindowBitsName = "client_max_window_bits"
 
-    /// One element of an offer or an answer, with the rules of §7.1 for its parameters kept: each known, and there at most
-    /// once, with a value where it takes one.
+    /// One element of an offer or a response whose parameters obey §7.1: each is known, occurs at most once, and has a value exactly if
+    /// it takes one.
     struct Element: Hashable {
         var serverNoContextTakeover = false
         var clientNoContextTakeover = false
         var serverMaxWindowBits: Int?
-        /// Whether the client's window is spoken of at all; an offer may do so without a value.
+        /// Whether `client_max_window_bits` occurs. In an offer it may have no value.
         var hasClientMaxWindowBits = false
         var clientMaxWindowBits: Int?
 
-        /// Reads an element.
+        /// Parses an element.
         ///
-        /// - Throws: What is wrong with it.
+        /// - Throws: ``Malformed`` if a parameter breaks a rule.
         init(_ element: WebSocketExtension) throws(Malformed) {
             var seen: Set<String> = []
             for parameter in element.parameters {
                 guard seen.insert(parameter.name).inserted else {
-                    throw Malformed(reason: "\(parameter.name) is there twice")
+                    throw Malformed(reason: "\(parameter.name) occurs twice")
                 }
                 switch parameter.name {
                 case PerMessageDeflate.serverNoContextTakeoverName:
@@ -90,27 +90,27 @@ extension PerMessageDeflate {
                     hasClientMaxWindowBits = true
                     if parameter.value != nil { clientMaxWindowBits = try Element.windowBits(parameter) }
                 default:
-                    throw Malformed(reason: "\(parameter.name) is no parameter of permessage-deflate")
+                    throw Malformed(reason: "\(parameter.name) is not a parameter of permessage-deflate")
                 }
             }
         }
 
         private static func checkNoValue(_ parameter: WebSocketExtension.Parameter) throws(Malformed) {
             guard let value = parameter.value else { return }
-            throw Malformed(reason: "\(parameter.name) takes no value, and has \(value)")
+            throw Malformed(reason: "\(parameter.name) takes no value, but has \(value)")
         }
 
         /// A decimal number from 8 to 15 without leading zeros (§7.1.2).
         private static func windowBits(_ parameter: WebSocketExtension.Parameter) throws(Malformed) -> Int {
             guard let value = parameter.value else { throw Malformed(reason: "\(parameter.name) lacks its value") }
             guard let bits = Int(value), PerMessageDeflate.windowBits.contains(bits), String(bits) == value else {
-                throw Malformed(reason: "\(parameter.name) must be 8 to 15, and is \(value)")
+                throw Malformed(reason: "\(parameter.name) must be 8 to 15, but is \(value)")
             }
             return bits
         }
     }
 
-    /// What an answer's element says, by itself.
+    /// Creates the parameters of a response's element, with the defaults for missing ones.
     init(_ answer: Element) {
         self.init(
             serverNoContextTakeover: answer.serverNoContextTakeover,
@@ -119,7 +119,7 @@ extension PerMessageDeflate {
             clientMaxWindowBits: answer.clientMaxWindowBits ?? 15)
     }
 
-    /// What is wrong with an element.
+    /// Why an element is malformed.
     struct Malformed: Error {
         var reason: String
     }
@@ -136,7 +136,7 @@ extension PerMessageDeflate {
 extension PerMessageDeflate {
     /// The parameters as a client's offer (§7.1).
     ///
-    /// The client's window is always spoken of, so that the server may ask for a smaller one.
+    /// It always has `client_max_window_bits`, so that the server may ask for a smaller window.
     public var offer: WebSocketExtension {
         PerMessageDeflate.element([
             (PerMessageDeflate.serverNoContextTakeoverName, nil, serverNoContextTakeover),
@@ -146,12 +146,12 @@ extension PerMessageDeflate {
         ])
     }
 
-    /// What a server has agreed to, where its answer fits one of the offers.
+    /// Returns what a server has agreed to.
     ///
     /// - Parameters:
-    ///   - answer: The server's element.
-    ///   - offers: The client's elements of the same name, in its order.
-    /// - Throws: Why the answer fits none; the connection must be failed then (§7.1).
+    ///   - answer: The element of the server's response.
+    ///   - offers: The client's elements of the same name, in the order of preference.
+    /// - Throws: ``Malformed`` if the response fits none of the offers. The connection must be failed then (§7.1).
     static func agreement(
         from answer: WebSocketExtension, to offers: [WebSocketExtension]
     ) throws(Malformed) -> PerMessageDeflate {
@@ -161,14 +161,14 @@ extension PerMessageDeflate {
         }
         var firstReason: Malformed?
         for offer in offers {
-            // One that we could not read ourselves was not written by us, but by the application.
+            // The application may have written an offer that is malformed.
             guard let offer = try? Element(offer) else { continue }
             if let reason = element.misfit(to: offer) {
                 firstReason = firstReason ?? Malformed(reason: reason)
                 continue
             }
             var agreement = PerMessageDeflate(element)
-            // What the client has announced of itself it does, whether or not the answer says so.
+            // What the client has offered for itself holds, even if the response does not repeat it.
             agreement.clientNoContextTakeover = element.clientNoContextTakeover || offer.clientNoContextTakeover
             agreement.clientMaxWindowBits = min(agreement.clientMaxWindowBits, offer.clientMaxWindowBits ?? 15)
             return agreement
@@ -178,20 +178,20 @@ extension PerMessageDeflate {
 }
 
 extension PerMessageDeflate.Element {
-    /// Why this answer does not fit an offer, or `nil` where it does.
+    /// Returns why this response does not fit an offer; `nil` if it does.
     fileprivate func misfit(to offer: PerMessageDeflate.Element) -> String? {
         if offer.serverNoContextTakeover, !serverNoContextTakeover {
-            return "\(PerMessageDeflate.serverNoContextTakeoverName) was asked for, and is missing"
+            return "\(PerMessageDeflate.serverNoContextTakeoverName) was requested, but is missing"
         }
         if let asked = offer.serverMaxWindowBits, serverMaxWindowBits ?? 15 > asked {
-            return "\(PerMessageDeflate.serverMaxWindowBitsName) of at most \(asked) was asked for"
-                + (serverMaxWindowBits.map { ", and is \($0)" } ?? ", and is missing")
+            return "\(PerMessageDeflate.serverMaxWindowBitsName) of at most \(asked) was requested"
+                + (serverMaxWindowBits.map { ", but is \($0)" } ?? ", but is missing")
         }
         if hasClientMaxWindowBits, !offer.hasClientMaxWindowBits {
             return "\(PerMessageDeflate.clientMaxWindowBitsName) was not offered"
         }
         if let ours = clientMaxWindowBits, let offered = offer.clientMaxWindowBits, ours > offered {
-            return "\(PerMessageDeflate.clientMaxWindowBitsName) is \(ours), and \(offered) was offered"
+            return "\(PerMessageDeflate.clientMaxWindowBitsName) is \(ours), but \(offered) was offered"
         }
         return nil
     }
@@ -200,14 +200,14 @@ extension PerMessageDeflate.Element {
 // MARK: Servers
 
 extension PerMessageDeflate {
-    /// The agreement as a server's answer (§7.1) to an offer that asks for no window of the server's.
+    /// The agreement as a server's response (§7.1) to an offer without `server_max_window_bits`.
     public var answer: WebSocketExtension { answer(to: []) }
 
-    /// The agreement as a server's answer (§7.1).
+    /// Returns the agreement as a server's response (§7.1).
     ///
-    /// What an offer says of the server's window must be confirmed even where it asks for the largest one (§7.1.2.1).
+    /// An offer's `server_max_window_bits` must be confirmed even if it asks for the largest window (§7.1.2.1).
     ///
-    /// - Parameter extensions: The client's offers, which ``agreement(on:)`` has made this agreement on.
+    /// - Parameter extensions: The client's offers, from which ``agreement(on:)`` made this agreement.
     public func answer(to extensions: [WebSocketExtension]) -> WebSocketExtension {
         let isAsked = PerMessageDeflate.accepted(of: extensions)?.serverMaxWindowBits != nil
         return PerMessageDeflate.element([
@@ -218,7 +218,7 @@ extension PerMessageDeflate {
         ])
     }
 
-    /// The first of a client's offers that can be accepted.
+    /// Returns the first of a client's offers that can be accepted.
     private static func accepted(of extensions: [WebSocketExtension]) -> Element? {
         for offer in extensions where offer.name == name {
             if let element = try? Element(offer) { return element }
@@ -226,14 +226,13 @@ extension PerMessageDeflate {
         return nil
     }
 
-    /// The agreement on the first of a client's offers that can be accepted, or `nil` where none can.
+    /// Returns the agreement on the first of a client's offers that can be accepted; `nil` if none can.
     ///
-    /// An offer with a parameter that is unknown, is there twice, or has a value that is not allowed is declined (§7.1), and
-    /// the next one looked at. What the client asks of the server is granted; what the server asks of the client beyond
-    /// the offer is what the RFC lets it ask: that it begins each message anew, and a smaller window where the offer speaks
-    /// of the client's window at all.
+    /// An offer is declined if a parameter is unknown, occurs twice, or has an invalid value (§7.1). The server grants what the client
+    /// asks for. Beyond that, it asks for what the RFC allows: that the client begins each message with an empty window, and, if the
+    /// offer has `client_max_window_bits`, that the client uses a smaller window.
     ///
-    /// - Parameter extensions: The client's offers, of this and of other extensions, in its order of preference.
+    /// - Parameter extensions: The client's offers, of this and other extensions, in the order of preference.
     public func agreement(on extensions: [WebSocketExtension]) -> PerMessageDeflate? {
         guard let offer = PerMessageDeflate.accepted(of: extensions) else { return nil }
         let clientBits = min(clientMaxWindowBits, offer.clientMaxWindowBits ?? 15)

@@ -1,14 +1,14 @@
 /// One extension in a `Sec-WebSocket-Extensions` field: a name and its parameters
 /// ([RFC 6455 §9.1](https://www.rfc-editor.org/rfc/rfc6455#section-9.1)).
 public struct WebSocketExtension: Hashable, Sendable {
-    /// A parameter: a name, and a value where it has one.
+    /// A parameter: a name, and perhaps a value.
     public struct Parameter: Hashable, Sendable {
         /// The parameter's name, a token.
         public var name: String
-        /// The parameter's value, a token, or `nil`. A quoted value has been unquoted.
+        /// The parameter's value, a token; `nil` if it has none. Quoted values are stored without their quotes.
         public var value: String?
 
-        /// A parameter with the given name and value, both tokens.
+        /// Creates a parameter with the given name and value, both tokens.
         public init(name: String, value: String? = nil) {
             self.name = name
             self.value = value
@@ -17,10 +17,10 @@ public struct WebSocketExtension: Hashable, Sendable {
 
     /// The extension's registered name, a token.
     public var name: String
-    /// The parameters in their order.
+    /// The parameters, in order.
     public var parameters: [Parameter]
 
-    /// An extension with the given name and parameters.
+    /// Creates an extension with the given name and parameters.
     public init(name: String, parameters: [Parameter] = []) {
         self.name = name
         self.parameters = parameters
@@ -28,14 +28,14 @@ public struct WebSocketExtension: Hashable, Sendable {
 }
 
 extension WebSocketExtension: CustomStringConvertible {
-    /// The extension as the field carries it.
+    /// The extension as in the header field.
     public var description: String {
         parameters.reduce(name) { text, parameter in
             text + "; " + parameter.name + (parameter.value.map { "=" + $0 } ?? "")
         }
     }
 
-    /// Whether the name, and each parameter's name and value, are tokens, as the grammar demands.
+    /// Whether the name, and the name and value of each parameter, are tokens, as the grammar requires.
     var isValid: Bool {
         HTTPSyntax.isToken(name)
             && parameters.allSatisfy { HTTPSyntax.isToken($0.name) && $0.value.map { HTTPSyntax.isToken($0) } ?? true }
@@ -43,14 +43,14 @@ extension WebSocketExtension: CustomStringConvertible {
 }
 
 extension WebSocketExtension {
-    /// The most extensions, and the most parameters of one, that are read from a message.
+    /// The most extensions of a message, and the most parameters of an extension.
     static let maximumCount = 32
 
-    /// Reads the values of a message's `Sec-WebSocket-Extensions` fields, which count as one list.
+    /// Parses the values of a message's `Sec-WebSocket-Extensions` fields, which form one list.
     ///
-    /// The work is linear in the bytes: every byte is looked at once, and nothing is tried twice.
+    /// The work is linear in the bytes, without backtracking.
     ///
-    /// - Returns: The extensions in their order, or `nil` where the grammar of §9.1 is broken or there are too many.
+    /// - Returns: The extensions, in order; `nil` if a value breaks the grammar of §9.1, or there are too many extensions.
     package static func parse(_ values: [String]) -> [WebSocketExtension]? {
         var extensions: [WebSocketExtension] = []
         for value in values {
@@ -62,7 +62,7 @@ extension WebSocketExtension {
     }
 }
 
-/// A recursive-descent reader of the grammar of RFC 6455 §9.1, with one byte of look-ahead.
+/// A recursive-descent parser of the grammar of RFC 6455 §9.1, with one byte of look-ahead.
 private struct ExtensionParser {
     private let bytes: [UInt8]
     private var position = 0
@@ -71,7 +71,7 @@ private struct ExtensionParser {
         bytes = Array(text.utf8)
     }
 
-    /// `extension-list = 1#extension`. Empty members are allowed (RFC 9110 §5.6.1), though no more than a few.
+    /// `extension-list = 1#extension`. A limited number of empty members is allowed (RFC 9110 §5.6.1).
     mutating func list() -> [WebSocketExtension]? {
         var extensions: [WebSocketExtension] = []
         var emptyMembers = 0

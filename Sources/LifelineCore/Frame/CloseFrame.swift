@@ -1,12 +1,12 @@
-/// What a Close frame says: a code and a reason, or nothing
+/// The content of a Close frame: a code and a reason, or nothing
 /// ([RFC 6455 §5.5.1](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1)).
 public struct CloseFrame: Hashable, Sendable {
-    /// The most bytes of UTF-8 that a reason takes: a control frame's 125, less two for the code.
+    /// The most bytes of UTF-8 in a reason: the 125 of a control frame, less two for the code.
     public static let maximumReasonLength = 123
 
-    /// The code, or `nil` where the frame had no payload.
+    /// The code; `nil` if the frame has no payload.
     public let code: CloseCode?
-    /// The reason, empty where none was given; at most ``maximumReasonLength`` bytes of UTF-8.
+    /// The reason: at most ``maximumReasonLength`` bytes of UTF-8; empty if none is given.
     public let reason: String
 
     /// A Close frame without a payload; the peer reports it as 1005.
@@ -17,16 +17,16 @@ public struct CloseFrame: Hashable, Sendable {
         self.reason = reason
     }
 
-    /// A Close frame to send.
+    /// Creates a Close frame to send.
     ///
-    /// - Throws: ``CloseFrameError`` where the code must not be sent or the reason is too long.
+    /// - Throws: ``CloseFrameError`` if the code must not be sent, or the reason is too long.
     public init(code: CloseCode, reason: String = "") throws(CloseFrameError) {
         guard code.isSendable else { throw .unsendableCode(code) }
         guard reason.utf8.count <= CloseFrame.maximumReasonLength else { throw .reasonTooLong(reason.utf8.count) }
         self.init(unchecked: code, reason: reason)
     }
 
-    /// A Close frame of the library's own, with a code known to be sendable; a long reason is cut between characters.
+    /// Creates a Close frame with a code that is known to be sendable. A long reason is cut between characters.
     package init(_ code: CloseCode, _ reason: String) {
         assert(code.isSendable)
         var reason = reason
@@ -34,7 +34,7 @@ public struct CloseFrame: Hashable, Sendable {
         self.init(unchecked: code, reason: reason)
     }
 
-    /// Reads a received frame's payload.
+    /// Parses the payload of a received frame.
     init(payload: UnsafeRawBufferPointer) throws(ProtocolViolation) {
         guard !payload.isEmpty else {
             self = .empty
@@ -63,11 +63,11 @@ extension CloseFrame: CustomStringConvertible {
     }
 }
 
-/// Why a Close frame cannot be sent as asked.
+/// Why a Close frame cannot be created.
 public enum CloseFrameError: Error, Hashable, Sendable {
     /// The code is reserved or outside the ranges of RFC 6455 §7.4.2.
     case unsendableCode(CloseCode)
-    /// The reason takes that many bytes of UTF-8; ``CloseFrame/maximumReasonLength`` are allowed.
+    /// The reason has so many bytes of UTF-8; at most ``CloseFrame/maximumReasonLength`` are allowed.
     case reasonTooLong(Int)
 }
 
@@ -77,7 +77,7 @@ extension CloseFrameError: CustomStringConvertible {
         case .unsendableCode(let code):
             "close code \(code) must not be sent; 1000–1003, 1007–1014 and 3000–4999 may (RFC 6455 §7.4)"
         case .reasonTooLong(let count):
-            "the close reason takes \(count) bytes of UTF-8; at most \(CloseFrame.maximumReasonLength) fit (RFC 6455 §5.5)"
+            "the close reason has \(count) bytes of UTF-8; at most \(CloseFrame.maximumReasonLength) are allowed (RFC 6455 §5.5)"
         }
     }
 }

@@ -1,10 +1,9 @@
-/// A frame's header as it goes on the wire, apart from the payload, so that a transport may write a large payload from
-/// where it lies.
+/// The bytes of a frame's header, apart from the payload, so that a transport can write a large payload without copying it.
 public struct EncodedFrameHeader: Sendable {
     private var storage: (UInt64, UInt64) = (0, 0)
     /// The number of bytes of the header, 2 to 14.
     public let count: Int
-    /// The key that the payload must be masked with, or `nil` where it is sent as it is.
+    /// The key to mask the payload with; `nil` if it is not masked.
     public let maskingKey: MaskingKey?
 
     @inline(__always)
@@ -17,17 +16,17 @@ public struct EncodedFrameHeader: Sendable {
 
     /// Writes the header.
     ///
-    /// - Parameter target: Room for sixteen bytes; those behind the header's ``count`` are written too, and mean nothing.
+    /// - Parameter target: Room for sixteen bytes. All of them are written; only the first ``count`` belong to the header.
     @inline(__always)
     public func write(to target: UnsafeMutableRawPointer) {
         target.storeBytes(of: storage.0, as: UInt64.self)
         target.storeBytes(of: storage.1, toByteOffset: 8, as: UInt64.self)
     }
 
-    /// Writes the header and, behind it, the payload, masked where it must be.
+    /// Writes the header and, after it, the payload, which is masked if it must be.
     ///
     /// - Parameters:
-    ///   - payload: The payload as it is, before it is masked.
+    ///   - payload: The payload, not masked.
     ///   - target: Room for sixteen bytes more than the payload has.
     /// - Returns: The number of bytes of the frame.
     @inline(__always)

@@ -1,25 +1,25 @@
 /// A frame's header: everything before its payload
 /// ([RFC 6455 §5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.2)).
 public struct FrameHeader: Hashable, Sendable {
-    /// The most bytes that a header takes: two, a 64-bit length, and a masking key.
-    public static let maximumLength = 14
+    /// The most bytes of a header: two, a 64-bit length, and a masking key.
+    package static let maximumLength = 14
 
     /// Whether the frame is the last fragment of its message.
     public var isFinal: Bool
     /// The first reserved bit; permessage-deflate sets it on the first frame of a compressed message (RFC 7692 §6).
     public var rsv1: Bool
-    /// The second reserved bit; no extension of ours uses it.
+    /// The second reserved bit, which no supported extension uses.
     public var rsv2: Bool
-    /// The third reserved bit; no extension of ours uses it.
+    /// The third reserved bit, which no supported extension uses.
     public var rsv3: Bool
     /// What the frame carries.
     public var opcode: Opcode
-    /// The key that masks the payload, or `nil` where it is not masked.
+    /// The key that masks the payload; `nil` if it is not masked.
     public var maskingKey: MaskingKey?
     /// The payload's length in bytes.
     public var payloadLength: UInt64
 
-    /// A header with the given fields.
+    /// Creates a header with the given fields.
     public init(
         opcode: Opcode, isFinal: Bool = true, rsv1: Bool = false, rsv2: Bool = false, rsv3: Bool = false,
         maskingKey: MaskingKey? = nil, payloadLength: UInt64
@@ -35,16 +35,21 @@ public struct FrameHeader: Hashable, Sendable {
 
     /// The header's length on the wire, 2 to 14 bytes.
     public var encodedLength: Int {
+        FrameHeader.encodedLength(payloadLength: payloadLength, isMasked: maskingKey != nil)
+    }
+
+    /// Returns the length of a header on the wire, 2 to 14 bytes.
+    package static func encodedLength(payloadLength: UInt64, isMasked: Bool) -> Int {
         let lengthField =
             switch payloadLength {
             case ...125: 0
             case ...0xFFFF: 2
             default: 8
             }
-        return 2 + lengthField + (maskingKey == nil ? 0 : 4)
+        return 2 + lengthField + (isMasked ? 4 : 0)
     }
 
-    /// Writes the header in its shortest form, as §5.2 demands.
+    /// Writes the header in its shortest form, as §5.2 requires.
     ///
     /// - Parameter bytes: Room for at least ``maximumLength`` bytes.
     /// - Returns: The number of bytes written.

@@ -1,6 +1,5 @@
-/// Reads frame headers, resumable at every byte, and holds each to the rules of
-/// [RFC 6455 §5](https://www.rfc-editor.org/rfc/rfc6455#section-5) and to the limits before anything is spent on its
-/// payload.
+/// Reads frames: headers by way of a ``FrameHeaderParser``, and payloads, which it unmasks in place. Checks every announced length
+/// and count against the limits before anything is spent on the payload.
 struct FrameReader {
     /// The limits that the declared lengths and counts are held to.
     struct Limits {
@@ -15,24 +14,24 @@ struct FrameReader {
             self.fragments = max(fragments, 0)
         }
 
-        /// The most bytes of a compressed frame on the wire. What counts is what they give; this keeps out what cannot be
-        /// meant, such as a stream of empty blocks that never gives anything.
+        /// The most bytes of a compressed frame on the wire. The real limit is on the inflated size; this rejects degenerate
+        /// input, such as endless empty blocks.
         var compressedFrameSize: Int { Limits.deflated(frameSize) }
 
-        /// The same of a compressed message of so many frames. Each of them may end with a flush.
+        /// The most bytes of a compressed message on the wire, in that many frames. Each of them may end with a flush.
         func compressedMessageSize(fragments: Int) -> Int {
             Limits.deflated(messageSize).addingSaturating(fragments.multipliedSaturating(by: 16))
         }
 
-        /// The most bytes of a message in so many frames that have brought so many bytes.
+        /// The most fragments of a message of which `received` bytes have arrived.
         func fragments(for received: Int) -> Int { fragments.addingSaturating(received / Limits.bytesForFragment) }
 
-        /// How many bytes of a message allow one fragment more.
+        /// Every so many bytes of a message allow one more fragment.
         static let bytesForFragment = 32
 
-        /// The most bytes that so many take as DEFLATE: stored as they are, in blocks that add five bytes each. zlib's
-        /// compressor with the least memory stores 128 bytes a block (its `deflateBound`); what is added besides is for flushes
-        /// inside a short message.
+        /// The most bytes that `size` bytes need as DEFLATE: in stored blocks, which add five bytes each. With the least memory,
+        /// zlib's compressor stores 128 bytes per block (its `deflateBound`). The constant leaves room for flushes in a short
+        /// message.
         private static func deflated(_ size: Int) -> Int {
             size.addingSaturating(size / 32).addingSaturating(size / 128).addingSaturating(size / 2048)
                 .addingSaturating(1024)
@@ -40,71 +39,79 @@ struct FrameReader {
     }
 
     private let limits: Limits
-    /// Whether the peer must mask (§5.1): clients do, servers do not.
-    private let expectsMask: Bool
-
-    /// The bytes of a header that has begun to arrive.
-    private var stash: (UInt64, UInt64) = (0, 0)
-    private var stashCount = 0
+    private var parser: FrameHeaderParser
 
     /// The opcode of the frame that is being read.
     private(set) var opcode: Opcode = .continuation
     /// Whether the frame that is being read is the last of its message.
     private(set) var isFinal = false
-    /// Whether a frame's header has been read and its payload not yet to its end.
+    /// Whether a frame's header has been read, and its payload not to its end.
     private(set) var isInsideFrame = false
     /// The bytes of the payload that have not been read.
     private(set) var remaining = 0
     /// How many of them, at the beginning of the input, have been unmasked already.
     private var unmasked = 0
-    /// Whether permessage-deflate was agreed, so that RSV1 has a meaning (RFC 7692 §6).
-    var allowsCompression = false
     /// Whether the message that is being read is compressed, which its first frame said.
     private(set) var isCompressed = false
-    /// The key for the next byte of the payload; `nil` where it is not masked.
+    /// The key for the next byte of the payload; not used where frames are not masked.
     private var maskingKey = MaskingKey(word: 0)
 
-    /// The kind of the message that is being read, which its first frame said; `nil` between messages.
-    private(set) var messageKind: MessageKind?
     /// The announced bytes of the message's frames so far.
     private var messageSize = 0
     private var fragments = 0
 
-    /// A reader of what the peer of `role` sends.
+    /// Creates a reader of what the peer of `role` sends.
     init(role: WebSocketRole, limits: Limits) {
-        expectsMask = role == .server
+        parser = FrameHeaderParser(sender: role.peer)
         self.limits = limits
     }
 
-    /// Whether the stream may end here without cutting a frame, or a message, in two.
-    var isAtBoundary: Bool { !isInsideFrame && stashCount == 0 && messageKind == nil }
+    /// Whether permessage-deflate was agreed, so that RSV1 has a meaning (RFC 7692 §6).
+    var allowsCompression: Bool {
+        get { parser.reservedBits == .compression }
+        set { parser.reservedBits = newValue ? .compression : .none }
+    }
 
-    /// Reads a header.
+    /// Whether the peer must mask (§5.1).
+    @inline(__always)
+    private var expectsMask: Bool { parser.expectsMask }
+
+    /// The kind of the message that is being read, as its first frame said; `nil` between messages.
+    @inline(__always)
+    var messageKind: MessageKind? { parser.messageKind }
+
+    /// Whether the stream may end here without cutting a frame or a message in two.
+    var isAtBoundary: Bool { !isInsideFrame && parser.isAtBoundary && messageKind == nil }
+
+    /// Reads a header and checks it against the rules and the limits.
     ///
-    /// - Returns: Whether it is complete. Where it is not, all of `input` has been read.
+    /// - Returns: Whether it is complete. If it is not, all of `input` has been read.
     @inline(__always)
     mutating func readHeader(_ input: inout ReadBuffer) throws(ProtocolViolation) -> Bool {
-        guard stashCount == 0, input.count >= 2 else { return try readSplitHeader(&input) }
-        let bytes = UnsafeRawPointer(input.start)
-        let first = bytes.load(as: UInt8.self)
-        let second = bytes.load(fromByteOffset: 1, as: UInt8.self)
-        try check(first, second)
-        let length = FrameReader.headerLength(second)
-        guard input.count >= length else { return try readSplitHeader(&input) }
-        try decode(bytes, first, second)
-        input.skip(length)
+        guard let header = try parser.parse(&input) else { return false }
+        let opcode = header.opcode
+        if !opcode.isControl {
+            if opcode != .continuation { isCompressed = header.rsv1 }
+            try countData(header.payloadLength)
+        }
+        maskingKey = header.maskingKey
+        self.opcode = opcode
+        isFinal = header.isFinal
+        remaining = Int(truncatingIfNeeded: header.payloadLength)
+        isInsideFrame = true
         return true
     }
 
-    /// Reads a message that lies in `input` as one whole frame and breaks no rule: what nearly all messages are.
+    /// Reads a message that lies in `input` as one whole frame and breaks no rule, as nearly all messages do. This is the fast path
+    /// of ``readHeader(_:)``: it recognizes a subset of valid frames, and leaves all others to it.
     ///
-    /// - Returns: The message, unmasked where it lies, and whether it is UTF-8 where it is text; or `nil` where one has to
-    ///   look more closely: nothing has been read then.
+    /// - Returns: The message, unmasked in place, and whether it is valid UTF-8 (for text); `nil` if the slow path must read it.
+    ///   Nothing has been read then.
     @inline(__always)
     mutating func readWholeMessage(
         _ input: inout ReadBuffer
     ) -> (kind: MessageKind, payload: UnsafeRawBufferPointer, isValid: Bool)? {
-        guard input.count >= 2, !isInsideFrame, stashCount == 0, messageKind == nil else { return nil }
+        guard input.count >= 2, !isInsideFrame, parser.isAtBoundary, messageKind == nil else { return nil }
         let bytes = input.start
         let first = bytes.load(as: UInt8.self)
         let second = bytes.load(fromByteOffset: 1, as: UInt8.self)
@@ -140,7 +147,7 @@ struct FrameReader {
         return (kind, UnsafeRawBufferPointer(start: payload, count: length), isValid)
     }
 
-    /// Takes up to `count` bytes of the payload and unmasks them where they lie.
+    /// Takes what has come of the payload, and unmasks it in place.
     @inline(__always)
     mutating func readPayload(_ input: inout ReadBuffer) -> UnsafeRawBufferPointer {
         let count = min(remaining, input.count)
@@ -151,7 +158,7 @@ struct FrameReader {
         return takePayload(&input, count)
     }
 
-    /// Takes up to `count` bytes of a text's payload, unmasks them where they lie, and judges them (§8.1).
+    /// Takes what has come of a text's payload, unmasks it in place, and checks that it is UTF-8 (§8.1).
     @inline(__always)
     mutating func readText(
         _ input: inout ReadBuffer, _ validator: inout UTF8Validator
@@ -175,19 +182,20 @@ struct FrameReader {
         return UnsafeRawBufferPointer(start: start, count: count)
     }
 
-    /// What has come of the payload, unmasked where it lies; ``takePayload(_:_:)`` says how much of it has been read.
+    /// Returns what has come of the payload, unmasked in place, without taking it. Call ``takePayload(_:_:)`` with the number of
+    /// bytes that were used.
     mutating func peekPayload(_ input: inout ReadBuffer) -> UnsafeRawBufferPointer {
         let count = min(remaining, input.count)
         if expectsMask, count > unmasked {
             maskingKey.apply(to: input.start + unmasked, count: count - unmasked)
             maskingKey = maskingKey.rotated(by: count - unmasked)
         }
-        // Where less is shown than before, the rest stays unmasked all the same.
+        // If less is passed in than before, the rest remains unmasked all the same.
         unmasked = max(unmasked, count)
         return UnsafeRawBufferPointer(start: input.start, count: count)
     }
 
-    /// Takes `count` bytes of what ``peekPayload(_:)`` showed.
+    /// Takes `count` bytes of what ``peekPayload(_:)`` returned.
     mutating func takePayload(_ count: Int, _ input: inout ReadBuffer) {
         unmasked -= count
         remaining -= count
@@ -198,12 +206,12 @@ struct FrameReader {
     /// Notes that the message's last frame has been read to its end.
     @inline(__always)
     mutating func endMessage() {
-        messageKind = nil
+        parser.endMessage()
         messageSize = 0
         fragments = 0
     }
 
-    /// The header that was read last, as a value for those who look on.
+    /// The header that was read last, as a value for observers.
     var header: FrameHeader {
         FrameHeader(
             opcode: opcode, isFinal: isFinal, rsv1: isCompressed && (opcode == .text || opcode == .binary),
@@ -211,71 +219,12 @@ struct FrameReader {
             payloadLength: UInt64(remaining))
     }
 
-    // MARK: Rules
+    // MARK: Limits
 
+    /// Checks a data frame against the limits on frames, messages and fragments.
     @inline(__always)
-    private static func headerLength(_ second: UInt8) -> Int {
-        let length = second & 0x7F
-        return 2 &+ (length < 126 ? 0 : length == 126 ? 2 : 8) &+ (second & 0x80 != 0 ? 4 : 0)
-    }
-
-    /// Judges what the first two bytes say.
-    @inline(__always)
-    private func check(_ first: UInt8, _ second: UInt8) throws(ProtocolViolation) {
-        let opcode = Opcode(rawValue: first)
-        if first & 0x70 != 0 {
-            guard allowsCompression, first & 0x30 == 0 else { throw .reservedBits(first, allowsCompression) }
-            guard opcode == .text || opcode == .binary else { throw .compressionInsideMessage(opcode) }
-        }
-        guard (second & 0x80 != 0) == expectsMask else { throw expectsMask ? .unmaskedFrame : .maskedFrame }
-        switch opcode {
-        case .text, .binary:
-            guard messageKind == nil else { throw .messageInsideMessage(opcode) }
-        case .continuation:
-            guard messageKind != nil else { throw .continuationWithoutMessage }
-        case .close, .ping, .pong:
-            guard first & 0x80 != 0 else { throw .fragmentedControlFrame(opcode) }
-            guard second & 0x7F <= 125 else { throw .controlFrameTooLong(opcode) }
-        default:
-            throw .reservedOpcode(opcode)
-        }
-    }
-
-    /// Reads a complete header at `bytes`, of which the first two have been judged.
-    @inline(__always)
-    private mutating func decode(
-        _ bytes: UnsafeRawPointer, _ first: UInt8, _ second: UInt8
-    ) throws(ProtocolViolation) {
-        var length = UInt64(second & 0x7F)
-        var offset = 2
-        if length == 126 {
-            length = UInt64(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
-            guard length > 125 else { throw .lengthNotMinimal(length) }
-            offset = 4
-        } else if length == 127 {
-            length = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt64.self))
-            guard length >> 63 == 0 else { throw .lengthTooLarge }
-            guard length > 0xFFFF else { throw .lengthNotMinimal(length) }
-            offset = 10
-        }
-        let opcode = Opcode(rawValue: first)
-        if !opcode.isControl {
-            if opcode != .continuation { isCompressed = first & 0x40 != 0 }
-            try countData(opcode, length)
-        }
-        if expectsMask {
-            maskingKey = MaskingKey(word: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
-        }
-        self.opcode = opcode
-        isFinal = first & 0x80 != 0
-        remaining = Int(truncatingIfNeeded: length)
-        isInsideFrame = true
-    }
-
-    /// Holds a data frame to the limits on frames, messages and fragments.
-    @inline(__always)
-    private mutating func countData(_ opcode: Opcode, _ length: UInt64) throws(ProtocolViolation) {
-        // The frames before have come to their end.
+    private mutating func countData(_ length: UInt64) throws(ProtocolViolation) {
+        // All earlier frames of the message have been read to their ends.
         let received = messageSize
         let total = UInt64(received) &+ length
         fragments &+= 1
@@ -285,13 +234,12 @@ struct FrameReader {
             guard length <= UInt64(limits.frameSize) else { throw .frameTooBig(length, limit: limits.frameSize) }
             guard total <= UInt64(limits.messageSize) else { throw .messageTooBig(total, limit: limits.messageSize) }
         }
-        if opcode != .continuation { messageKind = opcode == .text ? .text : .binary }
         messageSize = Int(truncatingIfNeeded: total)
         let allowed = limits.fragments(for: received)
         guard fragments <= allowed else { throw .tooManyFragments(allowed: allowed, limit: limits.fragments) }
     }
 
-    /// Holds a compressed frame to what can be needed for what is allowed.
+    /// Checks a compressed frame against the most bytes that a frame and a message of the allowed size can need.
     private func checkCompressed(_ length: UInt64, _ total: UInt64) throws(ProtocolViolation) {
         let frameLimit = limits.compressedFrameSize
         guard length <= UInt64(frameLimit) else {
@@ -308,41 +256,14 @@ struct FrameReader {
     /// The most bytes of a frame.
     var maximumFrameSize: Int { limits.frameSize }
 
-    /// What is wrong with a compressed message that gives more than is allowed.
+    /// Returns the violation of a compressed message that inflates to more than is allowed.
     ///
     /// - Parameters:
-    ///   - messageSize: The bytes that the message has given.
-    ///   - frameSize: The bytes that its last frame has.
-    func violation(messageSize: Int, frameSize: Int) -> ProtocolViolation {
+    ///   - messageSize: The bytes that the message has inflated to.
+    ///   - frameSize: The bytes that its last frame has inflated to.
+    func inflatedTooFar(messageSize: Int, frameSize: Int) -> ProtocolViolation {
         messageSize > limits.messageSize
             ? .messageTooBig(UInt64(messageSize), limit: limits.messageSize)
             : .frameTooBig(UInt64(frameSize), limit: limits.frameSize)
-    }
-
-    // MARK: Headers in pieces
-
-    /// Adds to the bytes kept of a header until it is complete.
-    private mutating func readSplitHeader(_ input: inout ReadBuffer) throws(ProtocolViolation) -> Bool {
-        while true {
-            let needed = stashCount < 2 ? 2 : FrameReader.headerLength(stashByte(1))
-            if stashCount >= 2, stashCount >= needed { break }
-            guard !input.isEmpty else { return false }
-            let byte = input.start.load(as: UInt8.self)
-            withUnsafeMutableBytes(of: &stash) { $0[stashCount] = byte }
-            stashCount += 1
-            input.skip(1)
-            if stashCount == 2 { try check(stashByte(0), byte) }
-        }
-        var bytes = stash
-        stashCount = 0
-        let (first, second) = withUnsafeBytes(of: &bytes) { ($0[0], $0[1]) }
-        try withUnsafeBytes(of: &bytes) { (bytes) throws(ProtocolViolation) in
-            try decode(bytes.baseAddress.unsafelyUnwrapped, first, second)
-        }
-        return true
-    }
-
-    private func stashByte(_ index: Int) -> UInt8 {
-        withUnsafeBytes(of: stash) { $0[index] }
     }
 }

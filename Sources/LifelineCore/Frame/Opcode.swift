@@ -1,11 +1,11 @@
 /// What a frame carries ([RFC 6455 §5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.2)): four bits.
 ///
-/// An open set: values that this version does not name can be represented, and are refused when a peer sends them.
+/// An open set: it can represent values without a name. They fail the connection if a peer sends them.
 public struct Opcode: RawRepresentable, Hashable, Sendable {
     /// The value on the wire, 0 to 15.
     public let rawValue: UInt8
 
-    /// The opcode with the low four bits of `rawValue`.
+    /// Creates the opcode with the low four bits of `rawValue`.
     @inlinable
     public init(rawValue: UInt8) {
         self.rawValue = rawValue & 0x0F
@@ -24,16 +24,16 @@ public struct Opcode: RawRepresentable, Hashable, Sendable {
     /// `0xA`: the Pong control frame.
     public static var pong: Opcode { Opcode(rawValue: 0xA) }
 
-    /// Whether the opcode is a control frame's: its most significant bit is set (§5.5).
+    /// Whether this is the opcode of a control frame: its most significant bit is set (§5.5).
     @inlinable
     public var isControl: Bool { rawValue & 0x8 != 0 }
 
-    /// Whether RFC 6455 leaves the opcode to the future; a frame that carries it fails the connection.
+    /// Whether RFC 6455 reserves the opcode. A frame with a reserved opcode fails the connection.
     public var isReserved: Bool { (0x3...0x7).contains(rawValue) || rawValue > 0xA }
 }
 
 extension Opcode: CustomStringConvertible {
-    /// The RFC's name of the opcode, such as `text`, or its value in hexadecimal where it has none.
+    /// The RFC's name of the opcode, such as `text`; its value in hexadecimal if it has none.
     public var description: String {
         switch self {
         case .continuation: "continuation"

@@ -1,11 +1,11 @@
-/// What a peer did that fails the connection
+/// A violation of the protocol, or of a limit, that fails the connection
 /// ([RFC 6455 §7.1.7](https://www.rfc-editor.org/rfc/rfc6455#section-7.1.7)).
 ///
-/// An open set behind a code, so that new rules break no caller's `switch`.
+/// It is a struct and not an enum, so that new rules break no caller's `switch`.
 public struct ProtocolViolation: Error, Hashable, Sendable {
-    /// The close code that the peer is sent.
+    /// The close code to send to the peer.
     public let closeCode: CloseCode
-    /// What came, what is allowed, and which setting or section says so.
+    /// What came, what is allowed, and which setting or section of an RFC says so.
     public let description: String
 
     init(_ closeCode: CloseCode, _ description: String) {
@@ -19,9 +19,10 @@ extension ProtocolViolation: CustomStringConvertible {}
 extension ProtocolViolation {
     // MARK: Frames
 
-    static func reservedBits(_ header: UInt8, _ allowsCompression: Bool = false) -> ProtocolViolation {
-        let bits = [(allowsCompression ? 0 : 0x40, "RSV1"), (0x20, "RSV2"), (0x10, "RSV3")]
-        let set = bits.filter { Int(header) & $0.0 != 0 }.map(\.1)
+    /// - Parameter bits: The reserved bits that are set and may not be, as in the first byte of a header.
+    static func reservedBits(_ bits: UInt8) -> ProtocolViolation {
+        let names: [(mask: UInt8, name: String)] = [(0x40, "RSV1"), (0x20, "RSV2"), (0x10, "RSV3")]
+        let set = names.filter { bits & $0.mask != 0 }.map(\.name)
         return ProtocolViolation(
             .protocolError,
             "\(set.joined(separator: " and ")) set, but no extension that uses it was agreed (RFC 6455 §5.2)")
@@ -69,7 +70,7 @@ extension ProtocolViolation {
 
     static func corruptDeflate(_ reason: String) -> ProtocolViolation {
         ProtocolViolation(
-            .invalidFramePayloadData, "a compressed message that is no DEFLATE: \(reason) (RFC 7692 §7.2.2)")
+            .invalidFramePayloadData, "a compressed message that is not valid DEFLATE: \(reason) (RFC 7692 §7.2.2)")
     }
 
     static var incompleteDeflate: ProtocolViolation {

@@ -1,26 +1,25 @@
 import HTTPTypes
 
-/// Reads a complete HTTP/1.1 head strictly ([RFC 9112](https://www.rfc-editor.org/rfc/rfc9112)).
+/// Parses a complete HTTP/1.1 head strictly ([RFC 9112](https://www.rfc-editor.org/rfc/rfc9112)).
 ///
-/// Strict means: no bare line breaks, no folded lines, no white space before a colon, no control characters. What a
-/// lenient reader makes of these differs from reader to reader, and the difference is what request smuggling lives on.
+/// It rejects bare line breaks, folded lines, white space before a colon and control characters. Lenient readers disagree about the
+/// meaning of these, and request smuggling exploits the disagreement. The lines' grammar (``HTTPRequestLine``, ``HTTPStatusLine``,
+/// ``HTTPFieldLine``) and the length of bodies (``HTTPBodyLength``) are shared with lenient readers.
 struct HTTPHeadParser {
-    /// A request, and what HTTP/1.1 says of the connection besides.
+    /// A request, and what its head says about the connection.
     struct RequestHead {
         var request: HTTPRequest
-        /// Whether the request came as HTTP/1.0; such a request cannot be upgraded.
+        /// Whether the request is HTTP/1.0, which cannot be upgraded.
         var isHTTP10: Bool
-        /// Whether the connection may carry another request afterwards (§9.3).
+        /// Whether the connection can carry another request afterwards (§9.3).
         var keepsAlive: Bool
     }
 
-    /// A response, and how its body ends.
+    /// A response, and where its body ends.
     struct ResponseHead {
         var response: HTTPResponse
-        /// The body's length where it was announced.
-        var contentLength: Int?
-        /// Whether the body comes in chunks (§7.1).
-        var isChunked: Bool
+        /// Where the body ends; `.bytes(0)` if there is none.
+        var bodyLength: HTTPBodyLength
     }
 
     /// Why a head cannot be read.
@@ -29,7 +28,7 @@ struct HTTPHeadParser {
         case version
         case fieldLine
         case tooManyFields(limit: Int)
-        /// That many Host fields came.
+        /// Not one valid Host field; so many came.
         case host(count: Int)
         case requestTarget
         case contentLength
@@ -42,30 +41,32 @@ struct HTTPHeadParser {
     private var rest: UnsafeRawBufferPointer
     private let maximumFields: Int
 
-    /// A parser of `head`, which ends with the empty line.
+    /// Creates a parser of `head`, which ends with the empty line.
     private init(_ head: UnsafeRawBufferPointer, maximumFields: Int) {
         rest = head
         self.maximumFields = maximumFields
     }
 
-    /// Reads a request's head.
+    /// Parses a request's head.
     static func request(
         _ head: UnsafeRawBufferPointer, maximumFields: Int
     ) throws(Malformed) -> RequestHead {
         var parser = HTTPHeadParser(head, maximumFields: maximumFields)
-        let parts = parser.nextLine().split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
-        guard parts.count == 3, let method = HTTPRequest.Method(text(parts[0])) else { throw .startLine }
-        let isHTTP10 = try minorVersion(parts[2]) == 0
+        guard let line = HTTPRequestLine(parser.nextLine()), let method = HTTPRequest.Method(line.method) else {
+            throw .startLine
+        }
+        let isHTTP10 = try minorVersion(line.version) == 0
         var fields = try parser.fields()
-        guard !fields.hasContradictoryLength else { throw .contradictoryLength }
-        guard !fields.contains(.transferEncoding) else { throw .body }
-        if let length = try contentLength(fields), length > 0 { throw .body }
+        switch try bodyLength(fields, tolerating: .repeatedLengths) {
+        case .absent, .bytes(0): break
+        case .bytes, .chunked, .untilEnd: throw .body
+        }
 
-        var (authority, path) = try target(text(parts[1]))
+        var (authority, path) = try target(line.target)
         let hosts = fields[values: .hostField]
         guard hosts.count == 1 || hosts.isEmpty && isHTTP10 else { throw .host(count: hosts.count) }
         guard hosts.allSatisfy(HTTPSyntax.isAuthority) else { throw .host(count: 1) }
-        // A target in absolute form takes precedence over the field (§3.2.2).
+        // A target in absolute form overrides the field (§3.2.2).
         authority = authority ?? hosts.first
         fields[.hostField] = nil
         return RequestHead(
@@ -74,36 +75,29 @@ struct HTTPHeadParser {
             isHTTP10: isHTTP10, keepsAlive: fields.keepsAlive(isHTTP10: isHTTP10))
     }
 
-    /// Reads a response's head.
+    /// Parses a response's head.
     static func response(
         _ head: UnsafeRawBufferPointer, maximumFields: Int
     ) throws(Malformed) -> ResponseHead {
         var parser = HTTPHeadParser(head, maximumFields: maximumFields)
-        let parts = parser.nextLine().split(
-            separator: UInt8(ascii: " "), maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count >= 2 else { throw .startLine }
-        let isHTTP10 = try minorVersion(parts[0]) == 0
-        let digits = text(parts[1])
-        guard digits.utf8.count == 3, let code = Int(digits), (100...999).contains(code) else { throw .startLine }
-        // An HTTP/1.0 server knows no 101 (RFC 9110 §15.2).
-        guard !(isHTTP10 && code < 200) else { throw .version }
-        let reason = parts.count == 3 ? text(parts[2]) : ""
-        guard reason.utf8.allSatisfy(HTTPSyntax.isFieldValueCharacter) else { throw .startLine }
+        guard let line = HTTPStatusLine(parser.nextLine()) else { throw .startLine }
+        let isHTTP10 = try minorVersion(line.version) == 0
+        // An HTTP/1.0 server knows no 1xx (RFC 9110 §15.2).
+        guard !(isHTTP10 && line.code < 200) else { throw .version }
+        guard line.reason.utf8.allSatisfy(HTTPSyntax.isFieldValueCharacter) else { throw .startLine }
         let fields = try parser.fields()
         // These two end with their head, whatever its fields announce (§6.3).
-        let hasBody = code != 204 && code != 304
-        // A transfer coding overrides the length; where the last one is not chunked, the body ends with the stream.
-        let codings = HTTPSyntax.listMembers(of: fields[values: .transferEncoding])
-        let isChunked = hasBody && codings.last.map { HTTPSyntax.isEqualIgnoringCase($0, "chunked") } ?? false
-        let length = codings.isEmpty ? try contentLength(fields) : nil
+        let hasBody = line.code != 204 && line.code != 304
+        let length = try bodyLength(fields, tolerating: [.repeatedLengths, .bothLengths])
         return ResponseHead(
-            response: HTTPResponse(status: .init(code: code, reasonPhrase: reason), headerFields: fields),
-            contentLength: hasBody ? length : 0, isChunked: isChunked)
+            response: HTTPResponse(
+                status: .init(code: line.code, reasonPhrase: line.reason), headerFields: fields),
+            bodyLength: hasBody ? length : .bytes(0))
     }
 
     // MARK: Lines
 
-    /// The next line without its line break. The scanner has made sure that each line has one.
+    /// Returns the next line without its line break. The scanner has made sure that each line has one.
     private mutating func nextLine() -> UnsafeRawBufferPointer {
         let end = rest.firstIndex(of: 0x0D) ?? rest.count
         let line = UnsafeRawBufferPointer(rebasing: rest[..<end])
@@ -111,7 +105,7 @@ struct HTTPHeadParser {
         return line
     }
 
-    /// The field lines up to the empty line (§5).
+    /// Parses the field lines up to the empty line (§5).
     private mutating func fields() throws(Malformed) -> HTTPFields {
         var fields = HTTPFields()
         var count = 0
@@ -120,15 +114,11 @@ struct HTTPHeadParser {
             guard !line.isEmpty else { return fields }
             count += 1
             guard count <= maximumFields else { throw .tooManyFields(limit: maximumFields) }
-            // A line that begins with white space, once the continuation of the one before, fails here: it has no name.
-            guard let colon = line.firstIndex(of: UInt8(ascii: ":")),
-                let name = HTTPField.Name(HTTPHeadParser.text(line[..<colon]))
+            // A line that begins with white space, which once continued the line before, has no valid name.
+            guard let field = HTTPFieldLine(line), let name = HTTPField.Name(HTTPHeadParser.text(field.name)),
+                field.value.allSatisfy(HTTPSyntax.isFieldValueCharacter)
             else { throw .fieldLine }
-            var value = line[(colon + 1)...]
-            while let first = value.first, HTTPSyntax.isWhitespace(first) { value.removeFirst() }
-            while let last = value.last, HTTPSyntax.isWhitespace(last) { value.removeLast() }
-            guard value.allSatisfy(HTTPSyntax.isFieldValueCharacter) else { throw .fieldLine }
-            fields.append(HTTPField(name: name, value: value))
+            fields.append(HTTPField(name: name, value: field.value))
         }
     }
 
@@ -138,16 +128,16 @@ struct HTTPHeadParser {
         String(decoding: bytes, as: UTF8.self)
     }
 
-    /// The minor version of HTTP/1 (§2.3); another major version is not for this parser.
-    private static func minorVersion(_ bytes: Slice<UnsafeRawBufferPointer>) throws(Malformed) -> Int {
-        switch text(bytes) {
+    /// Returns the minor version of HTTP/1 (§2.3), and rejects other major versions.
+    private static func minorVersion(_ version: String) throws(Malformed) -> Int {
+        switch version {
         case "HTTP/1.1": return 1
         case "HTTP/1.0": return 0
         default: throw .version
         }
     }
 
-    /// The authority, in absolute form, and the path with its query (§3.2).
+    /// Returns the authority, if the target is in absolute form, and the path with its query (§3.2).
     private static func target(_ target: String) throws(Malformed) -> (authority: String?, path: String) {
         if HTTPSyntax.isOriginForm(target) { return (nil, target) }
         for scheme in ["http://", "https://", "ws://", "wss://"]
@@ -159,32 +149,29 @@ struct HTTPHeadParser {
             guard !authority.isEmpty, HTTPSyntax.isAuthority(authority), HTTPSyntax.isOriginForm(path) else { break }
             return (String(authority), path)
         }
-        // The asterisk form, which OPTIONS alone uses.
+        // The asterisk form, which only OPTIONS uses.
         guard target == "*" else { throw .requestTarget }
         return (nil, target)
     }
 
-    /// The announced length of the body; several fields must agree (RFC 9110 §8.6).
-    private static func contentLength(_ fields: HTTPFields) throws(Malformed) -> Int? {
-        let values = HTTPSyntax.listMembers(of: fields[values: .contentLength])
-        guard let first = values.first else {
-            guard !fields.contains(.contentLength) else { throw .contentLength }
-            return nil
+    private static func bodyLength(
+        _ fields: HTTPFields, tolerating tolerance: HTTPBodyLength.Tolerance
+    ) throws(Malformed) -> HTTPBodyLength {
+        do throws(HTTPBodyLength.Malformed) {
+            return try HTTPBodyLength(
+                contentLength: fields[values: .contentLength], transferEncoding: fields[values: .transferEncoding],
+                tolerating: tolerance)
+        } catch {
+            switch error {
+            case .contentLength: throw .contentLength
+            case .contradictory: throw .contradictoryLength
+            }
         }
-        guard values.allSatisfy({ $0 == first }), first.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-            let length = Int(first)
-        else { throw .contentLength }
-        return length
     }
 }
 
 extension HTTPFields {
-    /// Whether the fields announce the body's length in two ways at once.
-    fileprivate var hasContradictoryLength: Bool {
-        contains(.transferEncoding) && contains(.contentLength)
-    }
-
-    /// Whether a connection field has this option (RFC 9110 §7.6.1).
+    /// Whether a Connection field has this option (RFC 9110 §7.6.1).
     func hasConnectionOption(_ option: String) -> Bool {
         HTTPSyntax.listMembers(of: self[values: .connection]).contains {
             HTTPSyntax.isEqualIgnoringCase($0, option)
@@ -210,7 +197,7 @@ extension HTTPHeadParser.Malformed: CustomStringConvertible {
         case .requestTarget: "the request target is malformed (RFC 9112 §3.2)"
         case .contentLength: "the Content-Length is malformed (RFC 9110 §8.6)"
         case .contradictoryLength: "Transfer-Encoding and Content-Length in one message (RFC 9112 §6.1)"
-        case .body: "a request with a body; none is accepted here"
+        case .body: "a request with a body, which this server does not accept"
         }
     }
 }

@@ -1,26 +1,47 @@
-/// Finds the end of an HTTP/1.1 head, the empty line, in bytes that arrive in pieces
+/// Finds the empty line that ends an HTTP/1.1 head, in bytes that arrive in pieces
 /// ([RFC 9112 §2.1](https://www.rfc-editor.org/rfc/rfc9112#section-2.1)).
 ///
-/// Each byte is looked at once, wherever the pieces are split, and what cannot become a head is seen at once.
-struct HTTPHeadScanner {
+/// The scanner looks at each byte once, wherever the pieces are split, and rejects what cannot become a head as soon as it comes.
+package struct HTTPHeadScanner: Sendable {
     /// What the bytes so far amount to.
-    enum Progress: Equatable {
-        /// The head ends behind that many of the bytes given last.
+    package enum Progress: Hashable, Sendable {
+        /// The head is complete. So many of the bytes passed last belong to it.
         case complete(Int)
         /// The empty line has not come yet.
         case incomplete
-        /// The first byte begins no HTTP message: a TLS ClientHello, say.
+        /// The bytes are not HTTP: a TLS ClientHello, for instance.
         case notHTTP
-        /// A line feed without a carriage return, or the reverse; lenient readers of these enable request smuggling.
+        /// A line feed without a carriage return, or the reverse. Lenient readers of these enable request smuggling.
         case bareLineBreak
     }
 
+    /// How strict a scanner is.
+    package enum Strictness: Sendable {
+        /// Lines end with CR LF only, and the first byte must begin a method or a version: for readers that act upon the head.
+        case strict
+        /// Lines may end with LF only, and carriage returns may occur anywhere: for readers that only report the head.
+        case lenient
+    }
+
+    private let strictness: Strictness
     private var isAtStart = true
-    /// How many bytes of the four that end a head the last bytes match.
+    /// How many of the four bytes that end a head the last bytes match.
     private var matched = 0
 
-    /// Looks at the next bytes.
-    mutating func scan(_ bytes: UnsafeRawBufferPointer) -> Progress {
+    /// Creates a scanner.
+    package init(_ strictness: Strictness = .strict) {
+        self.strictness = strictness
+    }
+
+    /// Scans the next bytes.
+    package mutating func scan(_ bytes: UnsafeRawBufferPointer) -> Progress {
+        switch strictness {
+        case .strict: scanStrictly(bytes)
+        case .lenient: scanLeniently(bytes)
+        }
+    }
+
+    private mutating func scanStrictly(_ bytes: UnsafeRawBufferPointer) -> Progress {
         for (offset, byte) in bytes.enumerated() {
             if isAtStart {
                 guard HTTPSyntax.isTokenCharacter(byte) else { return .notHTTP }
@@ -32,6 +53,21 @@ struct HTTPHeadScanner {
             case (0x0A, 3): return .complete(offset + 1)
             case (0x0A, _), (_, 1), (_, 3): return .bareLineBreak
             default: matched = 0
+            }
+        }
+        return .incomplete
+    }
+
+    private mutating func scanLeniently(_ bytes: UnsafeRawBufferPointer) -> Progress {
+        for (offset, byte) in bytes.enumerated() {
+            switch byte {
+            case 0x0A:
+                if matched >= 2 { return .complete(offset + 1) }
+                matched = 2
+            // One carriage return before a line feed is part of the line break.
+            case 0x0D: matched = matched == 2 ? 3 : 0
+            case 0x09, 0x20...: matched = 0
+            default: return .notHTTP
             }
         }
         return .incomplete

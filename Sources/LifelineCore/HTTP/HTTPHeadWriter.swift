@@ -2,17 +2,17 @@ import HTTPTypes
 
 /// Writes HTTP/1.1 heads ([RFC 9112](https://www.rfc-editor.org/rfc/rfc9112)).
 ///
-/// swift-http-types keeps line breaks and other control characters out of names and values; the target and the authority
-/// are checked by those who build the request.
+/// swift-http-types keeps line breaks and other control characters out of names and values. The code that builds a request checks its
+/// target and authority.
 enum HTTPHeadWriter {
-    /// A request's head, with its authority as the Host field.
+    /// Returns a request's head, with its authority as the Host field.
     static func encode(_ request: HTTPRequest) -> [UInt8] {
         var head = "\(request.method.rawValue) \(request.path ?? "/") HTTP/1.1\r\n"
         head += "Host: \(request.authority ?? "")\r\n"
         return encode(head, request.headerFields)
     }
 
-    /// A response's head.
+    /// Returns a response's head.
     static func encode(_ response: HTTPResponse) -> [UInt8] {
         let status = response.status
         return encode("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n", response.headerFields)

@@ -1,6 +1,6 @@
-/// The character classes of HTTP ([RFC 9110 §5.6](https://www.rfc-editor.org/rfc/rfc9110#section-5.6)).
-enum HTTPSyntax {
-    /// Whether the byte may stand in a token (`tchar`).
+/// The character classes and lists of HTTP ([RFC 9110 §5.6](https://www.rfc-editor.org/rfc/rfc9110#section-5.6)).
+package enum HTTPSyntax {
+    /// Whether the byte may occur in a token (`tchar`).
     static func isTokenCharacter(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -19,13 +19,16 @@ enum HTTPSyntax {
         !text.isEmpty && text.utf8.allSatisfy(isTokenCharacter)
     }
 
-    /// Whether the byte may stand in a field's value: visible, space, tab, or outside ASCII (§5.5).
+    /// Whether the byte may occur in a field's value: visible, space, tab, or outside ASCII (§5.5).
     static func isFieldValueCharacter(_ byte: UInt8) -> Bool {
         byte >= 0x20 && byte != 0x7F || byte == 0x09
     }
 
+    /// Whether the byte is a decimal digit.
+    package static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+
     /// Whether the byte is a space or a tab.
-    static func isWhitespace(_ byte: UInt8) -> Bool {
+    package static func isWhitespace(_ byte: UInt8) -> Bool {
         byte == 0x20 || byte == 0x09
     }
 
@@ -49,33 +52,36 @@ enum HTTPSyntax {
         }
     }
 
-    /// The members of a comma-separated list (§5.6.1), without the white space around them and without empty ones.
-    static func listMembers(of values: [String]) -> [Substring] {
+    /// Returns the members of a comma-separated list (§5.6.1), without the white space around them and without empty ones.
+    package static func listMembers(of values: [String]) -> [Substring] {
         values.flatMap { $0.split(separator: ",") }.map(trimmed).filter { !$0.isEmpty }
     }
 
-    /// A peer's text to be quoted in a message: short, and of visible ASCII alone, whatever it was.
+    /// Quotes a peer's text for a message: the first 40 bytes, with `?` for each byte that is not visible ASCII.
     static func quoted(_ text: some StringProtocol) -> String {
         let limit = 40
         let shown = text.utf8.prefix(limit).map { (0x20...0x7E).contains($0) ? $0 : UInt8(ascii: "?") }
         return "\"" + String(decoding: shown, as: UTF8.self) + (text.utf8.count > limit ? "…" : "") + "\""
     }
 
-    /// The text without the spaces and tabs at its ends.
-    static func trimmed(_ text: Substring) -> Substring {
-        var bytes = text.utf8
-        while let first = bytes.first, isWhitespace(first) { bytes.removeFirst() }
-        while let last = bytes.last, isWhitespace(last) { bytes.removeLast() }
-        return Substring(bytes)
+    /// Returns the text without spaces and tabs at its ends.
+    static func trimmed(_ text: Substring) -> Substring { Substring(trimmed(text.utf8)) }
+
+    /// Returns the bytes without spaces and tabs at their ends.
+    package static func trimmed<Bytes: Collection<UInt8>>(_ bytes: Bytes) -> Bytes where Bytes.SubSequence == Bytes {
+        let bytes = bytes.drop(while: isWhitespace)
+        var end = bytes.startIndex
+        for index in bytes.indices where !isWhitespace(bytes[index]) { end = bytes.index(after: index) }
+        return bytes[..<end]
     }
 
-    /// Whether two texts are the same but for the case of ASCII letters.
-    static func isEqualIgnoringCase(_ left: some StringProtocol, _ right: some StringProtocol) -> Bool {
+    /// Whether two texts are equal, apart from the case of ASCII letters.
+    package static func isEqualIgnoringCase(_ left: some StringProtocol, _ right: some StringProtocol) -> Bool {
         left.utf8.elementsEqual(right.utf8) { lowercased($0) == lowercased($1) }
     }
 
-    /// The byte, in lower case where it is an ASCII capital.
-    static func lowercased(_ byte: UInt8) -> UInt8 {
+    /// Returns the byte; an ASCII capital in lower case.
+    package static func lowercased(_ byte: UInt8) -> UInt8 {
         (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
     }
 }

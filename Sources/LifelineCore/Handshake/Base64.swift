@@ -1,9 +1,9 @@
-/// Base64 ([RFC 4648 §4](https://www.rfc-editor.org/rfc/rfc4648#section-4)) for keys of the opening handshake. The core
-/// does without Foundation.
+/// Base64 ([RFC 4648 §4](https://www.rfc-editor.org/rfc/rfc4648#section-4)) for the keys of the opening handshake. The
+/// core does not use Foundation.
 enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    /// `bytes` with padding.
+    /// Returns `bytes` in base64, with padding.
     static func encode(_ bytes: [UInt8]) -> String {
         var characters: [UInt8] = []
         for start in stride(from: 0, to: bytes.count, by: 3) {
@@ -17,9 +17,9 @@ enum Base64 {
         return String(decoding: characters, as: UTF8.self)
     }
 
-    /// The number of bytes that `text` encodes, or `nil` where it is not base64 with its padding.
+    /// Returns the number of bytes that `text` encodes; `nil` if it is not base64 with padding.
     ///
-    /// Bits of the last character beyond the last byte may be set: clients in use send random characters there.
+    /// The unused bits of the last character may be set, because some clients send random characters there.
     static func decodedCount(of text: String) -> Int? {
         let characters = Array(text.utf8)
         guard characters.count.isMultiple(of: 4), !characters.isEmpty else { return nil }

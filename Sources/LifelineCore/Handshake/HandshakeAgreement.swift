@@ -1,16 +1,16 @@
 import HTTPTypes
 
-/// What the two sides agreed on in the opening handshake.
+/// What both sides agreed on in the opening handshake.
 public struct HandshakeAgreement: Hashable, Sendable {
-    /// The subprotocol in use, or `nil`.
+    /// The subprotocol in use; `nil` if there is none.
     public let subprotocol: String?
     /// The extensions in use, with the parameters that the server chose.
     public let extensions: [WebSocketExtension]
 
-    /// What was agreed on for compression (RFC 7692); `nil` where messages are sent as they are.
+    /// The agreement on compression (RFC 7692); `nil` if messages are not compressed.
     public let compression: PerMessageDeflate?
 
-    /// An agreement of a server's on a client's offers.
+    /// Creates a server's agreement on a client's offers.
     package init(subprotocol: String?, compression: PerMessageDeflate?, offers: [WebSocketExtension]) {
         self.init(
             subprotocol: subprotocol, extensions: compression.map { [$0.answer(to: offers)] } ?? [],
@@ -23,10 +23,10 @@ public struct HandshakeAgreement: Hashable, Sendable {
         self.compression = compression
     }
 
-    /// The most subprotocols that are read from an offer.
+    /// The most subprotocols in an offer.
     static let maximumSubprotocols = 64
 
-    /// The fields that the handshake itself sets; an application's fields of these names would break it.
+    /// The fields that the handshake sets. An application cannot set them.
     static let ownFields: [HTTPField.Name] = [
         .connection, .upgrade, .secWebSocketKey, .secWebSocketAccept, .secWebSocketVersion, .secWebSocketProtocol,
         .secWebSocketExtensions, .contentLength, .transferEncoding,
@@ -34,6 +34,6 @@ public struct HandshakeAgreement: Hashable, Sendable {
 }
 
 extension HTTPField.Name {
-    /// `Host`. swift-http-types keeps it in the request's authority; HTTP/1.1 has it as a field.
+    /// `Host`. HTTP/1.1 sends it as a field; swift-http-types has it as the request's authority.
     static let hostField = HTTPField.Name("Host").unsafelyUnwrapped
 }

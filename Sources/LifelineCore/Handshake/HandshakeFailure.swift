@@ -4,18 +4,18 @@ public import HTTPTypes
 public struct HandshakeFailure: Error, Hashable, Sendable {
     /// What failed; an open set.
     public struct Reason: Hashable, Sendable, CustomStringConvertible {
-        /// A short name, fit for a metric's label.
+        /// A short name, suitable as a label of a metric.
         public let description: String
 
         init(_ description: String) {
             self.description = description
         }
 
-        /// The request as given cannot be sent: a path, field or subprotocol is malformed.
+        /// The request cannot be sent: a path, field or subprotocol is malformed.
         public static var invalidRequest: Reason { Reason("invalid request") }
-        /// The server answered with another status than 101.
+        /// The server responded with another status than 101.
         public static var refused: Reason { Reason("refused") }
-        /// The answer is not HTTP/1.1, or its head is malformed or too large.
+        /// The response is not HTTP/1.1, or its head is malformed or too large.
         public static var malformedResponse: Reason { Reason("malformed response") }
         /// The `Upgrade` or `Connection` field of a 101 is missing or names something else.
         public static var notAnUpgrade: Reason { Reason("not an upgrade") }
@@ -23,20 +23,20 @@ public struct HandshakeFailure: Error, Hashable, Sendable {
         public static var acceptMismatch: Reason { Reason("accept mismatch") }
         /// The server chose a subprotocol that was not offered.
         public static var subprotocol: Reason { Reason("subprotocol") }
-        /// The server uses an extension that was not offered, or in a way that cannot be.
+        /// The server uses an extension that was not offered, or with parameters that do not fit the offer.
         public static var extensions: Reason { Reason("extensions") }
     }
 
     /// What failed.
     public let reason: Reason
-    /// What came and what is allowed, in one sentence.
+    /// What came, and what is allowed, in one sentence.
     public let message: String
-    /// The server's answer, where there was one.
+    /// The server's response; `nil` if none came, or it was malformed.
     public let response: HTTPResponse?
-    /// The first bytes of the answer's body, at most ``maximumBodySize``.
+    /// The first bytes of the response's body, at most ``maximumBodySize``.
     public let body: [UInt8]
 
-    /// The most bytes of a refusal's body that are kept.
+    /// The most bytes of the response's body that are kept: 1024.
     public static let maximumBodySize = 1024
 
     package init(_ reason: Reason, _ message: String, response: HTTPResponse? = nil, body: [UInt8] = []) {

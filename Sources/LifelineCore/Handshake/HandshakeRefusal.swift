@@ -1,24 +1,22 @@
 public import HTTPTypes
 
-/// Why a server refuses an opening handshake, and the HTTP answer that says so
+/// Why a server refuses an opening handshake, and the HTTP response that says so
 /// ([RFC 6455 §4.2.2](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2)).
 public struct HandshakeRefusal: Error, Hashable, Sendable {
-    /// The rule that the request broke; an open set.
+    /// Why a request is refused; an open set.
     public struct Reason: Hashable, Sendable, CustomStringConvertible {
-        /// A short name, fit for a metric's label.
+        /// A short name, suitable as a label of a metric.
         public let description: String
 
         init(_ description: String) {
             self.description = description
         }
 
-        /// The bytes are not an HTTP request at all.
-        public static var notHTTP: Reason { Reason("not HTTP") }
-        /// The request's head is malformed, or carries a body.
+        /// The request's head is malformed, or the request has a body.
         public static var malformedRequest: Reason { Reason("malformed request") }
         /// The request's head is longer, or has more fields, than the limits allow.
         public static var headTooLarge: Reason { Reason("head too large") }
-        /// A WebSocket handshake that is not a GET of HTTP/1.1.
+        /// The method of a WebSocket handshake is not GET.
         public static var method: Reason { Reason("method") }
         /// The `Upgrade` or `Connection` field is missing or names something else.
         public static var notAnUpgrade: Reason { Reason("not an upgrade") }
@@ -28,17 +26,17 @@ public struct HandshakeRefusal: Error, Hashable, Sendable {
         public static var key: Reason { Reason("key") }
         /// `Sec-WebSocket-Protocol` or `Sec-WebSocket-Extensions` breaks its grammar.
         public static var malformedOffer: Reason { Reason("malformed offer") }
-        /// A page of this origin may not connect.
+        /// A page of this origin may not connect (``OriginPolicy``).
         public static var origin: Reason { Reason("origin") }
         /// There is no WebSocket at this path.
         public static var notFound: Reason { Reason("not found") }
-        /// The server's own decision.
+        /// The application refuses the request.
         public static var application: Reason { Reason("application") }
-        /// The server is shutting down, or full.
+        /// The server is shutting down, or at its limit of connections.
         public static var unavailable: Reason { Reason("unavailable") }
     }
 
-    /// The rule that the request broke.
+    /// Why the request is refused.
     public let reason: Reason
     /// The response's status.
     public let status: HTTPResponse.Status

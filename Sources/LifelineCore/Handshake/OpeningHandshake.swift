@@ -1,19 +1,19 @@
 public import HTTPTypes
 
-/// The opening handshake while it lasts, of either side. It lives apart from the endpoint, so that an open connection
-/// carries nothing of it.
+/// The state of an opening handshake, of a client or a server. It is stored apart from the endpoint and freed when the handshake is
+/// over, so that open connections stay small.
 final class OpeningHandshake {
-    /// What is awaited.
+    /// What the endpoint waits for.
     enum Step {
         /// A server: the client's request.
         case readingRequest
-        /// A server: the application's answer.
+        /// A server: the application's answer to the request.
         case answering(InboundRequest)
-        /// A client: the server's answer.
+        /// A client: the server's response.
         case readingResponse(ClientHandshake)
-        /// A client: the first bytes of a refusal's body.
+        /// A client: the first bytes of the body of a refusal.
         case readingBody(HandshakeFailure)
-        /// A client: nothing more. The server agreed.
+        /// A client: nothing. The server agreed.
         case agreed(HandshakeAgreement, HTTPResponse)
     }
 
@@ -22,16 +22,17 @@ final class OpeningHandshake {
     /// The bytes of a head that has begun to arrive.
     var head = ByteStore()
     var scanner = HTTPHeadScanner()
-    /// A server: the empty lines that have come before the request, and whether another has begun.
+    /// A server: the number of empty lines before the request.
     var emptyLines = 0
+    /// A server: whether the last byte read was the carriage return of another empty line.
     var isInsideEmptyLine = false
-    /// A client: what has come of a refusal's body.
+    /// A client: the first bytes of the body of a refusal.
     var body = RefusalBody()
-    /// Heads that wait to be written.
+    /// Heads, and bodies, that wait to be written.
     var output: [UInt8] = []
-    /// How many interim answers a client has skipped.
+    /// A client: the number of interim responses that were skipped.
     var interimResponses = 0
-    /// Why a server refused a request that it could not read.
+    /// A server: why it refused a malformed request.
     var refusal: HandshakeRefusal?
 
     init(_ step: Step, deadline: MonotonicInstant) {
@@ -39,7 +40,7 @@ final class OpeningHandshake {
         self.deadline = deadline
     }
 
-    /// Makes ready for another head on the same connection.
+    /// Prepares for another head on the same connection.
     func beginHead() {
         head.removeAll()
         scanner = HTTPHeadScanner()
@@ -49,10 +50,10 @@ final class OpeningHandshake {
 
 /// A request that has arrived at a server.
 public struct InboundRequest: Sendable {
-    /// The request. Its authority is the Host field's value.
+    /// The request. Its authority is the value of the Host field.
     public let request: HTTPRequest
-    /// Whether the connection can carry another request after the answer.
+    /// Whether the connection can carry another request after the response.
     public let keepsAlive: Bool
-    /// Whether the request came as HTTP/1.0, from which nothing can be upgraded.
+    /// Whether the request is HTTP/1.0, which cannot be upgraded.
     public let isHTTP10: Bool
 }

@@ -1,43 +1,45 @@
 extension OriginPolicy {
-    /// An origin in a policy that no browser sends, so that it would never match; and what to write in its place.
+    /// An origin that no browser sends, so that it never matches, and the origin to write in its place.
     public struct InvalidOrigin: Error, Hashable, Sendable, CustomStringConvertible {
-        /// What was given.
+        /// The origin.
         public let origin: String
         /// What is wrong with it.
         public let reason: String
-        /// What browsers send for it; `nil` where that cannot be told.
+        /// What browsers send in its place; `nil` if that is unknown.
         public let suggestion: String?
 
         public var description: String {
-            "\(String(origin.prefix(200)).debugDescription) would never match the Origin of a page: \(reason)"
+            "\(String(origin.prefix(200)).debugDescription) never matches the Origin of a page: \(reason)"
                 + (suggestion.map { "; write \($0)" } ?? "")
         }
     }
 
-    /// Checks that a browser may send a text as a page's origin
+    /// Checks that browsers write a page's origin in this way
     /// ([RFC 6454 §6.2](https://www.rfc-editor.org/rfc/rfc6454#section-6.2)): `https://example.org`, `http://localhost:3000`,
-    /// `chrome-extension://…`, `file://` and `null`, without a path, and without a port that is the scheme's own.
+    /// `chrome-extension://…`, `file://` and `null`, without a path, and without the scheme's default port.
+    ///
+    /// - Throws: ``InvalidOrigin`` if they do not.
     public static func check(_ origin: String) throws(InvalidOrigin) {
         let lowercased = origin.lowercased()
-        // Of pages in a sandbox, of files in some browsers, and of files in others.
+        // The origin of sandboxed pages, and of files in some browsers and in others.
         if lowercased == "null" || lowercased == "file://" { return }
         let written = WrittenOrigin(lowercased)
         let canonical = written.canonical
         if canonical == lowercased { return }
-        throw InvalidOrigin(origin: origin, reason: written.fault, suggestion: canonical)
+        throw InvalidOrigin(origin: origin, reason: written.problem, suggestion: canonical)
     }
 }
 
-/// The parts of what somebody has written as an origin.
+/// The parts of a text that is meant as an origin.
 private struct WrittenOrigin {
     private let text: String
-    /// `nil` where there is none.
+    /// `nil` if there is none.
     private let scheme: Substring?
     private let user: Substring?
     private let host: Substring
-    /// Without its colon; `nil` where there is none.
+    /// Without its colon; `nil` if there is none.
     private let port: Substring?
-    /// What follows: a path, a query, a fragment.
+    /// What follows the authority: a path, a query, a fragment.
     private let tail: Substring
 
     init(_ text: String) {
@@ -60,31 +62,31 @@ private struct WrittenOrigin {
         port = colon.map { place[place.index(after: $0)...] }
     }
 
-    /// Why no browser sends it.
-    var fault: String {
+    /// Why no browser sends the text.
+    var problem: String {
         if text.isEmpty { return "it is empty" }
         if text.contains("*") {
-            return "there are no wildcards; each origin is written out, or every one allowed (the policy any)"
+            return "wildcards are not supported; list each origin, or allow all of them (the policy any)"
         }
         guard let scheme else { return "it has no scheme" }
         if !text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
             return "it has a space or a character outside ASCII; browsers write international names as xn--…"
         }
-        if scheme == "ws" || scheme == "wss" { return "it is the page's scheme that counts, which is http or https" }
-        if user != nil { return "an origin has no user" }
+        if scheme == "ws" || scheme == "wss" { return "the scheme is that of the page, http or https" }
+        if user != nil { return "an origin has no user name" }
         if host.isEmpty { return "it has no host" }
-        if tail == "/" { return "there is no slash at its end" }
+        if tail == "/" { return "an origin does not end with a slash" }
         if !tail.isEmpty { return "an origin has no path" }
         if let port {
             guard let number = Int(port), (1...65_535).contains(number) else {
                 return "the port must be a number from 1 to 65535"
             }
-            if number == defaultPort { return "browsers leave out the port that is the scheme's own" }
+            if number == defaultPort { return "browsers leave out the scheme's default port" }
         }
-        return "browsers do not write it so"
+        return "browsers do not write it in this way"
     }
 
-    /// What a browser sends for it; `nil` where that cannot be told.
+    /// What browsers send in its place; `nil` if that is unknown.
     var canonical: String? {
         guard let scheme = canonicalScheme, let host = canonicalHost else { return nil }
         guard let port, !port.isEmpty else { return "\(scheme)://\(host)" }
@@ -196,7 +198,7 @@ private struct IPv6Text: CustomStringConvertible {
     }
 
     var description: String {
-        // The longest run of zeros, the first of those that are as long, and none of one alone.
+        // The longest run of at least two zeros; the first one if several are equally long.
         var (best, run) = (0..<0, 0..<0)
         for (index, group) in groups.enumerated() {
             run = group == 0 ? (run.upperBound == index && !run.isEmpty ? run.lowerBound : index)..<(index + 1) : 0..<0

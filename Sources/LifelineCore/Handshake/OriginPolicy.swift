@@ -1,8 +1,8 @@
 /// Which web pages may open a connection ([RFC 6455 §10.2](https://www.rfc-editor.org/rfc/rfc6455#section-10.2)).
 ///
-/// A browser lets any page connect to any server, sends the user's cookies along, and names the page's origin in the
-/// `Origin` field. A server that does not look at it lets every page act in the user's name (cross-site WebSocket
-/// hijacking). Clients that are no browsers send no such field, and pass under each policy.
+/// A browser lets any page connect to any server, sends the user's cookies along, and names the page's origin in the `Origin` field. A
+/// server that does not check the field lets every page act in the user's name (cross-site WebSocket hijacking). Clients other than
+/// browsers send no such field; every policy allows them.
 public struct OriginPolicy: Hashable, Sendable {
     private enum Rule: Hashable, Sendable {
         case sameOrigin
@@ -11,7 +11,7 @@ public struct OriginPolicy: Hashable, Sendable {
     }
 
     private let rule: Rule
-    /// The first of the origins that would never match; `nil` where each may. A server does not start with one.
+    /// The first origin of the policy that no browser sends; `nil` if there is none. A server does not start if there is one.
     public let invalidOrigin: InvalidOrigin?
 
     private init(rule: Rule, invalidOrigin: InvalidOrigin? = nil) {
@@ -19,15 +19,16 @@ public struct OriginPolicy: Hashable, Sendable {
         self.invalidOrigin = invalidOrigin
     }
 
-    /// Pages that this server itself delivered: the origin's host and port are the request's. The default.
+    /// Allows pages that this server delivered: the origin's host and port are those of the request. The default.
     public static var sameOrigin: OriginPolicy { OriginPolicy(rule: .sameOrigin) }
 
-    /// Pages of any origin: for public services that use neither cookies nor the client's address to tell who asks.
+    /// Allows pages of any origin: for public services that identify clients neither by cookies nor by their address.
     public static var any: OriginPolicy { OriginPolicy(rule: .any) }
 
-    /// Pages of these origins, each in the form `https://example.org` or `https://example.org:8443`: as browsers write them, with the
-    /// scheme, without a path, and without a port that is the scheme's own. ``check(_:)`` tells what is none;
-    /// ``invalidOrigin`` has the first of these that is.
+    /// Allows pages of these origins.
+    ///
+    /// - Parameter origins: Origins as browsers write them, such as `https://example.org` or `https://example.org:8443`: with the scheme,
+    ///   without a path, and without the scheme's default port. ``invalidOrigin`` is the first one for which ``check(_:)`` fails.
     public static func oneOf(_ origins: some Sequence<String>) -> OriginPolicy {
         var invalid: InvalidOrigin?
         var allowed: Set<String> = []
@@ -45,7 +46,7 @@ public struct OriginPolicy: Hashable, Sendable {
     /// Whether a page of the given origin may connect to the given host.
     ///
     /// - Parameters:
-    ///   - origin: The value of the `Origin` field, or `nil` where there is none.
+    ///   - origin: The value of the `Origin` field; `nil` if there is none.
     ///   - authority: The request's host and port.
     public func allows(origin: String?, authority: String?) -> Bool {
         guard let origin else { return true }
@@ -53,7 +54,7 @@ public struct OriginPolicy: Hashable, Sendable {
         case .any: return true
         case .oneOf(let origins): return origins.contains(origin.lowercased())
         case .sameOrigin:
-            // The scheme is left out: behind a proxy that ends TLS, the page's is https, and ours is not.
+            // The scheme is not compared: behind a proxy that terminates TLS, the page's is https, and the request's is not.
             guard let authority, !authority.isEmpty, let separator = origin.firstRange(ofText: "://") else {
                 return false
             }
@@ -71,7 +72,7 @@ public struct OriginPolicy: Hashable, Sendable {
 }
 
 extension String {
-    /// The first place where `text` stands; the standard library's search needs newer Apple systems.
+    /// Returns the first range of `text`. The standard library's search requires newer Apple systems.
     fileprivate func firstRange(ofText text: String) -> Range<String.Index>? {
         indices.first { self[$0...].hasPrefix(text) }.map { $0..<index($0, offsetBy: text.count) }
     }

@@ -1,36 +1,35 @@
-/// The first bytes of the body with which a server refused a handshake, as they arrive
-/// ([RFC 9112 §6.3, §7.1](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
+/// Collects the first bytes of the body with which a server refuses a handshake.
 ///
-/// Each byte is looked at once, wherever the body is split.
+/// It looks at each byte once, wherever the body is split, and keeps at most ``HandshakeFailure/maximumBodySize`` of them.
 struct RefusalBody {
     /// What comes next.
     private enum Part {
-        /// The body itself; that many bytes more, or, where it is `nil`, all up to the end of the stream.
+        /// The body itself: so many more bytes, or all up to the end of the stream if `nil`.
         case content(Int?)
-        /// A chunk's size in hexadecimal digits, as far as it has come; `nil` before the first digit.
-        case chunkSize(Int?)
-        /// What follows the size up to the line's end: extensions, which mean nothing here.
-        case chunkExtension(Int)
-        /// A chunk; that many bytes more.
-        case chunk(Int)
-        /// The line break behind a chunk; that many bytes more.
-        case chunkEnd(Int)
-        /// Nothing: the body is complete, or cannot be read on.
+        /// A body in chunks.
+        case chunks(HTTPChunkedBody)
+        /// Nothing: the body is complete, or malformed.
         case nothing
     }
 
-    /// The body as far as it has come, without the framing of its chunks.
+    /// The body so far, without the framing of its chunks.
     private(set) var bytes: [UInt8] = []
     private var part: Part
-    /// The bytes that may come yet, with the framing of chunks.
+    /// How many more bytes are read, with the framing of chunks.
     private var allowed = RefusalBody.maximumRawSize
 
-    /// Chunks take a few bytes more than what they carry.
+    /// Chunks take a few bytes more than their data.
     private static let maximumRawSize = 2 * HandshakeFailure.maximumBodySize
 
-    /// A body that ends as the head before it says.
-    init(contentLength: Int? = nil, isChunked: Bool = false) {
-        part = isChunked ? .chunkSize(nil) : contentLength == 0 ? .nothing : .content(contentLength)
+    /// Creates a body that ends where its head says.
+    init(_ length: HTTPBodyLength = .absent) {
+        part =
+            switch length {
+            case .absent, .untilEnd: .content(nil)
+            case .bytes(0): .nothing
+            case .bytes(let count): .content(count)
+            case .chunked: .chunks(HTTPChunkedBody())
+            }
     }
 
     /// Whether no more needs to be read.
@@ -39,51 +38,30 @@ struct RefusalBody {
         return allowed == 0 || bytes.count >= HandshakeFailure.maximumBodySize
     }
 
-    /// Whether nothing but the end of the stream says where the body ends.
+    /// Whether only the end of the stream ends the body.
     var endsWithStream: Bool {
         if case .content(nil) = part { true } else { false }
     }
 
     /// Takes as many bytes as are kept.
     mutating func append(_ input: UnsafeRawBufferPointer) {
-        for byte in input {
-            guard !isComplete else { return }
-            allowed -= 1
-            append(byte)
-        }
-    }
-
-    private mutating func append(_ byte: UInt8) {
+        guard !isComplete else { return }
+        let input = UnsafeRawBufferPointer(rebasing: input.prefix(allowed))
+        allowed -= input.count
         switch part {
         case .content(let rest):
-            bytes.append(byte)
-            part = rest == 1 ? .nothing : .content(rest.map { $0 - 1 })
-        case .chunkSize(let size):
-            switch byte {
-            case 0x0A: beginChunk(size)
-            case 0x0D, 0x20, 0x09, UInt8(ascii: ";"): part = size.map(Part.chunkExtension) ?? .nothing
-            default:
-                // Of a size that is none, or too large to be meant, there is nothing to be read.
-                let (size, overflow) = (size ?? 0).multipliedReportingOverflow(by: 16)
-                guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue, !overflow else {
-                    part = .nothing
-                    return
-                }
-                part = .chunkSize(size + digit)
-            }
-        case .chunkExtension(let size):
-            if byte == 0x0A { beginChunk(size) }
-        case .chunk(let rest):
-            bytes.append(byte)
-            part = rest > 1 ? .chunk(rest - 1) : .chunkEnd(2)
-        case .chunkEnd(let rest):
-            part = rest > 1 ? .chunkEnd(rest - 1) : .chunkSize(nil)
+            let content = input.prefix(rest ?? .max)
+            keep(UnsafeRawBufferPointer(rebasing: content))
+            part = rest == content.count ? .nothing : .content(rest.map { $0 - content.count })
+        case .chunks(var body):
+            let isWellFormed = body.read(input) { keep($0) } != nil
+            // The trailer means nothing here.
+            part = isWellFormed && !body.hasAllData ? .chunks(body) : .nothing
         case .nothing: break
         }
     }
 
-    /// The last chunk has no bytes; the trailer behind it means nothing here.
-    private mutating func beginChunk(_ size: Int?) {
-        part = (size ?? 0) > 0 ? .chunk(size ?? 0) : .nothing
+    private mutating func keep(_ data: UnsafeRawBufferPointer) {
+        bytes += data.prefix(HandshakeFailure.maximumBodySize - bytes.count)
     }
 }

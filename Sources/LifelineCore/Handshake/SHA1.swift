@@ -1,9 +1,9 @@
-/// SHA-1 ([RFC 3174](https://www.rfc-editor.org/rfc/rfc3174)), which the accept key is made with, and nothing else.
+/// SHA-1 ([RFC 3174](https://www.rfc-editor.org/rfc/rfc3174)), which is used for the accept key only.
 ///
-/// It protects nothing here: the accept key only shows that a server read the request as a WebSocket handshake (RFC 6455
-/// §1.3). swift-crypto would add BoringSSL's build, over a minute on a small machine, to a core of a few seconds.
+/// It protects nothing here: the accept key only shows that the server has read the request as a WebSocket handshake (RFC 6455 §1.3).
+/// swift-crypto would add BoringSSL to the build: over a minute on a small machine, for a core that builds in seconds.
 enum SHA1 {
-    /// The digest of `message`, 20 bytes.
+    /// Returns the digest of `message`, 20 bytes.
     static func digest(of message: [UInt8]) -> [UInt8] {
         var state: (UInt32, UInt32, UInt32, UInt32, UInt32) =
             (0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0)

@@ -1,21 +1,21 @@
 public import HTTPTypes
 
-/// A client's request to open a connection, checked
+/// A checked request to open a connection, and a server's response to it
 /// ([RFC 6455 §4.2.1](https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1)).
 ///
-/// It works on requests in general: an HTTP/1.1 upgrade, or an extended CONNECT of HTTP/2
-/// ([RFC 8441 §5](https://www.rfc-editor.org/rfc/rfc8441#section-5)), which has neither key nor upgrade.
+/// The request may be an HTTP/1.1 upgrade, or an extended CONNECT of HTTP/2
+/// ([RFC 8441 §5](https://www.rfc-editor.org/rfc/rfc8441#section-5)), which has neither a key nor an upgrade.
 public struct ServerHandshake: Sendable {
     /// The request.
     public let request: HTTPRequest
-    /// The subprotocols that the client offers, in its order of preference.
+    /// The subprotocols that the client offers, in the order of preference.
     public let subprotocols: [String]
-    /// The extensions that the client offers, in its order of preference.
+    /// The extensions that the client offers, in the order of preference.
     public let extensions: [WebSocketExtension]
-    /// The client's key; `nil` in HTTP/2.
+    /// The client's key; `nil` for HTTP/2.
     private let key: String?
 
-    /// Whether a request asks for a WebSocket at all, rightly or wrongly: other requests are ordinary HTTP.
+    /// Whether a request asks for a WebSocket, even if it breaks a rule. Other requests are ordinary HTTP.
     public static func isOpening(_ request: HTTPRequest) -> Bool {
         request.extendedConnectProtocol == "websocket"
             || request.headerFields.contains(.secWebSocketKey)
@@ -25,7 +25,7 @@ public struct ServerHandshake: Sendable {
 
     /// Checks a request by the rules of §4.2.1.
     ///
-    /// - Throws: A ``HandshakeRefusal`` with the answer to give.
+    /// - Throws: A ``HandshakeRefusal`` with the response to send.
     public init(_ request: HTTPRequest) throws(HandshakeRefusal) {
         let fields = request.headerFields
         if request.extendedConnectProtocol == nil {
@@ -46,13 +46,15 @@ public struct ServerHandshake: Sendable {
         self.request = request
     }
 
-    /// The origin of the page that connects, or `nil` where the client is no browser (§10.2).
+    /// The origin of the page that connects (§10.2); `nil` if the client is not a browser.
     public var origin: String? { request.headerFields[.origin] }
 
-    /// The request's path without its query.
+    /// The request's path, without its query.
     public var path: String { String((request.path ?? "/").prefix { $0 != "?" }) }
 
-    /// Refuses a page that the policy does not let in.
+    /// Checks the page's origin.
+    ///
+    /// - Throws: A ``HandshakeRefusal`` with 403 if the policy does not allow it.
     public func check(_ policy: OriginPolicy) throws(HandshakeRefusal) {
         guard policy.allows(origin: origin, authority: request.authority) else {
             let name = String((origin ?? "").prefix(100)).debugDescription
@@ -62,20 +64,20 @@ public struct ServerHandshake: Sendable {
         }
     }
 
-    /// The first of the server's subprotocols that the client offers, or `nil` where none is in both lists.
+    /// Returns the first of the server's subprotocols that the client offers; `nil` if it offers none of them.
     ///
-    /// - Parameter supported: The server's subprotocols in its order of preference.
+    /// - Parameter supported: The server's subprotocols, in the order of preference.
     public func chosenSubprotocol(from supported: [String]) -> String? {
         supported.first(where: subprotocols.contains)
     }
 
-    /// The answer that opens the connection (§4.2.2, item 5).
+    /// Returns the response that opens the connection (§4.2.2, item 5).
     ///
     /// - Parameters:
     ///   - subprotocol: One of ``subprotocols``, or `nil`.
-    ///   - extensions: The agreement on the offered ``extensions``.
-    ///   - headerFields: Fields of the application's own, such as cookies.
-    /// - Precondition: The subprotocol was offered, and `headerFields` has none of the handshake's own fields.
+    ///   - extensions: The agreement on the offered ``extensions``; ``PerMessageDeflate/answer(to:)`` for compression.
+    ///   - headerFields: Fields of the application, such as cookies. Fields that belong to the handshake are ignored.
+    /// - Precondition: The subprotocol was offered.
     public func response(
         subprotocol: String? = nil, extensions: [WebSocketExtension] = [], headerFields: HTTPFields = [:]
     ) -> HTTPResponse {
@@ -102,7 +104,7 @@ public struct ServerHandshake: Sendable {
         }
     }
 
-    /// Items 1, 3 and 4: a GET with `Upgrade: websocket` and `Connection: Upgrade`.
+    /// Checks items 1, 3 and 4: a GET with `Upgrade: websocket` and `Connection: Upgrade`.
     private static func checkUpgrade(_ request: HTTPRequest) throws(HandshakeRefusal) {
         guard request.method == .get else {
             throw HandshakeRefusal(
@@ -116,42 +118,42 @@ public struct ServerHandshake: Sendable {
         }
     }
 
-    /// Item 6: version 13, and the versions we know where it is another (§4.4).
+    /// Checks item 6: version 13. The response to another version lists the supported one (§4.4).
     private static func checkVersion(_ fields: HTTPFields) throws(HandshakeRefusal) {
         let versions = fields[values: .secWebSocketVersion]
         guard versions == ["13"] else {
             let members = HTTPSyntax.listMembers(of: versions)
-            let fault =
+            let problem =
                 members.isEmpty
-                ? "there is no Sec-WebSocket-Version"
+                ? "the request has no Sec-WebSocket-Version"
                 : members.count > 1
-                    ? "Sec-WebSocket-Version is there \(members.count) times"
+                    ? "the request has Sec-WebSocket-Version \(members.count) times"
                     : "Sec-WebSocket-Version is \(HTTPSyntax.quoted(members[0]))"
             throw HandshakeRefusal(
-                .version, status: .upgradeRequired, message: "\(fault); the version must be 13, once (RFC 6455 §4.4)",
+                .version, status: .upgradeRequired, message: "\(problem); the version must be 13, once (RFC 6455 §4.4)",
                 headerFields: [.secWebSocketVersion: "13", .upgrade: "websocket", .connection: "Upgrade"])
         }
     }
 
-    /// Item 5: one key, sixteen bytes in base64.
+    /// Checks item 5: one key of sixteen bytes in base64.
     private static func checkedKey(_ fields: HTTPFields) throws(HandshakeRefusal) -> String {
         let keys = fields[values: .secWebSocketKey]
         guard keys.count == 1, Base64.decodedCount(of: keys[0]) == 16 else {
             let members = HTTPSyntax.listMembers(of: keys)
-            let fault =
+            let problem =
                 members.isEmpty
-                ? "there is no Sec-WebSocket-Key"
+                ? "the request has no Sec-WebSocket-Key"
                 : members.count > 1
-                    ? "Sec-WebSocket-Key is there \(members.count) times"
+                    ? "the request has Sec-WebSocket-Key \(members.count) times"
                     : "the Sec-WebSocket-Key is not sixteen bytes in base64"
             throw HandshakeRefusal(
                 .key, status: .badRequest,
-                message: "\(fault); one Sec-WebSocket-Key of sixteen bytes in base64 is needed (RFC 6455 §4.2.1)")
+                message: "\(problem); one Sec-WebSocket-Key of sixteen bytes in base64 is needed (RFC 6455 §4.2.1)")
         }
         return keys[0]
     }
 
-    /// Item 8: tokens, each of them once.
+    /// Checks item 8: different tokens.
     private static func offeredSubprotocols(_ fields: HTTPFields) throws(HandshakeRefusal) -> [String] {
         guard fields.contains(.secWebSocketProtocol) else { return [] }
         let members = fields[values: .secWebSocketProtocol].flatMap {
@@ -161,10 +163,10 @@ public struct ServerHandshake: Sendable {
             Set(members).count == members.count
         else {
             var seen: Set<String> = []
-            let doubled = members.first { !seen.insert($0).inserted && HTTPSyntax.isToken($0) }
+            let repeated = members.first { !seen.insert($0).inserted && HTTPSyntax.isToken($0) }
             throw HandshakeRefusal(
                 .malformedOffer, status: .badRequest,
-                message: (doubled.map {
+                message: (repeated.map {
                     "\(HTTPSyntax.quoted(SecretText.redacted(subprotocols: $0))) is offered twice; "
                 } ?? "")
                     + "Sec-WebSocket-Protocol must list different tokens, "
@@ -175,7 +177,7 @@ public struct ServerHandshake: Sendable {
 }
 
 extension HandshakeRefusal {
-    /// The answer to a request without an upgrade where there is nothing but a WebSocket (RFC 9110 §15.5.22).
+    /// The refusal of a request without an upgrade for a resource that is only a WebSocket (RFC 9110 §15.5.22).
     package static var upgradeRequired: HandshakeRefusal {
         HandshakeRefusal(
             .notAnUpgrade, status: .upgradeRequired,

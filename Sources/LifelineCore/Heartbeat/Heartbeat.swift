@@ -1,10 +1,9 @@
-/// The heartbeat of one open connection: when to ping, when to give the peer up, and how long a round trip took.
+/// The heartbeat of one open connection: when to send a Ping, when to give the peer up, and how long a round trip took.
 ///
-/// Pings are numbered, and the number is their payload, so a Pong that comes back tells which Ping it answers. A peer may
-/// answer only the latest of several Pings ([RFC 6455 §5.5.3](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3)), so a
-/// Pong answers the earlier ones too.
+/// A Ping's payload is its number, so that a Pong shows which Ping it answers. A peer may answer only the latest of several Pings
+/// ([RFC 6455 §5.5.3](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3)), so a Pong answers the earlier ones too.
 struct Heartbeat {
-    /// A Ping that has been sent, and not answered.
+    /// A Ping that has been sent and not answered.
     struct Outstanding {
         var number: UInt64
         var sentAt: MonotonicInstant
@@ -14,31 +13,32 @@ struct Heartbeat {
     enum Due {
         case nothing
         case ping
-        case peerIsDead
+        /// The peer was silent for too long after a Ping.
+        case timeout
     }
 
-    /// The most Pings that may wait for an answer at a time.
+    /// The most Pings that may be unanswered at a time.
     static let maximumOutstanding = 64
 
     private let interval: Int64
     private let timeout: Int64
 
-    /// When the next Ping is due; `nil` where none will be.
+    /// When the next Ping is due; `nil` if no Pings are sent.
     private var nextPing: MonotonicInstant?
-    /// When the peer is given up, unless a byte arrives; set while a Ping is unanswered.
+    /// When the peer is given up unless a byte arrives; set while a Ping is unanswered.
     private var silenceDeadline: MonotonicInstant?
     /// When the last byte arrived.
-    private var lastHeard: MonotonicInstant
-    /// Whether reading has been stopped, so that nothing can be heard.
-    private(set) var isDeaf = false
+    private var lastInput: MonotonicInstant
+    /// Whether the driver has stopped reading, so that nothing can arrive.
+    private(set) var isPaused = false
     private var lastNumber: UInt64
     private var outstanding: [Outstanding] = []
 
-    /// A heartbeat that begins at `now`, with the first Ping in the second half of the interval.
+    /// Creates a heartbeat that begins at `now`, with the first Ping in the second half of the interval.
     init(_ configuration: HeartbeatConfiguration, at now: MonotonicInstant, random: inout RandomPool) {
         interval = configuration.interval?.wholeNanoseconds ?? 0
         timeout = configuration.timeout.wholeNanoseconds
-        lastHeard = now
+        lastInput = now
         // Unpredictable, so that a Pong proves that the Ping arrived.
         lastNumber = random.nextUInt64()
         if interval > 0 {
@@ -50,30 +50,30 @@ struct Heartbeat {
 
     /// The next instant at which ``advance(to:)`` has something to do.
     var deadline: MonotonicInstant? {
-        guard let silenceDeadline, !isDeaf else { return nextPing }
+        guard let silenceDeadline, !isPaused else { return nextPing }
         guard let nextPing else { return silenceDeadline }
         return min(silenceDeadline, nextPing)
     }
 
     /// Notes that bytes arrived.
     @inline(__always)
-    mutating func heard(at now: MonotonicInstant) {
-        lastHeard = now
+    mutating func noteInput(at now: MonotonicInstant) {
+        lastInput = now
     }
 
-    /// Notes that reading was stopped, or goes on. From the moment it goes on, the peer has the whole timeout again.
-    mutating func setDeaf(_ deaf: Bool, at now: MonotonicInstant) {
-        guard deaf != isDeaf else { return }
-        isDeaf = deaf
-        if !deaf, silenceDeadline != nil { silenceDeadline = now.advanced(nanoseconds: timeout) }
+    /// Notes that the driver has stopped reading, or reads again. When it reads again, the peer has the whole timeout again.
+    mutating func setPaused(_ paused: Bool, at now: MonotonicInstant) {
+        guard paused != isPaused else { return }
+        isPaused = paused
+        if !paused, silenceDeadline != nil { silenceDeadline = now.advanced(nanoseconds: timeout) }
     }
 
-    /// What is due at `now`.
+    /// Returns what is due at `now`.
     mutating func advance(to now: MonotonicInstant) -> Due {
-        if !isDeaf, let deadline = silenceDeadline, now >= deadline {
-            // Bytes since then put the verdict off; they cost nothing when they arrive, but are looked at here.
-            let extended = lastHeard.advanced(nanoseconds: timeout)
-            guard extended > now else { return .peerIsDead }
+        if !isPaused, let deadline = silenceDeadline, now >= deadline {
+            // Bytes that arrived since then extend the deadline. Checking here, and not for each byte, costs nothing on the hot path.
+            let extended = lastInput.advanced(nanoseconds: timeout)
+            guard extended > now else { return .timeout }
             silenceDeadline = extended
         }
         if let due = nextPing, now >= due {
@@ -83,19 +83,19 @@ struct Heartbeat {
         return .nothing
     }
 
-    /// Numbers a Ping that is sent at `now`; `nil` where too many are unanswered.
+    /// Returns the number of a Ping that is sent at `now`; `nil` if too many are unanswered.
     mutating func ping(at now: MonotonicInstant) -> UInt64? {
         guard outstanding.count < Heartbeat.maximumOutstanding else { return nil }
         lastNumber &+= 1
         outstanding.append(Outstanding(number: lastNumber, sentAt: now))
-        // The oldest unanswered Ping sets the deadline; later ones do not put it off.
+        // The oldest unanswered Ping sets the deadline; later ones do not extend it.
         if silenceDeadline == nil { silenceDeadline = now.advanced(nanoseconds: timeout) }
         return lastNumber
     }
 
-    /// Matches a Pong with the Ping it answers.
+    /// Matches a Pong with the Ping that it answers.
     ///
-    /// - Returns: The answered Ping's number and the round trip's time, or `nil` for an unsolicited Pong.
+    /// - Returns: The Ping's number and the round-trip time, or `nil` for an unsolicited Pong.
     mutating func pong(
         _ payload: UnsafeRawBufferPointer, at now: MonotonicInstant
     ) -> (number: UInt64, roundTrip: Duration)? {

@@ -1,20 +1,22 @@
-/// When an endpoint pings, and when it takes silence for death
+/// When an endpoint sends Pings, and how long its peer may stay silent after one
 /// ([RFC 6455 §5.5.2](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2)).
 public struct HeartbeatConfiguration: Hashable, Sendable {
-    /// The time between two Pings; `nil` sends none, and so detects no dead peer by itself. Default: 25 s, below the 30 s after which
-    /// many proxies cut an idle connection.
+    /// The time between two Pings. `nil` sends none, so that a dead peer is not detected. Default: 25 s, below the 30 s after which many
+    /// proxies close an idle connection.
     ///
-    /// The first Ping is sent at a random point of the second half of the interval, so that connections opened together
-    /// do not ping together.
+    /// The first Ping is sent at a random instant in the second half of the interval, so that connections opened together do not send
+    /// their Pings together.
     public var interval: Duration?
 
-    /// How long after a Ping, the heartbeat's or the application's, the peer may stay silent. Default: 10 s.
+    /// How long the peer may stay silent after a Ping, whether the heartbeat or the application sent it. Default: 10 s.
     ///
-    /// *Any* byte from the peer counts as life, not the Pong alone: a peer in the middle of a large message need not be
-    /// able to answer. While this side has stopped reading (back-pressure), nothing can be heard, and the deadline waits.
+    /// *Any* byte from the peer ends the silence, not only the Pong: a peer in the middle of a large message may be unable to answer.
+    /// While this side has stopped reading (back-pressure), the timeout does not elapse.
     public var timeout: Duration
 
-    /// A heartbeat with the given interval and timeout; both must be positive.
+    /// Creates a heartbeat with the given interval and timeout.
+    ///
+    /// - Precondition: Both are positive.
     public init(interval: Duration? = .seconds(25), timeout: Duration = .seconds(10)) {
         precondition(interval.map { $0 > .zero } ?? true, "the ping interval must be positive; nil turns it off")
         precondition(timeout > .zero, "the pong timeout must be positive")
@@ -22,6 +24,6 @@ public struct HeartbeatConfiguration: Hashable, Sendable {
         self.timeout = timeout
     }
 
-    /// No Pings of the library's own. A dead peer stays undetected until something is sent.
+    /// No Pings, except those that the application sends. A dead peer is not detected until something is sent.
     public static var disabled: HeartbeatConfiguration { HeartbeatConfiguration(interval: nil) }
 }

@@ -1,12 +1,14 @@
-/// IP addresses as bytes in network order: four, or sixteen.
+/// IP addresses as bytes in network order: four for IPv4, sixteen for IPv6.
 package enum IPAddressBytes {
-    /// The bytes of an address in its textual form ([RFC 4291 §2.2](https://www.rfc-editor.org/rfc/rfc4291#section-2.2)), an
-    /// IPv6 address without brackets; `nil` for anything else. A zone (`fe80::1%eth0`) is no part of the bytes.
+    /// Parses an address ([RFC 4291 §2.2](https://www.rfc-editor.org/rfc/rfc4291#section-2.2)).
+    ///
+    /// - Parameter text: An address; an IPv6 address without brackets. A zone (`fe80::1%eth0`) is allowed and not part of the bytes.
+    /// - Returns: The bytes; `nil` if the text is not an address.
     package static func bytes(of text: some StringProtocol) -> [UInt8]? {
         let text = Array(text.utf8)
         guard text.contains(UInt8(ascii: ":")) else { return version4(text[...]) }
         let address = text.prefix { $0 != UInt8(ascii: "%") }
-        // A zone must have a name.
+        // A zone must not be empty.
         return text.count == address.count + 1 ? nil : version6(address)
     }
 
@@ -15,7 +17,7 @@ package enum IPAddressBytes {
         guard parts.count == 4 else { return nil }
         var bytes: [UInt8] = []
         for part in parts {
-            // A zero in front means octal to some, and decimal to others.
+            // A leading zero means octal to some readers, and decimal to others.
             guard (1...3).contains(part.count), part.count == 1 || part.first != UInt8(ascii: "0"),
                 part.allSatisfy({ (0x30...0x39).contains($0) })
             else { return nil }
@@ -54,7 +56,7 @@ package enum IPAddressBytes {
         }
         let count = halves.reduce(0) { $0 + $1.count }
         guard halves.count == 2 else { return count == 16 ? halves[0] : nil }
-        // Two colons stand for one group of zeros at least.
+        // Two colons stand for at least one group of zeros.
         guard count <= 14 else { return nil }
         return halves[0] + [UInt8](repeating: 0, count: 16 - count) + halves[1]
     }
@@ -68,7 +70,7 @@ package enum IPAddressBytes {
         return value
     }
 
-    /// What a hexadecimal digit stands for.
+    /// Returns the value of a hexadecimal digit; `nil` if the byte is not one.
     package static func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
         switch byte {
         case 0x30...0x39: byte - 0x30
@@ -78,13 +80,14 @@ package enum IPAddressBytes {
         }
     }
 
-    /// The textual form of an address ([RFC 5952](https://www.rfc-editor.org/rfc/rfc5952)); bytes that are none as digits.
+    /// Returns the textual form of an address ([RFC 5952](https://www.rfc-editor.org/rfc/rfc5952)); hexadecimal digits if the bytes are
+    /// not an address.
     package static func text(of bytes: [UInt8]) -> String {
         switch bytes.count {
         case 4: return bytes.map { "\($0)" }.joined(separator: ".")
         case 16:
             let groups = stride(from: 0, to: 16, by: 2).map { UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1]) }
-            // The longest run of zeros, the first of several, and none of a single group.
+            // The longest run of at least two zeros; the first one if several are equally long.
             var longest = 0..<0
             var start = 0
             while start < 8 {

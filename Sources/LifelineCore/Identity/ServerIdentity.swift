@@ -1,23 +1,23 @@
-/// Whom a client means to reach, and whether a certificate names it
+/// The server that a client wants to reach, and whether a certificate names it
 /// ([RFC 9525](https://www.rfc-editor.org/rfc/rfc9525)).
 package enum ServerIdentity: Hashable, Sendable {
-    /// A host's name (a DNS-ID), its labels in lower case, without a dot at its end.
+    /// A host name (a DNS-ID): its labels in lower case, without a dot at the end.
     case name([[UInt8]])
-    /// A host's address (an IP-ID).
+    /// An IP address (an IP-ID).
     case address([UInt8])
     /// A host that no certificate can name.
     case unnameable
 
-    /// A name in a certificate's list of alternative names (subjectAltName). Of others, a common name among them, none counts
+    /// A name in a certificate's list of alternative names (subjectAltName). Other names, such as the common name, are ignored
     /// (RFC 9525 §2).
     package enum CertificateName: Hashable, Sendable {
         case name([UInt8])
         case address([UInt8])
     }
 
-    /// The identity that a URL's host asks for.
+    /// Creates the identity of a URL's host.
     ///
-    /// - Parameter host: A name in its ASCII form (A-labels), or an address, that of IPv6 without its brackets.
+    /// - Parameter host: A name in its ASCII form (A-labels), or an address; an IPv6 address without brackets.
     package init(host: String) {
         if let address = IPAddressBytes.bytes(of: host) {
             self = .address(address)
@@ -26,8 +26,8 @@ package enum ServerIdentity: Hashable, Sendable {
         var host = Array(host.utf8)
         if host.last == UInt8(ascii: ".") { host.removeLast() }
         let labels = ServerIdentity.labels(host)
-        // What ends in a number is another way to write an address for some (https://url.spec.whatwg.org/#ends-in-a-number-checker),
-        // and no name of a host's (RFC 1123 §2.1).
+        // A name that ends in a number is an address to some readers (https://url.spec.whatwg.org/#ends-in-a-number-checker), and not a
+        // host name (RFC 1123 §2.1).
         guard let labels, let last = labels.last, !ServerIdentity.isNumber(last) else {
             self = .unnameable
             return
@@ -35,13 +35,11 @@ package enum ServerIdentity: Hashable, Sendable {
         self = .name(labels)
     }
 
-    /// Whether a certificate with these names is one for this host: a name is compared with names alone, and an address with
-    /// addresses alone.
+    /// Whether a certificate with these names is valid for this host. Names are compared with names, and addresses with addresses.
     ///
-    /// - A name is the same where all labels are, whatever the case of ASCII letters (§6.3).
-    /// - `*` as the whole of the left-most label stands for exactly one label. A certificate's name that has a `*` anywhere else
-    ///   is no name at all.
-    /// - An address is the same where all bytes are (§6.4).
+    /// - Names match if all labels are equal, apart from the case of ASCII letters (§6.3).
+    /// - `*` as the whole left-most label matches exactly one label. A name with a `*` anywhere else matches nothing.
+    /// - Addresses match if all bytes are equal (§6.4).
     package func isNamed(by names: some Sequence<CertificateName>) -> Bool {
         names.contains { name in
             switch (self, name) {
@@ -58,7 +56,8 @@ package enum ServerIdentity: Hashable, Sendable {
         return labels.elementsEqual(isWildcard ? host[1...] : host[...])
     }
 
-    /// The labels of a name in lower case; `nil` where it is not one (RFC 1034 §3.1, with the underscores that some hosts have).
+    /// Returns the labels of a name in lower case; `nil` if it is not a name (RFC 1034 §3.1; underscores are allowed, because some hosts
+    /// have them).
     private static func labels(_ name: [UInt8]) -> [[UInt8]]? {
         guard (1...253).contains(name.count) else { return nil }
         let labels = name.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)

@@ -1,15 +1,15 @@
-/// Bytes that are kept until more have arrived: a message's fragments, or a head that came in pieces.
+/// A growing buffer of bytes that are kept until more have arrived: a message's fragments, or a head that came in pieces.
 ///
-/// The store grows with what has *arrived*, never with what a peer has announced. It holds no memory while it is empty.
+/// It grows with what has *arrived*, never with what a peer has announced. It holds no memory while it is empty.
 struct ByteStore: ~Copyable {
     private var base: UnsafeMutableRawPointer?
     private(set) var count = 0
     private(set) var capacity = 0
 
-    /// What large blocks grow by.
+    /// The factor by which large blocks grow.
     private static let largeFactor = 4
 
-    /// Where large blocks come from, and go to.
+    /// The pool that large blocks come from and return to; `nil` for the system.
     let pool: MemoryPool?
 
     init(pool: MemoryPool? = nil) {
@@ -31,15 +31,15 @@ struct ByteStore: ~Copyable {
 
     var isEmpty: Bool { count == 0 }
 
-    /// The bytes, valid until the store is changed.
+    /// The bytes. They are valid until the store changes.
     var bytes: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(start: base, count: count) }
 
-    /// Adds bytes at the end. Those that lie there already, in the ``room(for:of:)``, are not copied.
+    /// Appends bytes. Bytes that were written into the ``room(for:of:)`` are not copied.
     ///
     /// - Parameters:
-    ///   - source: Where the bytes lie.
-    ///   - length: How many they are.
-    ///   - expected: How many more have been announced; memory is made for those only as far as what has arrived warrants it.
+    ///   - source: The address of the bytes.
+    ///   - length: The number of bytes.
+    ///   - expected: How many more have been announced. Memory is allocated for them at most in proportion to what has arrived.
     mutating func append(_ source: UnsafeRawPointer, count length: Int, expecting expected: Int = 0) {
         guard length > 0 else { return }
         let total = count + length
@@ -53,56 +53,56 @@ struct ByteStore: ~Copyable {
         count = total
     }
 
-    /// Adds a value's bytes at the end.
+    /// Appends the bytes of a value.
     mutating func append<Value: BitwiseCopyable>(_ value: Value) {
         withUnsafeBytes(of: value) { append($0.baseAddress.unsafelyUnwrapped, count: $0.count) }
     }
 
-    /// Room for at least `minimum` bytes behind the last, for ``noteAppended(_:)`` to say how many were written.
+    /// Returns room for at least `minimum` more bytes. Call ``noteAppended(_:)`` with the number of bytes written to it.
     mutating func reserve(_ minimum: Int) -> UnsafeMutableRawBufferPointer {
         reserve(minimum, wishing: minimum)
     }
 
-    /// The same, where more than `minimum` bytes are likely to come.
+    /// Returns room for at least `minimum` more bytes, if more than that are likely to come.
     ///
-    /// - Parameter wished: How many bytes there is room for where the store has to be moved to have `minimum`.
+    /// - Parameter wished: The room to allocate if the store has to grow.
     mutating func reserve(_ minimum: Int, wishing wished: Int) -> UnsafeMutableRawBufferPointer {
-        // Large blocks grow by what they hold, not by what they have room for: room for more than four times its bytes and
-        // some comes of a wish alone, and ``shrinkToFit()`` relies on that.
+        // Large blocks grow in proportion to the bytes they hold, not to their capacity: only a wish makes the capacity exceed four
+        // times the bytes by much. ``shrinkToFit()`` relies on that.
         if capacity - count < minimum {
             move(to: max(count + max(minimum, wished), count * growth, capacity * 2, 128))
         }
         return UnsafeMutableRawBufferPointer(start: base.unsafelyUnwrapped + count, count: capacity - count)
     }
 
-    /// Adds the next `length` of the bytes that ``reserve(_:)`` made room for.
+    /// Appends the next `length` bytes, which were written to the room that ``reserve(_:)`` returned.
     mutating func noteAppended(_ length: Int) {
         count += length
     }
 
-    /// Takes bytes back from the end.
+    /// Removes bytes from the end.
     mutating func removeLast(_ length: Int) {
         count -= length
     }
 
-    /// The most room that ``shrinkToFit()`` leaves, beside four times the bytes that there are.
+    /// The room that ``shrinkToFit()`` leaves beyond four times the stored bytes.
     static let spareRoom = 4096
 
-    /// Gives memory back where there is much more than the bytes need: more than four times as much, and some KiB.
+    /// Releases memory if the capacity is much larger than the bytes need: by more than a factor of four and ``spareRoom``.
     ///
-    /// There is so much more only where more was wished for than there is. Whoever wishes for no more than a few times what has
-    /// arrived since the last time thus pays for what is moved here, and the work stays linear.
+    /// The capacity is that large only if more was wished for than has arrived. If callers wish for at most a few times what has arrived
+    /// since the last call, the bytes moved here are linear in what has arrived.
     mutating func shrinkToFit() {
         guard capacity > ByteStore.spareRoom, capacity / 4 - ByteStore.spareRoom / 4 > count else { return }
         if isEmpty { removeAll() } else { move(to: max(count, 128)) }
     }
 
-    /// Room for bytes behind those that are there, valid until the store is changed.
+    /// Returns room for more bytes. It is valid until the store changes.
     ///
     /// - Parameters:
-    ///   - arrived: How many more bytes are there to be taken; there is room for all of them.
-    ///   - expected: How many more bytes may come at most, `arrived` among them. There is no more room than that, and less
-    ///     where they are many times what has arrived.
+    ///   - arrived: How many more bytes have arrived. There is room for all of them.
+    ///   - expected: The most bytes that may come, including `arrived`. There is room for at most so many, and for fewer if they are many
+    ///     times what has arrived.
     mutating func room(for arrived: Int, of expected: Int) -> UnsafeMutableRawBufferPointer {
         let needed = count.addingSaturating(max(arrived, 0))
         if needed > capacity {
@@ -115,7 +115,7 @@ struct ByteStore: ~Copyable {
         return UnsafeMutableRawBufferPointer(start: base + count, count: min(capacity - count, max(expected, 0)))
     }
 
-    /// Forgets the bytes and frees their memory.
+    /// Removes all bytes and frees their memory.
     mutating func removeAll() {
         free()
         base = nil
@@ -123,8 +123,8 @@ struct ByteStore: ~Copyable {
         capacity = 0
     }
 
-    /// What the store grows by. A factor keeps the work linear in the bytes; large blocks, which are there to be used again,
-    /// grow by a larger one.
+    /// The factor by which the store grows, which keeps the work linear in the bytes. Large blocks, which are reused, grow by a larger
+    /// one.
     private var growth: Int { capacity >= MemoryPool.minimumSize ? ByteStore.largeFactor : 2 }
 
     private mutating func grow(to minimum: Int) {

@@ -1,45 +1,47 @@
 import Synchronization
 
-/// The memory that compression may take, over all connections that share the budget.
+/// A limit on the memory that compression uses, over all connections that share the budget.
 ///
-/// What counts is what there is: the compressors and decompressors of connections that are at work or keep a window from
-/// message to message, the windows kept in their place on idle connections, and the spare ones that the event loops hold.
-/// Once the limit is reached, new connections negotiate no compression, and messages for which a compressor would have to be
-/// made are sent as they are. What has been agreed on is kept: a message that arrives compressed is decompressed, so that the
-/// limit may be passed by a decompressor for each connection that was open by then (a window, 256 bytes to 32 KiB, and
-/// 10 KB).
+/// The budget counts compressors and decompressors that are in use or keep a window between messages, the windows of idle connections,
+/// and the spare streams that event loops keep.
+///
+/// When the limit is reached, new connections negotiate no compression, and a message is sent uncompressed if a compressor would have
+/// to be allocated for it. Existing agreements are kept: compressed messages that arrive are still decompressed. So the limit can be
+/// exceeded by one decompressor per open connection (a window of 256 bytes to 32 KiB, and 10 KB).
 public final class CompressionBudget: Sendable {
-    /// The budget that connections share unless they are given another: 256 MiB.
+    /// The default budget of all connections: 256 MiB.
     public static let shared = CompressionBudget(limit: 256 << 20)
 
-    /// The most bytes.
+    /// The limit in bytes.
     public let limit: Int
     private let used = Atomic<Int>(0)
 
-    /// A budget.
+    /// Creates a budget.
     ///
-    /// - Parameter limit: The most bytes; 0 for none, so that nothing is compressed.
+    /// - Parameter limit: The limit in bytes. With 0 nothing is compressed.
     public init(limit: Int) {
         self.limit = limit
     }
 
-    /// The bytes that are taken at this moment.
+    /// The bytes in use at this moment.
     public var size: Int { used.load(ordering: .relaxed) }
 
-    /// Whether no more is to be taken.
+    /// Whether the limit has been reached.
     public var isExhausted: Bool { size >= limit }
 
+    /// Counts bytes that were allocated.
     func take(_ bytes: Int) {
         used.wrappingAdd(bytes, ordering: .relaxed)
     }
 
+    /// Counts bytes that were freed.
     func give(_ bytes: Int) {
         used.wrappingSubtract(bytes, ordering: .relaxed)
     }
 }
 
 extension CompressionBudget: Hashable {
-    /// Budgets are the same where they are one.
+    /// Whether both are the same object.
     public static func == (left: CompressionBudget, right: CompressionBudget) -> Bool { left === right }
 
     public func hash(into hasher: inout Hasher) {

@@ -1,10 +1,10 @@
-/// Large blocks of memory that messages are put together in, kept from one message to the next.
+/// A pool of the large blocks of memory in which messages are assembled.
 ///
-/// The system takes large blocks back when they are freed, and gives fresh ones out page by page, which costs more than
-/// all else that is done to a large message. One pool serves all connections of a loop; it is not to be shared between
-/// threads. What it keeps is bounded.
+/// The system takes large blocks back when they are freed, and maps new ones page by page, which costs more than everything else that
+/// is done to a large message. All connections of a loop share a pool. A pool must not be shared between threads. What it keeps is
+/// bounded.
 public final class MemoryPool {
-    /// From this size on blocks are kept, in bytes.
+    /// The smallest block that is kept, in bytes.
     static let minimumSize = 64 << 10
     /// The largest block that is kept, in bytes.
     static let maximumSize = 16 << 20
@@ -13,18 +13,18 @@ public final class MemoryPool {
     @exclusivity(unchecked) private var spare: [[UnsafeMutableRawPointer]]
     /// The bytes of the blocks that are kept.
     @exclusivity(unchecked) private(set) var size = 0
-    /// Compressors and decompressors, which are kept likewise.
+    /// Spare compressors and decompressors.
     @exclusivity(unchecked) private var compression = CompressionPool()
 
-    /// Whether the caller may use the pool: whether it runs on the loop that the pool belongs to. Asked in debug builds alone,
-    /// each time something is taken or given back; the pool itself knows no threads.
+    /// Returns whether the caller runs on the loop that the pool belongs to. Debug builds call it each time something is taken or
+    /// returned.
     package var confinement: (() -> Bool)?
-    /// Counts what is copied and allocated for what is put together with the pool's memory; for tests.
+    /// Counts the work done with the pool's memory; for tests.
     package var meter: WorkMeter?
 
-    /// A pool.
+    /// Creates a pool.
     ///
-    /// - Parameter limit: The most bytes that are kept. Default: 16 MiB.
+    /// - Parameter limit: The most bytes to keep. Default: 16 MiB.
     public init(limit: Int = 16 << 20) {
         self.limit = max(limit, 0)
         spare = Array(repeating: [], count: MemoryPool.index(of: MemoryPool.maximumSize) + 1)
@@ -36,13 +36,13 @@ public final class MemoryPool {
         }
     }
 
-    /// Makes sure, in debug builds, that the pool is used where it belongs.
+    /// Asserts that the pool is used on the loop that it belongs to.
     @inline(__always)
     private func assertConfined() {
-        assert(confinement?() ?? true, "a pool is used off the loop that it belongs to")
+        assert(confinement?() ?? true, "the pool is used off the loop that it belongs to")
     }
 
-    /// A block of at least `minimum` bytes.
+    /// Takes a block of at least `minimum` bytes.
     func take(_ minimum: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
         assertConfined()
         guard minimum <= MemoryPool.maximumSize else {
@@ -59,7 +59,7 @@ public final class MemoryPool {
         return (.allocate(byteCount: capacity, alignment: 16), capacity)
     }
 
-    /// Takes a block back.
+    /// Returns a block to the pool.
     func give(_ base: UnsafeMutableRawPointer, capacity: Int) {
         assertConfined()
         let index = MemoryPool.index(of: capacity)
@@ -71,31 +71,19 @@ public final class MemoryPool {
 
     // MARK: Compression
 
-    /// A compressor with an empty window; `nil` where the budget has no room, or the system no memory.
-    func takeCompressor(_ kind: CompressorKind, _ budget: CompressionBudget) -> DeflateStream? {
+    /// Takes a stream with an empty window; `nil` if the budget or the system has no memory for one.
+    func take<Stream: ReusableStream>(_ kind: Stream.Kind, _ budget: CompressionBudget) -> Stream? {
         assertConfined()
-        return compression.compressors.take(kind, budget, withinBudget: true)
+        return Stream.withPool(of: &compression) { $0.take(kind, budget) }
     }
 
-    /// Takes a compressor back.
-    func give(_ compressor: DeflateStream, _ kind: CompressorKind, _ budget: CompressionBudget) {
+    /// Returns a stream to the pool.
+    func give<Stream: ReusableStream>(_ stream: Stream, _ kind: Stream.Kind, _ budget: CompressionBudget) {
         assertConfined()
-        compression.compressors.give(compressor, kind, budget)
+        Stream.withPool(of: &compression) { $0.give(stream, kind, budget) }
     }
 
-    /// A decompressor with an empty window; `nil` where the system has no memory.
-    func takeDecompressor(_ windowBits: Int, _ budget: CompressionBudget) -> InflateStream? {
-        assertConfined()
-        return compression.decompressors.take(windowBits, budget, withinBudget: false)
-    }
-
-    /// Takes a decompressor back.
-    func give(_ decompressor: InflateStream, _ windowBits: Int, _ budget: CompressionBudget) {
-        assertConfined()
-        compression.decompressors.give(decompressor, windowBits, budget)
-    }
-
-    /// The class of the smallest blocks that hold `size` bytes.
+    /// Returns the index of the smallest size of blocks that holds `size` bytes.
     private static func index(of size: Int) -> Int {
         guard size > minimumSize else { return 0 }
         return (size - 1).bitWidth - (size - 1).leadingZeroBitCount - minimumSize.trailingZeroBitCount

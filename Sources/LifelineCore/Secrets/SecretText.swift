@@ -1,33 +1,36 @@
-/// Finds the secrets in URLs, and in words about them.
+/// Redacts secrets in URLs, and in prose about them, such as error messages and log lines.
+///
+/// Prose may quote parts of JSON, with unbalanced quotation marks. So this type tries every quotation mark as the beginning of a
+/// member's name. Payloads, which are JSON as a whole and may come in fragments, are redacted by `MemberRedactor` in LifelineTrace.
 package enum SecretText {
-    /// What stands in place of a secret.
+    /// The text that replaces a secret.
     package static let mark = "[redacted]"
 
-    /// A request's target with the values of secret parameters replaced. Names and values may be percent-encoded, and a value
-    /// may be a URL itself.
+    /// Returns a request's target without the values of secret parameters. Names and values may be percent-encoded, and a value may itself
+    /// be a URL.
     package static func redacted(target: String, _ names: SecretNames = .parameters) -> String {
         redacted(target, names, isTarget: true, depth: 0)
     }
 
-    /// Words with the secrets replaced that stand in URLs (`user:password@`, `?token=…`), in parameters, behind `Bearer` and
-    /// `Basic`, and in JSON Web Tokens.
+    /// Returns prose without secrets: those in URLs (`user:password@`, `?token=…`), in parameters, in members of JSON, after `Bearer` and
+    /// `Basic`, and JSON Web Tokens.
     package static func redacted(_ text: String, _ names: SecretNames = .parameters) -> String {
         redacted(text, names, isTarget: false, depth: 0)
     }
 
-    /// A list of subprotocols, where browsers' clients put tokens since they can set no other field.
+    /// Returns a list of subprotocols without secrets. Scripts in browsers send tokens there, because they can set no other field.
     package static func redacted(subprotocols: String, _ names: SecretNames = .parameters) -> String {
-        var isBehindName = false
+        var followsTokenName = false
         let members = subprotocols.utf8.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
         let parts = members.map { part -> String in
             let bytes = Array(part)
             let space = bytes.prefix(while: isSpace)
             let member = bytes.dropFirst(space.count)
-            guard isBehindName || isToken(member, names) else {
-                isBehindName = isTokenName(member, names)
+            guard followsTokenName || isToken(member, names) else {
+                followsTokenName = isTokenName(member, names)
                 return String(decoding: bytes, as: UTF8.self)
             }
-            isBehindName = false
+            followsTokenName = false
             return String(decoding: space, as: UTF8.self) + mark
         }
         return parts.joined(separator: ",")
@@ -35,13 +38,13 @@ package enum SecretText {
 
     // MARK: Subprotocols
 
-    /// Whether a subprotocol says that the next one is a secret.
+    /// Whether a subprotocol announces that the next one is a secret.
     private static func isTokenName(_ member: ArraySlice<UInt8>, _ names: SecretNames) -> Bool {
         let member = trimmed(member)
         return names.contains(member) || ["basic", "authorization"].contains { isEqual(member, $0) }
     }
 
-    /// Whether a subprotocol is a secret: one of a known form, or too long and too irregular for a name.
+    /// Whether a subprotocol is a secret: it has a known form, or is too long and too irregular for a name.
     private static func isToken(_ member: ArraySlice<UInt8>, _ names: SecretNames) -> Bool {
         let member = trimmed(member)
         if isWebToken(member) { return true }
@@ -86,7 +89,7 @@ package enum SecretText {
             index = word.endIndex
             guard index == bytes.count || bytes[index] != UInt8(ascii: "=") else {
                 let value = bytes[(index + 1)...].prefix { isTarget ? $0 != UInt8(ascii: "&") : isValueCharacter($0) }
-                // `?token=…` is how to write one, in a help text.
+                // `?token=…` in a help text is a placeholder.
                 if names.contains(decoded(word)), !value.isEmpty, !value.starts(with: Array("…".utf8)) {
                     result += word + [UInt8(ascii: "=")] + Array(mark.utf8)
                     index = value.endIndex
@@ -105,8 +108,8 @@ package enum SecretText {
         return String(decoding: result, as: UTF8.self)
     }
 
-    /// Where user information stands behind the colon that is here: `://user:password@`, or, where somebody has forgotten
-    /// the slashes, `:password@`.
+    /// Returns the range of the user information that follows the colon at `index`: `://user:password@` or, without slashes,
+    /// `:password@`.
     private static func userInformation(_ bytes: [UInt8], at index: Int, needsSlashes: Bool) -> (start: Int, end: Int)?
     {
         guard bytes[index] == UInt8(ascii: ":") else { return nil }
@@ -118,8 +121,8 @@ package enum SecretText {
         return (start, end)
     }
 
-    /// Finds the value of a secret JSON member whose name starts at the quotation mark at `index`. Also reads JSON inside a string,
-    /// where backslashes precede the quotation marks. Treats an object or an array as a value that lasts until the end of the text.
+    /// Finds the value of a secret JSON member whose name starts at the quotation mark at `index`. Also finds JSON inside a string, where
+    /// backslashes precede the quotation marks. Treats an object or an array as a value that extends to the end of the text.
     ///
     /// - Returns: Where the value starts and ends, and how many backslashes precede the quotation marks.
     private static func memberValue(
@@ -151,11 +154,11 @@ package enum SecretText {
         return (start, bytes.endIndex, backslashes)
     }
 
-    /// The end of the credentials that stand behind `Bearer` or `Basic`.
+    /// Returns the end of the credentials that follow `Bearer` or `Basic`; `nil` if no credentials follow.
     private static func credentials(_ bytes: [UInt8], at index: Int) -> Int? {
         let space = bytes[index...].prefix(while: isSpace)
         let token = bytes[space.endIndex...].prefix { isWordCharacter($0) || "~+/=".utf8.contains($0) }
-        // "Basic authentication" is no secret.
+        // "Basic authentication" is not a secret.
         let isWord = token.dropFirst().allSatisfy { (0x61...0x7A).contains($0) || $0 == UInt8(ascii: "]") }
         return !space.isEmpty && token.count >= 8 && !isWord ? token.endIndex : nil
     }
@@ -164,7 +167,7 @@ package enum SecretText {
         isEqual(word, "bearer") || isEqual(word, "basic")
     }
 
-    /// Whether what is percent-encoded has a secret in it: a URL in a parameter of another's.
+    /// Whether percent-encoded text contains a secret, such as a URL in a parameter of another URL.
     private static func hidesSecret(_ word: ArraySlice<UInt8>, _ names: SecretNames, _ depth: Int) -> Bool {
         guard depth < 4, word.contains(UInt8(ascii: "%")) else { return false }
         let decoded = percentDecoded(word)
@@ -173,14 +176,14 @@ package enum SecretText {
         return redacted(text, names, isTarget: false, depth: depth + 1) != text
     }
 
-    /// A name without its percent-encoding, however often it was encoded.
+    /// Returns a name without its percent-encoding, even if it was encoded several times.
     private static func decoded(_ name: ArraySlice<UInt8>) -> [UInt8] {
         var name = Array(name)
         for _ in 0..<4 where name.contains(UInt8(ascii: "%")) { name = percentDecoded(name[...]) }
         return name
     }
 
-    /// A text whose percent-encoding is undone once; what is none stays.
+    /// Decodes percent-encoding once. Malformed encodings remain.
     package static func percentDecoded(_ text: ArraySlice<UInt8>) -> [UInt8] {
         var decoded: [UInt8] = []
         var rest = text
@@ -197,7 +200,7 @@ package enum SecretText {
         return decoded
     }
 
-    /// Whether it is a JSON Web Token (RFC 7519), which begins with an object in base64url.
+    /// Whether a word is a JSON Web Token (RFC 7519), which begins with an object in base64url.
     private static func isWebToken(_ word: ArraySlice<UInt8>) -> Bool {
         word.starts(with: Array("eyJ".utf8)) && word.count >= 20 && word.count { $0 == UInt8(ascii: ".") } >= 2
     }

@@ -1,8 +1,8 @@
 public import Lifeline
 
-/// A diagram that is drawn while it happens: each event gives the lines that are certain by then.
+/// A diagram that is drawn while the connection lasts: each event returns the lines that can no longer change.
 ///
-/// What has been given out is not kept: a connection may last for ever.
+/// Lines that were returned are not kept, so memory does not grow with the connection.
 public struct LiveDiagram: Sendable {
     private var builder: DiagramBuilder
     private let options: SequenceDiagram.Options
@@ -10,12 +10,12 @@ public struct LiveDiagram: Sendable {
     private var hasHeader = false
     private var lastTime: Int64?
 
-    /// A diagram of one connection.
+    /// Creates a diagram of one connection.
     ///
     /// - Parameters:
-    ///   - observer: The side that sees it.
-    ///   - renderer: How it is drawn.
-    ///   - options: What is drawn. Nothing is collapsed.
+    ///   - observer: The side that observes the connection.
+    ///   - renderer: The renderer of the lines.
+    ///   - options: What is drawn. Repeated arrows are not collapsed, whatever the options say.
     public init(
         observer: WebSocketRole, renderer: TerminalRenderer,
         options: SequenceDiagram.Options = SequenceDiagram.Options()
@@ -27,27 +27,26 @@ public struct LiveDiagram: Sendable {
 
     /// Adds an event.
     ///
-    /// - Returns: The lines to write. The last arrow waits, since what follows may say more about it; ``settle()`` gives
-    ///   it out.
+    /// - Returns: The lines to write. The last row is held back, because the next event may add to it; ``settle()`` returns it.
     public mutating func add(_ event: TraceEvent) -> [String] {
         builder.add(event)
         return lines(of: builder.rows.count - 1)
     }
 
-    /// The lines of all that has been added.
+    /// Returns the remaining lines of all events so far.
     public mutating func settle() -> [String] {
         lines(of: builder.rows.count)
     }
 
-    /// The lines behind the last row.
+    /// Returns the remaining lines and the footer.
     public mutating func end() -> [String] {
         settle() + (hasHeader ? renderer.footer() : [])
     }
 
-    /// The number of rows that are kept, and not given out yet.
+    /// The number of rows that have not been returned yet.
     var keptRows: Int { builder.rows.count }
 
-    /// The lines of the first rows that are kept.
+    /// Returns the lines of the first `count` rows that have not been returned yet.
     private mutating func lines(of count: Int) -> [String] {
         guard count > 0 else { return [] }
         var lines: [String] = []
@@ -56,7 +55,7 @@ public struct LiveDiagram: Sendable {
                 hasHeader = true
                 lines += renderer.header(SequenceDiagram(title: "", rows: []))
             }
-            // A phase begins when its first row does.
+            // A phase has the time of its first row.
             let next = index + 1 < builder.rows.count ? builder.rows[index + 1].time : nil
             if let time = row.time ?? next {
                 let passed = lastTime.map { time.subtractingSaturating($0) } ?? 0
@@ -71,7 +70,7 @@ public struct LiveDiagram: Sendable {
 }
 
 extension SequenceDiagram {
-    /// A diagram of the given rows.
+    /// Creates a diagram of the given rows.
     init(title: String, rows: [Row]) {
         connection = 0
         self.title = title

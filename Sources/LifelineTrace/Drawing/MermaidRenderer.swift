@@ -1,17 +1,17 @@
 import Lifeline
 
-/// Draws as Mermaid's `sequenceDiagram`, which GitHub, GitLab and many editors show as a picture.
+/// Renders diagrams as Mermaid's `sequenceDiagram`, which GitHub, GitLab and many editors display as an image.
 public struct MermaidRenderer: Sendable {
     private static let noteColumns = 44
 
-    /// The renderer.
+    /// Creates a renderer.
     public init() {}
 
-    /// The diagram's source.
+    /// Returns the source of a diagram.
     public func render(_ diagram: SequenceDiagram) -> String { render([diagram]) }
 
-    /// The source of one diagram that shows several, one below the other. Where there is more than one, each has a background
-    /// of its own, and a note that says what it follows.
+    /// Returns the source of one Mermaid diagram of several diagrams, one below the other. If there is more than one, each has its own
+    /// background, and a note that names its predecessor.
     public func render(_ diagrams: [SequenceDiagram]) -> String {
         var lines = ["sequenceDiagram"]
         if let first = diagrams.first { lines.append("    %% \(Self.escape(first.title))") }
@@ -22,7 +22,7 @@ public struct MermaidRenderer: Sendable {
                 lines += self.lines(diagram)
                 continue
             }
-            // A colour that is there on light and on dark.
+            // A colour that is visible on light and dark backgrounds.
             lines.append("    rect rgba(128, 128, 128, 0.1)")
             lines.append("    Note over client,server: \(Self.escape(diagram.heading))")
             lines += self.lines(diagram) + ["    end"]
@@ -49,7 +49,7 @@ public struct MermaidRenderer: Sendable {
             case .note(let note):
                 let place =
                     note.side.map { $0 == .client ? "left of client" : "right of server" } ?? "over client,server"
-                // Mermaid makes room for no line that is longer than the arrows.
+                // Mermaid makes no room for lines that are longer than the arrows.
                 let text = note.text.wrapped(to: MermaidRenderer.noteColumns, ellipsis: "…").map(Self.escape)
                 lines.append("    Note \(place): \(text.isEmpty ? "#8203;" : text.joined(separator: "<br/>"))")
             case .pause(let nanoseconds):
@@ -61,7 +61,7 @@ public struct MermaidRenderer: Sendable {
         return lines
     }
 
-    /// Text that Mermaid takes for text: what its grammar has a meaning for is written as an entity.
+    /// Escapes text for Mermaid: characters with a meaning in its grammar become entities.
     static func escape(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
@@ -71,7 +71,7 @@ public struct MermaidRenderer: Sendable {
             default: result.unicodeScalars.append(scalar)
             }
         }
-        // A line may not be empty, and a word that ends a block must not stand alone.
+        // A text must not be empty, nor be the keyword that ends a block.
         return result.isEmpty ? "#8203;" : result == "end" ? "#101;nd" : result
     }
 }

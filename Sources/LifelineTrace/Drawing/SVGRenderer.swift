@@ -1,11 +1,11 @@
 import Lifeline
 
-/// Draws as SVG: one file that needs nothing else, readable on light and on dark.
+/// Renders diagrams as SVG: one self-contained file for light and dark backgrounds.
 public struct SVGRenderer: Sendable {
-    /// The picture's width in pixels, from 480 to 100 000. Default: 840.
+    /// The image's width in pixels, from 480 to 100 000. Default: 840.
     public var width: Int
 
-    /// A renderer.
+    /// Creates a renderer.
     public init(width: Int = 840) {
         self.width = max(width, 480)
     }
@@ -15,22 +15,32 @@ public struct SVGRenderer: Sendable {
     private let rowHeight = 30
     private let detailHeight = 16
     private let headingHeight = 34
-    /// About what a column of the font takes.
-    private let columnWidth = 7.3
+    /// The width of a character, in sizes of the font: about that of the widest of the fonts, which all have characters
+    /// of one width.
+    private static let characterWidth = 0.605
+    /// The space between a lifeline and a text.
+    private let gap = 16
 
-    /// Wider pictures say no more.
+    /// The most pixels that a picture can have.
     private static let maximumWidth = 100_000
 
     private var left: Int { margin + timeColumn }
-    private var right: Int { drawnWidth - margin - 24 }
+    private var right: Int { drawnWidth - margin - nameWidth / 2 }
     private var drawnWidth: Int { min(max(width, 480), SVGRenderer.maximumWidth) }
-    private var columns: Int { Int(Double(right - left - 40) / columnWidth) }
 
-    /// The picture.
+    /// The width of the boxes around the names.
+    private let nameWidth = 80
+
+    /// The columns between the lifelines for a font of this size.
+    private func columns(_ fontSize: Double = 12) -> Int {
+        Int(Double(right - left - 2 * gap) / (fontSize * SVGRenderer.characterWidth))
+    }
+
+    /// Returns an image of a diagram.
     public func render(_ diagram: SequenceDiagram) -> String { render([diagram]) }
 
-    /// One picture of several diagrams, one below the other. Where there is more than one, each has a heading that says what
-    /// it follows, and its own lifelines.
+    /// Returns one image of several diagrams, one below the other. If there is more than one, each has a heading that names its
+    /// predecessor, and its own lifelines.
     public func render(_ diagrams: [SequenceDiagram]) -> String {
         let width = drawnWidth
         var body: [String] = []
@@ -54,7 +64,9 @@ public struct SVGRenderer: Sendable {
         }
         let height = y + 20
         let title = diagrams.first?.title ?? ""
-        let shown = escape(title.truncated(to: Int(Double(width - 2 * margin) / 8.4), ellipsis: "…"))
+        let shown = escape(
+            title.truncated(
+                to: Int(Double(width - 2 * margin) / (14 * SVGRenderer.characterWidth)), ellipsis: "…"))
         return """
             <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(height)" viewBox="0 0 \(width) \(height)" \
             role="img" aria-labelledby="title description">
@@ -69,8 +81,8 @@ public struct SVGRenderer: Sendable {
             \(lifelines.joined(separator: "\n"))
             </g>
             <g class="names">
-            <rect x="\(left - 40)" y="50" width="80" height="26" rx="5"/><text x="\(left)" y="67">Client</text>
-            <rect x="\(right - 40)" y="50" width="80" height="26" rx="5"/><text x="\(right)" y="67">Server</text>
+            <rect x="\(left - nameWidth / 2)" y="50" width="\(nameWidth)" height="26" rx="5"/><text x="\(left)" y="67">Client</text>
+            <rect x="\(right - nameWidth / 2)" y="50" width="\(nameWidth)" height="26" rx="5"/><text x="\(right)" y="67">Server</text>
             </g>
             \(body.joined(separator: "\n"))
             </svg>
@@ -78,13 +90,13 @@ public struct SVGRenderer: Sendable {
             """
     }
 
-    /// Which of several a diagram is, with its title where that is another one than the first's.
+    /// Returns the heading of one diagram among several, with its title if that differs from the first one's.
     private func heading(_ diagram: SequenceDiagram, in diagrams: [SequenceDiagram]) -> String {
         let title = diagram.title == diagrams[0].title ? "" : ": " + diagram.title
-        return (diagram.heading + title).truncated(to: columns, ellipsis: "…")
+        return (diagram.heading + title).truncated(to: columns(), ellipsis: "…")
     }
 
-    /// What the picture shows, for those who do not see it.
+    /// Returns a description of a diagram for screen readers.
     private func description(_ diagram: SequenceDiagram, in diagrams: [SequenceDiagram]) -> String {
         let arrows = diagram.arrows.map { arrow in
             "\(arrow.from.rawValue) to \(arrow.from.peer.rawValue): \(arrow.label)"
@@ -124,20 +136,22 @@ public struct SVGRenderer: Sendable {
         let sign = isFromClient ? -1 : 1
         var elements = ["<g class=\"arrow \(arrow.style.rawValue)\">"]
         elements.append(time(arrow.time, line + 4))
-        elements.append("<line x1=\"\(start)\" y1=\"\(line)\" x2=\"\(tip + sign * 7)\" y2=\"\(line)\"/>")
+        elements.append("<line x1=\"\(start)\" y1=\"\(line)\" x2=\"\(tip + sign * 11)\" y2=\"\(line)\"/>")
         elements.append(
-            "<path d=\"M\(tip) \(line)l\(sign * 9) -4.5v9z\"/>")
+            "<path d=\"M\(tip) \(line)l\(sign * 13) -6v12z\"/>")
         let number = arrow.number.map { "<tspan class=\"number\">\($0)</tspan>" } ?? ""
-        let room = max(4, columns - 5 - arrow.label.displayWidth - 1)
-        let content = arrow.content.truncated(to: room, ellipsis: "…")
-        let x = isFromClient ? left + 16 : right - 16
+        // The number, the gap of less than a column behind it, the label, and a space.
+        let taken = (arrow.number.map { "\($0)".count + 1 } ?? 0) + arrow.label.displayWidth + 1
+        let content = arrow.content.truncated(to: max(4, columns() - taken), ellipsis: "…")
+        let x = isFromClient ? left + gap : right - gap
         let anchor = isFromClient ? "start" : "end"
         elements.append(
             "<text class=\"label\" x=\"\(x)\" y=\"\(line - 6)\" text-anchor=\"\(anchor)\">"
                 + number + "<tspan class=\"name\"\(number.isEmpty ? "" : " dx=\"6\"")>\(escape(arrow.label))</tspan>"
                 + (content.isEmpty ? "" : " <tspan class=\"content\">\(escape(content))</tspan>") + "</text>")
         var height = rowHeight
-        for detail in lines(of: arrow.details) {
+        let parts = arrow.details.flatMap { $0.wrapped(to: columns(11), ellipsis: "…") }
+        for detail in details.fitted(parts, to: columns(11)) {
             elements.append(
                 "<text class=\"detail\" x=\"\(x)\" y=\"\(y + height + 7)\" text-anchor=\"\(anchor)\">\(escape(detail))</text>"
             )
@@ -156,7 +170,7 @@ public struct SVGRenderer: Sendable {
             }
         var elements = [time(note.time, y + 18)]
         var height = 4
-        let lines = note.text.wrapped(to: columns, ellipsis: "…")
+        let lines = note.text.wrapped(to: columns(), ellipsis: "…")
         for line in lines.isEmpty ? [""] : lines {
             elements.append(
                 "<text class=\"note\(note.isWarning ? " warning" : "")\" x=\"\(x)\" y=\"\(y + height + 14)\" "
@@ -166,18 +180,7 @@ public struct SVGRenderer: Sendable {
         return (elements, height + 8)
     }
 
-    /// Details side by side where they fit.
-    private func lines(of details: [String]) -> [String] {
-        var lines: [String] = []
-        for detail in details.map({ $0.truncated(to: columns, ellipsis: "…") }) {
-            if let last = lines.last, (last + " · " + detail).displayWidth <= columns {
-                lines[lines.count - 1] = last + " · " + detail
-            } else {
-                lines.append(detail)
-            }
-        }
-        return lines
-    }
+    private var details: LifelineRows { LifelineRows(margin: 0, span: 0, usesUnicode: true) }
 
     private func time(_ nanoseconds: Int64, _ y: Int) -> String {
         text("time", left - 12, y, nanoseconds == 0 ? "0" : Duration.nanoseconds(nanoseconds).text())
@@ -187,7 +190,7 @@ public struct SVGRenderer: Sendable {
         "<text class=\"\(style)\" x=\"\(x)\" y=\"\(y)\">\(escape(text))</text>"
     }
 
-    /// Text as XML has it (XML 1.0 §2.2, §2.4).
+    /// Escapes text for XML (XML 1.0 §2.2, §2.4).
     private func escape(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
@@ -203,7 +206,7 @@ public struct SVGRenderer: Sendable {
         return result
     }
 
-    /// The rules of style. Colours stand in them twice, and not in variables, which not every program that draws SVG knows.
+    /// The style sheet. It repeats the colours and does not use variables, because some programs that draw SVG do not support them.
     private static let style =
         """
         svg{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
@@ -215,7 +218,7 @@ public struct SVGRenderer: Sendable {
 
         """ + light.rules + "\n@media(prefers-color-scheme:dark){\n" + dark.rules + "\n}"
 
-    /// Colours, each with a contrast of at least 4.5 on its paper.
+    /// Colours. Each has a contrast of at least 4.5 to the background (`paper`).
     private struct Palette {
         var paper: String
         var ink: String

@@ -1,8 +1,8 @@
 extension SequenceDiagram {
-    /// A connection that came before another of its recording.
+    /// The connection that preceded another one of its recording.
     public typealias Predecessor = Recording.Predecessor
 
-    /// Draws all connections of a recording, in the order in which they appear, each with what came before it.
+    /// Creates diagrams of all connections of a recording, in the order in which they appear, with their predecessors.
     public static func all(of recording: Recording, options: Options = Options()) -> [SequenceDiagram] {
         let predecessors = ConnectionOrder.predecessors(of: recording)
         let events = Dictionary(grouping: recording.events, by: \.connection)
@@ -13,7 +13,7 @@ extension SequenceDiagram {
         }
     }
 
-    /// Which connection it is, among several: `connection 2, 1.20 s after connection 1 ended`.
+    /// A heading for a diagram among several: `connection 2, 1.20 s after connection 1 ended`.
     public var heading: String {
         predecessor?.heading(of: connection) ?? Recording.heading(of: connection)
     }

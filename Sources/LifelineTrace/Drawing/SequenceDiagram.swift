@@ -1,121 +1,129 @@
 public import Lifeline
 
-/// A connection's life as a picture: two lifelines, arrows between them, and what is to be said at either.
+/// A sequence diagram of a connection: two lifelines, arrows between them, and notes.
 ///
-/// It is what all renderers draw, and knows of no output.
+/// It is the model that all renderers draw, independent of the output format.
 public struct SequenceDiagram: Hashable, Sendable {
-    /// What an arrow is; renderers colour by it.
+    /// The kind of an arrow. Renderers choose colours by it.
     public enum Style: String, Hashable, Sendable {
-        /// TCP's own.
+        /// An event of TCP.
         case transport
         /// The opening handshake.
         case handshake
-        /// A text message, or a part of one.
+        /// A text message, or a fragment of one.
         case text
-        /// A binary message, or a part of one.
+        /// A binary message, or a fragment of one.
         case binary
         /// A Ping or a Pong.
         case heartbeat
         /// A Close frame.
         case close
-        /// A frame that no rule has a meaning for.
+        /// A frame with a reserved opcode.
         case other
     }
 
-    /// The three phases of RFC 6455, and TCP's around them.
+    /// The phases of a connection. The raw value is the text in the diagram.
     public enum Phase: String, Hashable, Sendable {
+        /// Name resolution, TCP and TLS.
         case connecting = "connecting"
+        /// The opening handshake (RFC 6455 §4).
         case handshake = "opening handshake"
+        /// Messages, Pings and Pongs.
         case messages = "messages"
+        /// The closing handshake (RFC 6455 §7), and the end of TCP.
         case closing = "closing"
     }
 
-    /// Something that goes from one side to the other.
+    /// An arrow from one side to the other.
     public struct Arrow: Hashable, Sendable {
-        /// Its number; `nil` for TCP's own.
+        /// The arrow's number; `nil` for events of TCP.
         public var number: Int?
-        /// When, in nanoseconds since the connection's first event.
+        /// The time, in nanoseconds since the connection's first event.
         public var time: Int64
-        /// Where it comes from.
+        /// The side where the arrow begins.
         public var from: WebSocketRole
-        /// What it is.
+        /// The kind of the arrow.
         public var style: Style
-        /// What it is in a word or two: `text`, `Ping`, `GET /chat`.
+        /// A short name: `text`, `Ping`, `GET /chat`.
         public var label: String
-        /// What it carries: `"hello"`; empty where there is nothing to say.
+        /// The content, shortened: `“hello”`; empty if there is none.
         public var content: String
-        /// More about it, each a few words: sizes, what was agreed on, the round trip's time.
+        /// Details of a few words each: sizes, header fields, the round-trip time.
         public var details: [String]
-        /// The payload, as far as it is recorded.
+        /// The recorded part of the payload.
         public var payload: [UInt8]?
     }
 
-    /// Something that is said at a lifeline.
+    /// A note at a lifeline.
     public struct Note: Hashable, Sendable {
-        /// When, in nanoseconds since the connection's first event.
+        /// The time, in nanoseconds since the connection's first event.
         public var time: Int64
-        /// At which lifeline; `nil` for both.
+        /// The lifeline; `nil` for both.
         public var side: WebSocketRole?
-        /// What.
+        /// The text.
         public var text: String
-        /// Whether it is about something that should not be.
+        /// Whether the note reports a problem.
         public var isWarning: Bool
     }
 
-    /// A row of the picture.
+    /// A row of the diagram.
     public enum Row: Hashable, Sendable {
+        /// A phase begins.
         case phase(Phase)
+        /// An arrow.
         case arrow(Arrow)
+        /// A note.
         case note(Note)
-        /// The time that passed, where it is long.
+        /// A long time passes.
         case pause(nanoseconds: Int64)
-        /// The arrows before, so many of them, have been repeated so many times more, up to a time.
+        /// The preceding arrows, so many of them, are repeated so many times more, until a time.
         case repeats(arrows: Int, times: Int, until: Int64)
     }
 
     /// The connection's number in its recording.
     public var connection: UInt64
-    /// What came before it in its recording; `nil` for the first connection, and where that was not looked for
-    /// (``all(of:options:)`` does). Renderers of several diagrams say so.
+    /// The connection that preceded this one in its recording; `nil` for the first. Only ``all(of:options:)`` sets it. Renderers of
+    /// several diagrams show it.
     public var predecessor: Predecessor?
-    /// What it is, in a line: the target and the host.
+    /// A title of one line: the host and the target.
     public var title: String
-    /// Who saw it.
+    /// Who observed the connection.
     public var observer: WebSocketRole
-    /// The rows.
+    /// The rows, from top to bottom.
     public var rows: [Row]
 
-    /// The arrows alone.
+    /// The arrows among the rows.
     public var arrows: [Arrow] {
         rows.compactMap { row in if case .arrow(let arrow) = row { arrow } else { nil } }
     }
 
-    /// What is said of arrows that are repeated.
+    /// Returns the text for repeated arrows.
     static func repetition(_ arrows: Int, _ times: Int) -> String {
         arrows == 1 ? "\(times) more" : "these \(arrows) \(times) more times"
     }
 
-    /// How a diagram is made.
+    /// The options of a diagram.
     public struct Options: Hashable, Sendable {
-        /// From how long on the time between two rows is a row of its own, in nanoseconds. Default: one second.
-        public var pause: Int64 = 1_000_000_000
-        /// How often arrows must follow one another to be drawn once. Default: 3; `nil` draws all.
+        /// The shortest time between two rows that is shown as a pause, in nanoseconds. Default: 1.5 seconds, so that a feed with one
+        /// message a second does not have one now and then.
+        public var pause: Int64 = 1_500_000_000
+        /// How often a sequence of arrows must be repeated to be collapsed; `nil` collapses nothing. Default: 3.
         public var collapses: Int? = 3
-        /// The most characters of a payload that are shown. Default: 60.
-        public var contentLimit = 60
+        /// The most characters of a payload to show. Default: 80.
+        public var contentLimit = 80
 
-        /// The defaults.
+        /// Creates the defaults.
         public init() {}
     }
 
-    /// Draws a connection of a recording.
+    /// Creates a diagram of a connection of a recording.
     ///
-    /// Where both sides of it were recorded under one number, the first one's events are drawn.
+    /// If both sides were recorded under one number, the diagram has the events of the observer of the first event.
     public init(_ connection: UInt64, of recording: Recording, options: Options = Options()) {
         self.init(recording.events.filter { $0.connection == connection }, options: options)
     }
 
-    /// Draws a connection's events.
+    /// Creates a diagram of a connection's events.
     public init(_ events: [TraceEvent], options: Options = Options()) {
         var builder = DiagramBuilder(options: options, observer: events.first?.observer ?? .client)
         for event in events where event.observer == builder.observer { builder.add(event) }
@@ -123,364 +131,5 @@ public struct SequenceDiagram: Hashable, Sendable {
         title = builder.title
         observer = builder.observer == .client ? .client : .server
         rows = RowCollapser.collapse(builder.rows, options)
-    }
-}
-
-/// Puts a connection's rows together, event by event.
-struct DiagramBuilder {
-    let options: SequenceDiagram.Options
-    let observer: WebSocketRole
-    /// The rows that are kept.
-    private(set) var rows: [SequenceDiagram.Row] = []
-    /// The number of rows before them that were taken away; what follows says no more about those.
-    private(set) var removed = 0
-    private(set) var title = ""
-    private var beginning: Int64?
-    private var number = 0
-    private var phase: SequenceDiagram.Phase?
-    /// Which kind of message is in fragments, and how many have been drawn, by direction.
-    private var fragments: [TraceEvent.Direction: (style: SequenceDiagram.Style, count: Int)] = [:]
-    /// The last arrow of a message's, by direction: what the message was is told behind it. Its place is counted with the
-    /// rows that were taken away, as that of the last Pong's.
-    private var lastData: [TraceEvent.Direction: Int] = [:]
-    private var lastPong: Int?
-
-    init(options: SequenceDiagram.Options, observer: WebSocketRole) {
-        self.options = options
-        self.observer = observer
-    }
-
-    /// Takes rows away from the beginning, which nobody will look at again.
-    mutating func remove(_ count: Int) {
-        rows.removeFirst(count)
-        removed += count
-    }
-
-    mutating func add(_ event: TraceEvent) {
-        let beginning = beginning ?? event.time
-        self.beginning = beginning
-        let time = event.time.subtractingSaturating(beginning)
-        func from(_ direction: TraceEvent.Direction) -> WebSocketRole {
-            direction == .sent ? observer : observer.peer
-        }
-        switch event.kind {
-        case .connecting(let host, let port):
-            enter(.connecting)
-            note(time, .client, "looks for \(host), port \(port)")
-            if title.isEmpty { title = "\(host):\(port)" }
-        case .resolved(let addresses):
-            note(time, .client, "found " + addresses.joined(separator: ", "))
-        case .connectFailed(let reason):
-            note(time, .client, reason, isWarning: true)
-        case .connected(let peer):
-            enter(.connecting)
-            arrow(time, .client, .transport, "TCP", peer)
-        case .secured(let version, let certificate):
-            note(
-                time, nil,
-                ([version] + [certificate.map(DiagramBuilder.shortened)].compactMap { $0 }).joined(separator: ", "))
-        case .request(let direction, let head):
-            enter(.handshake)
-            title = (head.authority.map { $0 } ?? "") + (head.target ?? "")
-            arrow(
-                time, from(direction), .handshake, "\(head.method ?? "GET") \(head.target ?? "/")", "",
-                DiagramBuilder.details(
-                    head, ["Upgrade", "Origin", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions"]))
-        case .response(let direction, let head):
-            enter(.handshake)
-            arrow(
-                time, from(direction), .handshake, "\(head.status ?? 0) \(head.reason ?? "")".trimmed, "",
-                DiagramBuilder.details(head, ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Location"]))
-            if head.status == 101 || head.status == 200 && head["Sec-WebSocket-Version"] == nil && observer == .client {
-                enter(.messages)
-            }
-        case .frame(let direction, let frame):
-            add(frame, direction, from(direction), time)
-        case .message(let direction, let message):
-            add(message, direction, from(direction), time)
-        case .roundTrip(let nanoseconds):
-            // One for each Pong.
-            guard let index = lastPong.take() else { break }
-            change(index) { $0.details.append("round trip " + Duration.nanoseconds(nanoseconds).text()) }
-        case .paused(.received, _):
-            note(time, observer, "reads no more for now: the application is behind", isWarning: true)
-        case .paused(.sent, let pending):
-            note(
-                time, observer,
-                "waits: the peer takes no more" + (pending.map { "; \($0.counted("byte")) to write" } ?? ""),
-                isWarning: true)
-        case .resumed(.received): note(time, observer, "reads on")
-        case .resumed(.sent): note(time, observer, "the peer takes more again")
-        case .compressed(let saved):
-            let parts = [
-                ("received", saved.receivedBytes, saved.receivedWireBytes),
-                ("sent", saved.sentBytes, saved.sentWireBytes),
-            ].filter { $0.2 > 0 }.map { "\($0.0) \($0.1) bytes as \($0.2)" }
-            if !parts.isEmpty { note(time, nil, "compressed: " + parts.joined(separator: ", ")) }
-        case .failed(let reason): note(time, nil, "the byte stream failed: \(reason)", isWarning: true)
-        case .ended(let ending): note(time, nil, text(ending), isWarning: !ending.isClean)
-        case .finished(let direction):
-            enter(.closing)
-            arrow(time, from(direction), .transport, "FIN", "")
-        case .tcpEnded: break
-        case .note(let text): note(time, nil, text)
-        }
-    }
-
-    // MARK: Frames
-
-    private mutating func add(
-        _ frame: TraceEvent.Frame, _ direction: TraceEvent.Direction, _ side: WebSocketRole, _ time: Int64
-    ) {
-        switch frame.meaning {
-        case .ping, .pong:
-            enter(.messages)
-            arrow(time, side, .heartbeat, frame.meaning == .ping ? "Ping" : "Pong", pingContent(frame))
-            if frame.meaning == .pong { lastPong = lastRow }
-        case .close:
-            enter(.closing)
-            arrow(time, side, .close, "Close", closeContent(frame))
-        case .text, .binary:
-            enter(.messages)
-            let style: SequenceDiagram.Style = frame.meaning == .text ? .text : .binary
-            if frame.isFinal {
-                data(frame, direction, side, time, style, style.rawValue)
-            } else {
-                fragments[direction] = (style, 1)
-                data(frame, direction, side, time, style, "\(style.rawValue), fragment 1")
-            }
-        case .continuation:
-            enter(.messages)
-            let begun = fragments[direction] ?? (.other, 0)
-            let count = begun.count.addingSaturating(1)
-            fragments[direction] = frame.isFinal ? nil : (begun.style, count)
-            let name = begun.style == .other ? "message" : begun.style.rawValue
-            data(
-                frame, direction, side, time, begun.style,
-                frame.isFinal ? "\(name), last fragment" : "\(name), fragment \(count)")
-        default:
-            arrow(time, side, .other, "opcode \(frame.opcode)", "", [frame.length.counted("byte")])
-        }
-    }
-
-    private mutating func data(
-        _ frame: TraceEvent.Frame, _ direction: TraceEvent.Direction, _ side: WebSocketRole, _ time: Int64,
-        _ style: SequenceDiagram.Style, _ label: String
-    ) {
-        var details: [String] = []
-        if !frame.isFinal || frame.meaning == .continuation { details.append(frame.length.counted("byte")) }
-        // What a fragment holds is told with its message, where it is.
-        let content = frame.isFinal ? frame.payload.map { self.content($0, style) } ?? "" : ""
-        arrow(time, side, style, label, content, details)
-        lastData[direction] = lastRow
-    }
-
-    private mutating func add(
-        _ message: TraceEvent.Message, _ direction: TraceEvent.Direction, _ side: WebSocketRole, _ time: Int64
-    ) {
-        let style: SequenceDiagram.Style = message.isText ? .text : .binary
-        // Recordings of others have messages alone.
-        if lastData[direction] == nil {
-            enter(.messages)
-            arrow(time, side, style, style.rawValue, "")
-            lastData[direction] = lastRow
-        }
-        guard let index = lastData.removeValue(forKey: direction) else { return }
-        var details = [message.size.counted("byte")]
-        if message.frames > 1 { details.append("\(message.frames) frames") }
-        if message.isCompressed {
-            let ratio = message.wireSize > 0 ? Double(message.size) / Double(message.wireSize) : 0
-            details.append("\(message.wireSize) compressed" + (ratio >= 1 ? ", \(ratio.oneDecimal)×" : ""))
-        }
-        let content = message.payload.map { self.content($0, style, size: message.size) }
-        change(index) { arrow in
-            arrow.content = content ?? arrow.content
-            arrow.payload = message.payload ?? arrow.payload
-            arrow.details = details
-        }
-    }
-
-    // MARK: Words
-
-    private func content(_ payload: [UInt8], _ style: SequenceDiagram.Style, size: Int? = nil) -> String {
-        let isCut = size.map { $0 > payload.count } ?? false
-        if style == .text {
-            let (shown, isLonger) = String.beginning(of: payload, isCut: isCut, characters: options.contentLimit)
-            return "“" + shown.visible() + (isCut || isLonger ? "…" : "") + "”"
-        }
-        let shown = payload.prefix(max(options.contentLimit / 3, 1))
-        return Hexadecimal.text(shown, separator: " ")
-            + (isCut || shown.count < payload.count ? " …" : "")
-    }
-
-    private func pingContent(_ frame: TraceEvent.Frame) -> String {
-        guard let payload = frame.payload, !payload.isEmpty else { return "" }
-        let text = String(validating: payload, as: UTF8.self)
-        if let text, text.unicodeScalars.allSatisfy({ $0.isASCII && !String.isHidden($0) }) {
-            return "“" + text.prefix(max(options.contentLimit, 0)) + "”"
-        }
-        return Hexadecimal.text(payload.prefix(8)) + (payload.count > 8 ? "…" : "")
-    }
-
-    private func closeContent(_ frame: TraceEvent.Frame) -> String {
-        guard let payload = frame.payload, payload.count >= 2 else { return frame.length == 0 ? "no code" : "" }
-        let code = CloseCode(rawValue: UInt16(payload[0]) << 8 | UInt16(payload[1]))
-        let reason = String(decoding: payload.dropFirst(2), as: UTF8.self)
-        return "\(code)" + (reason.isEmpty ? "" : " “\(reason.visible())”")
-    }
-
-    private func text(_ ending: TraceEvent.Ending) -> String {
-        var text = "closed \(CloseCode(rawValue: ending.code))"
-        if !ending.reason.isEmpty { text += " “\(ending.reason.visible())”" }
-        text += ending.isClean ? ", clean" : ", not clean"
-        switch (ending.initiator, observer) {
-        case ("local", .client), ("peer", .server): text += ", begun by the client"
-        case ("local", .server), ("peer", .client): text += ", begun by the server"
-        case ("both", _): text += ", begun by both at once"
-        default: break
-        }
-        if let failure = ending.failure { text += ": \(failure.visible())" }
-        return text
-    }
-
-    private static func details(_ head: TraceEvent.HTTPHead, _ names: [String]) -> [String] {
-        names.compactMap { name in head[name].map { "\(name): \($0.visible())" } }
-    }
-
-    /// A certificate's description without what is only for machines.
-    private static func shortened(_ certificate: String) -> String {
-        let parts = certificate.trimmed.split(separator: ";")
-        guard let name = parts.first(where: { $0.hasPrefix("common_name=") }) else { return certificate.visible() }
-        return "certificate of " + String(name.dropFirst("common_name=".count)).visible()
-    }
-
-    // MARK: Rows
-
-    private mutating func enter(_ next: SequenceDiagram.Phase) {
-        guard next != phase, phase != .closing, !(next == .connecting && phase != nil),
-            !(next == .handshake && phase == .messages)
-        else { return }
-        phase = next
-        rows.append(.phase(next))
-    }
-
-    private mutating func arrow(
-        _ time: Int64, _ from: WebSocketRole, _ style: SequenceDiagram.Style, _ label: String,
-        _ content: String, _ details: [String] = []
-    ) {
-        if style != .transport { number += 1 }
-        rows.append(
-            .arrow(
-                SequenceDiagram.Arrow(
-                    number: style == .transport ? nil : number, time: time, from: from, style: style,
-                    label: label.visible(), content: content, details: details)))
-    }
-
-    private mutating func note(
-        _ time: Int64, _ side: WebSocketRole?, _ text: String, isWarning: Bool = false
-    ) {
-        rows.append(.note(SequenceDiagram.Note(time: time, side: side, text: text.visible(), isWarning: isWarning)))
-    }
-
-    /// The place of the last row.
-    private var lastRow: Int { removed + rows.count - 1 }
-
-    /// Says more about an arrow, where it is still kept.
-    private mutating func change(_ index: Int, _ body: (inout SequenceDiagram.Arrow) -> Void) {
-        guard index >= removed, case .arrow(var arrow) = rows[index - removed] else { return }
-        body(&arrow)
-        rows[index - removed] = .arrow(arrow)
-    }
-}
-
-/// Draws what is repeated once, and says how often; and puts in where time passed.
-enum RowCollapser {
-    static func collapse(_ rows: [SequenceDiagram.Row], _ options: SequenceDiagram.Options) -> [SequenceDiagram.Row] {
-        var result: [SequenceDiagram.Row] = []
-        var index = 0
-        var lastTime: Int64?
-        func addPause(_ time: Int64?) {
-            guard let time else { return }
-            let passed = lastTime.map { time.subtractingSaturating($0) } ?? 0
-            if lastTime != nil, passed >= options.pause { result.append(.pause(nanoseconds: passed)) }
-            lastTime = time
-        }
-        while index < rows.count {
-            if let least = options.collapses, let (period, times) = longestRun(rows, from: index, least: least) {
-                // Twice is shown, so that one sees what it is that is repeated.
-                let shown = period * min(2, times)
-                for row in rows[index..<(index + shown)] {
-                    addPause(row.time)
-                    result.append(row)
-                }
-                let end = index + period * times
-                let until = rows[end - 1].time ?? 0
-                result.append(.repeats(arrows: period, times: times - min(2, times), until: until))
-                lastTime = until
-                index = end
-            } else {
-                // A phase begins when its first row does.
-                addPause(rows[index].time ?? (index + 1 < rows.count ? rows[index + 1].time : nil))
-                result.append(rows[index])
-                index += 1
-            }
-        }
-        return result
-    }
-
-    /// How many arrows, from here on, are repeated how often; `nil` where it is not worth it.
-    private static func longestRun(
-        _ rows: [SequenceDiagram.Row], from start: Int, least: Int
-    ) -> (period: Int, times: Int)? {
-        var best: (period: Int, times: Int)?
-        // What there is once or twice is drawn so.
-        let least = max(least, 2)
-        for period in 1...4 where (rows.count - start) / period > least {
-            guard rows[start..<(start + period)].allSatisfy({ $0.repeatKey != nil }) else { break }
-            var times = 1
-            while start + period * (times + 1) <= rows.count,
-                (0..<period).allSatisfy({
-                    rows[start + period * times + $0].repeatKey == rows[start + $0].repeatKey
-                })
-            { times += 1 }
-            if times > least, best.map({ $0.period * $0.times < period * times }) ?? true { best = (period, times) }
-        }
-        return best
-    }
-}
-
-extension SequenceDiagram.Row {
-    /// When it happened; `nil` for what has no time of its own.
-    var time: Int64? {
-        switch self {
-        case .arrow(let arrow): arrow.time
-        case .note(let note): note.time
-        case .phase, .pause, .repeats: nil
-        }
-    }
-
-    /// What must be the same for a row to be a repetition; `nil` where it is none in any case.
-    fileprivate var repeatKey: String? {
-        guard case .arrow(let arrow) = self, [.text, .binary, .heartbeat].contains(arrow.style) else { return nil }
-        return "\(arrow.from) \(arrow.label)"
-    }
-}
-
-extension String {
-    /// The text without spaces at its ends.
-    var trimmed: String {
-        var text = self[...]
-        while text.first == " " { text.removeFirst() }
-        while text.last == " " { text.removeLast() }
-        return String(text)
-    }
-}
-
-extension Double {
-    /// The number with one digit behind the point, or none where it is too great for that to say anything.
-    package var oneDecimal: String {
-        guard magnitude < 1e6 else { return isFinite ? String(Int(saturating: rounded())) : "\(self)" }
-        let tenths = Int(saturating: (magnitude * 10).rounded())
-        return (self < 0 && tenths > 0 ? "-" : "") + "\(tenths / 10).\(tenths % 10)"
     }
 }

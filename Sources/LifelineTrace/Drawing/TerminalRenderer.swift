@@ -1,76 +1,78 @@
 import Lifeline
 
-/// Draws in characters: for terminals, with colours, and for files and mails, without.
+/// Renders diagrams as text: for terminals, with or without colours, and for files.
 public struct TerminalRenderer: Sendable {
-    /// The columns to fill, at least ``minimumColumns``. Default: 80.
+    /// The width in columns, at least ``minimumColumns``. Diagrams use at most 120 columns. Default: 80.
     public var columns: Int
     /// Whether to write colours, as escape sequences. Default: `false`.
     public var usesColor: Bool
-    /// Whether characters outside ASCII may be drawn. Default: `true`.
+    /// Whether to use characters outside ASCII. Default: `true`.
     public var usesUnicode: Bool
 
-    /// The fewest columns that a diagram is drawn in.
+    /// The least width of a diagram, in columns.
     public static let minimumColumns = 40
-    /// Wider arrows say no more.
-    public static let maximumColumns = 120
+    /// The greatest width of a diagram, in columns.
+    package static let maximumColumns = 120
 
-    /// A renderer.
+    /// Creates a renderer.
     public init(columns: Int = 80, usesColor: Bool = false, usesUnicode: Bool = true) {
         self.columns = columns
         self.usesColor = usesColor
         self.usesUnicode = usesUnicode
     }
 
-    /// The whole diagram.
+    /// Returns the whole diagram.
     public func render(_ diagram: SequenceDiagram) -> String {
         let lines = header(diagram) + diagram.rows.flatMap { self.lines($0) } + footer()
         return lines.map { $0 + "\n" }.joined()
     }
 
-    /// Several diagrams, one below the other, each with a heading that says what it follows; one as it is.
+    /// Returns several diagrams, one below the other. If there is more than one, each has a heading that names its predecessor.
     public func render(_ diagrams: [SequenceDiagram]) -> String {
         guard diagrams.count > 1 else { return diagrams.map { render($0) }.joined() }
         return diagrams.map { diagram in
-            let heading = safe(diagram.heading).wrapped(to: width, ellipsis: ellipsis)
+            let heading = safe(diagram.heading).wrapped(to: width, ellipsis: rows.ellipsis)
             return heading.map { paint($0, .bold) + "\n" }.joined() + render(diagram)
         }.joined(separator: "\n")
     }
 
-    /// The lines before the first row: the title, and the lifelines' names.
-    public func header(_ diagram: SequenceDiagram) -> [String] {
-        let title = safe(diagram.title).truncated(to: width, ellipsis: ellipsis)
+    /// The lines before the first row: the title and the names of the lifelines.
+    package func header(_ diagram: SequenceDiagram) -> [String] {
+        let title = safe(diagram.title).truncated(to: width, ellipsis: rows.ellipsis)
         let gap = max(1, span - 2)
         let names =
-            indent + paint("Client", .bold) + String(repeating: " ", count: max(1, gap - 8)) + paint("Server", .bold)
+            rows.indent + paint("Client", .bold) + String(repeating: " ", count: max(1, gap - 8))
+            + paint("Server", .bold)
         return (title.isEmpty ? [] : [paint(title, .bold)]) + [names]
     }
 
-    /// The lines behind the last row.
-    public func footer() -> [String] {
-        [indent + end + String(repeating: " ", count: span) + end]
+    /// The lines after the last row.
+    package func footer() -> [String] {
+        [rows.row(lifeline: usesUnicode ? "┴" : "+")]
     }
 
-    /// The lines of a row.
-    public func lines(_ row: SequenceDiagram.Row) -> [String] {
+    /// Returns the lines of a row.
+    package func lines(_ row: SequenceDiagram.Row) -> [String] {
         switch row {
         case .phase(let phase):
             let text = " " + phase.rawValue + " "
             let dashes = String(repeating: usesUnicode ? "╌" : "-", count: max(0, span - 2 - text.displayWidth))
             return [
-                indent + (usesUnicode ? "├" : "+")
+                rows.indent + (usesUnicode ? "├" : "+")
                     + paint((usesUnicode ? "╌╌" : "--") + text + dashes, .dim) + (usesUnicode ? "┤" : "+")
             ]
         case .arrow(let arrow): return lines(arrow)
         case .note(let note): return lines(note)
         case .pause(let nanoseconds):
-            let dots = usesUnicode ? "⋮" : ":"
             let text = Duration.nanoseconds(nanoseconds).text(unicode: usesUnicode).centered(in: span)
-            return [indent + dots + paint(text, .dim) + dots]
+            return [rows.row(content: paint(text, .dim), lifeline: usesUnicode ? "⋮" : ":")]
         case .repeats(let arrows, let times, let until):
             let what = SequenceDiagram.repetition(arrows, times)
             let text =
                 "\(usesUnicode ? "⟳" : "~") \(what), until \(Duration.nanoseconds(until).text(unicode: usesUnicode))"
-            return [line(paint(text.truncated(to: span, ellipsis: ellipsis).centered(in: span), .dim))]
+            return [
+                rows.row(content: paint(text.truncated(to: span, ellipsis: rows.ellipsis).centered(in: span), .dim))
+            ]
         }
     }
 
@@ -82,21 +84,22 @@ public struct TerminalRenderer: Sendable {
         let label = (arrow.number.map { "\($0) " } ?? "") + safe(arrow.label)
         var text = label + (arrow.content.isEmpty ? "" : " " + safe(arrow.content))
         var rest = arrow.details.map(safe)
-        // The first details stand beside what they are about, as long as there is room.
+        // The first details are on the arrow's line, as far as they fit.
         while let next = rest.first, (text + "  " + next).displayWidth <= room {
-            text += (text == label ? "  " : separator) + next
+            text += (text == label ? "  " : rows.separator) + next
             rest.removeFirst()
         }
-        text = text.truncated(to: room, ellipsis: ellipsis)
+        text = text.truncated(to: room, ellipsis: rows.ellipsis)
         let shaft = String(repeating: usesUnicode ? "─" : "-", count: max(2, span - text.displayWidth - 5))
         let drawn =
             arrow.from == .client
             ? " \(text) \(shaft)\(usesUnicode ? "▶" : ">") " : " \(usesUnicode ? "◀" : "<")\(shaft) \(text) "
-        var lines = [time(arrow.time) + lifeline + paint(padded(drawn), ink) + lifeline]
+        var lines = [rows.row(time(arrow.time), content: paint(rows.padded(drawn), ink))]
         for detail in rest {
-            let cut = detail.truncated(to: span - 4, ellipsis: ellipsis)
+            let cut = detail.truncated(to: span - 4, ellipsis: rows.ellipsis)
             let space = String(repeating: " ", count: max(0, span - 2 - cut.displayWidth))
-            lines.append(line(paint(arrow.from == .client ? "  " + cut + space : space + cut + "  ", .dim)))
+            lines.append(
+                rows.row(content: paint(arrow.from == .client ? "  " + cut + space : space + cut + "  ", .dim)))
         }
         return lines
     }
@@ -104,7 +107,7 @@ public struct TerminalRenderer: Sendable {
     private func lines(_ note: SequenceDiagram.Note) -> [String] {
         let mark = note.isWarning ? "!" : usesUnicode ? "·" : "*"
         var lines: [String] = []
-        for (index, part) in safe(note.text).wrapped(to: span - 4, ellipsis: ellipsis).enumerated() {
+        for (index, part) in safe(note.text).wrapped(to: span - 4, ellipsis: rows.ellipsis).enumerated() {
             let text = (index == 0 ? mark : " ") + " " + part
             let drawn =
                 switch note.side {
@@ -112,8 +115,10 @@ public struct TerminalRenderer: Sendable {
                 case .server: String(repeating: " ", count: max(0, span - 1 - text.displayWidth)) + text
                 case nil: text.centered(in: span)
                 }
-            let before = index == 0 ? time(note.time) : indent
-            lines.append(before + lifeline + paint(padded(drawn), note.isWarning ? .red : .dim) + lifeline)
+            lines.append(
+                rows.row(
+                    index == 0 ? time(note.time) : "", content: paint(rows.padded(drawn), note.isWarning ? .red : .dim))
+            )
         }
         return lines
     }
@@ -121,17 +126,11 @@ public struct TerminalRenderer: Sendable {
     // MARK: Parts
 
     private var width: Int { min(max(columns, TerminalRenderer.minimumColumns), TerminalRenderer.maximumColumns) }
-    /// The columns of the time axis; none where there is little room.
+    /// The columns of the time axis; none if there is little room.
     private var margin: Int { width < 56 ? 0 : 10 }
     /// The columns between the lifelines.
     private var span: Int { width - margin - 2 }
-    private var indent: String { String(repeating: " ", count: margin) }
-    private var lifeline: String { usesUnicode ? "│" : "|" }
-    private var end: String { usesUnicode ? "┴" : "+" }
-    private var ellipsis: String { usesUnicode ? "…" : "..." }
-    private var separator: String { usesUnicode ? " · " : ", " }
-
-    private func line(_ content: String) -> String { indent + lifeline + content + lifeline }
+    private var rows: LifelineRows { LifelineRows(margin: margin, span: span, usesUnicode: usesUnicode) }
 
     private func time(_ nanoseconds: Int64) -> String {
         guard margin > 0 else { return "" }
@@ -139,12 +138,7 @@ public struct TerminalRenderer: Sendable {
         return paint(text.aligned(right: margin - 1), .dim) + " "
     }
 
-    /// The text, as wide as what is between the lifelines.
-    private func padded(_ text: String) -> String {
-        text + String(repeating: " ", count: max(0, span - text.displayWidth))
-    }
-
-    /// What may be written to a terminal.
+    /// The text in characters that the terminal can show.
     private func safe(_ text: String) -> String {
         guard !usesUnicode else { return text }
         let plain = text.map { character -> String in

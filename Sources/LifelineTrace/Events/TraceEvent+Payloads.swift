@@ -1,9 +1,9 @@
 import Lifeline
 
 extension TraceEvent {
-    /// The event with at most so many bytes of a frame's or message's payload; `nil` leaves payloads out.
+    /// Returns the event with at most `limit` bytes of the payload of a data frame or message; with `nil`, without payload.
     ///
-    /// Those of control frames stay: Close codes, and what Pings say, are the protocol's and not the application's.
+    /// The payloads of control frames are kept: they belong to the protocol, not to the application.
     package func keepingPayloads(upTo limit: Int?) -> TraceEvent {
         func kept(_ payload: [UInt8]?) -> [UInt8]? {
             guard let limit, let payload else { return nil }

@@ -1,10 +1,10 @@
 extension TraceEvent {
-    /// About how many bytes of memory it takes.
+    /// The approximate memory of the event, in bytes.
     var approximateSize: Int {
         func size(_ texts: String?...) -> Int {
             texts.reduce(0) { $0 + ($1?.utf8.count ?? 0) }
         }
-        // What an array takes besides its elements.
+        // The memory of an array besides its elements.
         let header = 32
         func size(_ payload: [UInt8]?) -> Int { payload.map { $0.capacity + header } ?? 0 }
         let more =
@@ -20,7 +20,7 @@ extension TraceEvent {
                 }
             case .frame(_, let frame): size(frame.payload)
             case .message(_, let message): size(message.payload)
-            case .ended(let ending): size(ending.initiator, ending.reason, ending.failure)
+            case .ended(let ending): size(ending.reason, ending.failure)
             case .roundTrip, .paused, .resumed, .compressed, .finished, .tcpEnded: 0
             }
         return MemoryLayout<TraceEvent>.stride + more

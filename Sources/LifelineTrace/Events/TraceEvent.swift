@@ -1,18 +1,19 @@
 public import Lifeline
 
-/// One step in a connection's life as recordings have it and drawings show it: a `LifecycleEvent` that can be written down,
-/// read again, and made by something else than this library.
+/// An event of a connection, as recordings store it and drawings show it.
+///
+/// Unlike a `LifecycleEvent` of the library, it can be written to a file, read again, and made for connections of other programs.
 public struct TraceEvent: Hashable, Sendable {
-    /// When it happened, in nanoseconds since the recording began.
+    /// When the event happened, in nanoseconds since the recording began.
     public var time: Int64
-    /// The connection's number within the recording.
+    /// The connection's number in the recording.
     public var connection: UInt64
-    /// Who saw it.
+    /// Who observed the event.
     public var observer: WebSocketRole
     /// What happened.
     public var kind: Kind
 
-    /// An event.
+    /// Creates an event.
     public init(time: Int64, connection: UInt64, observer: WebSocketRole, kind: Kind) {
         self.time = time
         self.connection = connection
@@ -20,7 +21,7 @@ public struct TraceEvent: Hashable, Sendable {
         self.kind = kind
     }
 
-    /// Which way something goes, as its observer sees it.
+    /// A direction, from the observer's point of view.
     public enum Direction: String, Hashable, Sendable, Codable {
         /// From the observer to its peer.
         case sent
@@ -30,75 +31,76 @@ public struct TraceEvent: Hashable, Sendable {
 
     /// What happened. Later versions may add kinds: a `switch` needs a `default`.
     public enum Kind: Hashable, Sendable {
-        /// A client looks for the host.
+        /// A client begins to connect.
         case connecting(host: String, port: Int)
-        /// The host's addresses are known.
+        /// The host name was resolved.
         case resolved(addresses: [String])
-        /// No connection came about, and why.
+        /// The connection could not be established.
         case connectFailed(reason: String)
-        /// TCP is there.
+        /// TCP is established.
         case connected(peer: String)
-        /// TLS is there.
+        /// The TLS handshake is complete.
         case secured(version: String, certificate: String?)
-        /// The opening request.
+        /// The request of the opening handshake, or another HTTP request.
         case request(Direction, HTTPHead)
-        /// The answer to it.
+        /// The response to a request.
         case response(Direction, HTTPHead)
         /// A frame.
         case frame(Direction, Frame)
         /// A message, after its last frame.
         case message(Direction, Message)
-        /// A Pong answered a Ping of the observer's after so many nanoseconds; where the observer stands between client and
-        /// server, a Ping of either, and the time is that from there to who has answered, and back.
+        /// A Pong has answered a Ping of the observer after so many nanoseconds. If the observer is between client and server, it is
+        /// a Ping of either, and the time is from the observer to the side that answered, and back.
         case roundTrip(nanoseconds: Int64)
-        /// The observer stops taking, or giving, because the application, or the peer, is behind.
+        /// The observer has stopped receiving because the application is too slow, or sending because the peer is; with the bytes
+        /// that wait to be sent, if known.
         case paused(Direction, pendingBytes: Int?)
-        /// It goes on.
+        /// The observer receives, or sends, again.
         case resumed(Direction)
-        /// How much compression has saved.
+        /// The statistics of compression at the end of the connection.
         case compressed(Compression)
-        /// The byte stream failed.
+        /// The transport failed.
         case failed(reason: String)
-        /// How the WebSocket ended.
+        /// The WebSocket ended.
         case ended(Ending)
-        /// The end of one direction of TCP.
+        /// One direction of TCP ended.
         case finished(Direction)
-        /// TCP is over.
+        /// TCP ended.
         case tcpEnded
-        /// Something that is to be said about the recording at this place.
+        /// A remark about the recording at this place.
         case note(String)
     }
 
-    /// The head of a request or of its answer.
+    /// The head of a request or a response.
     public struct HTTPHead: Hashable, Sendable {
-        /// The method of a request; `nil` in an answer.
+        /// The method of a request; `nil` for a response.
         public var method: String?
-        /// The target of a request.
+        /// The target of a request; `nil` for a response.
         public var target: String?
-        /// The host of a request, and its port.
+        /// The host and port of a request.
         public var authority: String?
-        /// The status of an answer; `nil` in a request.
+        /// The status of a response; `nil` for a request.
         public var status: Int?
-        /// The words behind the status.
+        /// The reason phrase of a response.
         public var reason: String?
-        /// The fields in their order.
+        /// The fields, in order.
         public var fields: [Field]
 
-        /// A field of a head.
+        /// A header field.
         public struct Field: Hashable, Sendable, Codable {
             /// The field's name.
             public var name: String
             /// The field's value.
             public var value: String
 
-            /// A field.
+            /// Creates a field.
             public init(name: String, value: String) {
                 self.name = name
                 self.value = value
             }
         }
 
-        /// A head.
+        /// Creates a head.
         public init(
             method: String? = nil, target: String? = nil, authority: String? = nil, status: Int? = nil,
             reason: String? = nil, fields: [Field] = []
@@ -111,7 +113,7 @@ public struct TraceEvent: Hashable, Sendable {
             self.fields = fields
         }
 
-        /// The value of the first field with a name, whatever its case.
+        /// The value of the first field with a name, ignoring case; `nil` if there is none.
         public subscript(name: String) -> String? {
             fields.first { $0.name.lowercased() == name.lowercased() }?.value
         }
@@ -119,20 +121,20 @@ public struct TraceEvent: Hashable, Sendable {
 
     /// A frame.
     public struct Frame: Hashable, Sendable {
-        /// The opcode's number, 0 to 15 (RFC 6455 §5.2).
+        /// The opcode, 0 to 15 (RFC 6455 §5.2).
         public var opcode: UInt8
-        /// Whether it is the last of its message.
+        /// Whether the frame is the last of its message.
         public var isFinal: Bool
-        /// Whether it begins a compressed message (RFC 7692 §6).
+        /// Whether the frame is the first of a compressed message (RFC 7692 §6).
         public var rsv1: Bool
         /// Whether the payload was masked on the wire.
         public var isMasked: Bool
-        /// The bytes of the payload on the wire.
+        /// The length of the payload on the wire, in bytes.
         public var length: Int
-        /// How the payload begins, unmasked and decompressed; `nil` where it is not recorded.
+        /// The recorded part of the payload, from its beginning, unmasked and decompressed; `nil` if none was recorded.
         public var payload: [UInt8]?
 
-        /// A frame.
+        /// Creates a frame.
         public init(
             opcode: UInt8, isFinal: Bool = true, rsv1: Bool = false, isMasked: Bool, length: Int,
             payload: [UInt8]? = nil
@@ -145,32 +147,32 @@ public struct TraceEvent: Hashable, Sendable {
             self.payload = payload
         }
 
-        /// The bytes on the wire, with the header.
+        /// The length of the frame on the wire, with its header, in bytes.
         public var wireLength: Int {
-            let header = 2 + (length > 0xFFFF ? 8 : length > 125 ? 2 : 0) + (isMasked ? 4 : 0)
-            return length.addingSaturating(header)
+            length.addingSaturating(
+                FrameHeader.encodedLength(payloadLength: UInt64(clamping: length), isMasked: isMasked))
         }
 
-        /// The opcode.
+        /// ``opcode`` as an `Opcode`.
         public var meaning: Opcode { Opcode(rawValue: opcode) }
     }
 
     /// A message.
     public struct Message: Hashable, Sendable {
-        /// Whether it is text; binary otherwise.
+        /// Whether the message is text; otherwise it is binary.
         public var isText: Bool
-        /// The bytes of the payload.
+        /// The size of the message in bytes.
         public var size: Int
-        /// What its frames carried.
+        /// The size of the payloads of its frames on the wire, in bytes.
         public var wireSize: Int
-        /// Whether it was compressed.
+        /// Whether the message was compressed.
         public var isCompressed: Bool
         /// The number of its frames.
         public var frames: Int
-        /// How the payload begins, or all of it; `nil` where it is not recorded.
+        /// The recorded part of the message, from its beginning; `nil` if none was recorded.
         public var payload: [UInt8]?
 
-        /// A message.
+        /// Creates a message.
         public init(
             isText: Bool, size: Int, wireSize: Int, isCompressed: Bool = false, frames: Int = 1,
             payload: [UInt8]? = nil
@@ -183,18 +185,22 @@ public struct TraceEvent: Hashable, Sendable {
             self.payload = payload
         }
 
-        /// Whether the payload is recorded to its end.
+        /// Whether the whole message was recorded.
         public var isWhole: Bool { payload.map { $0.count == size } ?? (size == 0) }
     }
 
-    /// What compression has saved: bytes of compressed messages before and on the wire.
+    /// The statistics of compression.
     public struct Compression: Hashable, Sendable, Codable {
+        /// The bytes of messages sent compressed, before compression.
         public var sentBytes: Int
+        /// The bytes of messages sent compressed, on the wire.
         public var sentWireBytes: Int
+        /// The bytes of messages received compressed, after decompression.
         public var receivedBytes: Int
+        /// The bytes of messages received compressed, on the wire.
         public var receivedWireBytes: Int
 
-        /// What has been saved.
+        /// Creates statistics.
         public init(sentBytes: Int, sentWireBytes: Int, receivedBytes: Int, receivedWireBytes: Int) {
             self.sentBytes = sentBytes
             self.sentWireBytes = sentWireBytes
@@ -205,19 +211,29 @@ public struct TraceEvent: Hashable, Sendable {
 
     /// How a WebSocket ended.
     public struct Ending: Hashable, Sendable {
-        /// Who began: `local`, `peer`.
-        public var initiator: String
-        /// Whether both Close frames were exchanged.
+        /// Who began the end.
+        public enum Initiator: String, Hashable, Sendable, Codable {
+            /// The observer.
+            case local
+            /// The observer's peer.
+            case peer
+            /// Both, with Close frames that crossed on the wire.
+            case both
+        }
+
+        /// Who began the end.
+        public var initiator: Initiator
+        /// Whether the closing handshake was completed.
         public var isClean: Bool
-        /// The code that the application is told (RFC 6455 §7.1.5).
+        /// The close code (RFC 6455 §7.1.5).
         public var code: UInt16
-        /// The reason with it.
+        /// The reason in the Close frame.
         public var reason: String
-        /// Why it was not clean.
+        /// Why the end was not clean; `nil` if it was.
         public var failure: String?
 
-        /// An ending.
-        public init(initiator: String, isClean: Bool, code: UInt16, reason: String, failure: String? = nil) {
+        /// Creates an ending.
+        public init(initiator: Initiator, isClean: Bool, code: UInt16, reason: String, failure: String? = nil) {
             self.initiator = initiator
             self.isClean = isClean
             self.code = code
@@ -228,16 +244,16 @@ public struct TraceEvent: Hashable, Sendable {
 }
 
 extension TraceEvent {
-    /// What an observer of the library was told.
+    /// Creates an event from an event of the library.
     ///
     /// - Parameters:
     ///   - event: The event.
     ///   - beginning: The instant at which the recording began.
-    ///   - keepsPayloads: Whether payloads are kept, as far as they were told.
+    ///   - keepsPayloads: Whether to keep the payloads of the event.
     public init(_ event: LifecycleEvent, since beginning: MonotonicInstant, keepsPayloads: Bool) {
         func kept(_ bytes: [UInt8]) -> [UInt8]? { keepsPayloads ? bytes : nil }
         func frame(_ header: FrameHeader, _ bytes: [UInt8], isMasked: Bool) -> Frame {
-            // Close codes, and what Pings say, are the protocol's and not the application's.
+            // The payloads of control frames belong to the protocol, not to the application.
             Frame(
                 opcode: header.opcode.rawValue, isFinal: header.isFinal, rsv1: header.rsv1, isMasked: isMasked,
                 length: Int(clamping: header.payloadLength), payload: header.opcode.isControl ? bytes : kept(bytes))
@@ -277,8 +293,8 @@ extension TraceEvent {
             case .ended(let outcome):
                 .ended(
                     Ending(
-                        initiator: "\(outcome.initiator)", isClean: outcome.isClean, code: outcome.code.rawValue,
-                        reason: outcome.reason, failure: outcome.failure.map { "\($0)" }))
+                        initiator: Ending.Initiator(outcome.initiator), isClean: outcome.isClean,
+                        code: outcome.code.rawValue, reason: outcome.reason, failure: outcome.failure.map { "\($0)" }))
             case .outputEnded: .finished(.sent)
             case .inputEnded: .finished(.received)
             case .tcpEnded: .tcpEnded
@@ -289,15 +305,27 @@ extension TraceEvent {
     }
 }
 
+extension TraceEvent.Ending.Initiator {
+    /// Creates the initiator of a connection's outcome.
+    init(_ initiator: CloseOutcome.Initiator) {
+        self =
+            switch initiator {
+            case .local: .local
+            case .peer: .peer
+            case .both: .both
+            }
+    }
+}
+
 extension TraceEvent.HTTPHead {
-    /// A request's head.
+    /// Creates the head of a request.
     public init(_ request: HTTPRequest) {
         self.init(
             method: request.method.rawValue, target: request.path ?? "/", authority: request.authority,
             fields: request.headerFields.map { Field(name: $0.name.rawName, value: $0.value) })
     }
 
-    /// An answer's head.
+    /// Creates the head of a response.
     public init(_ response: HTTPResponse) {
         self.init(
             status: response.status.code, reason: response.status.reasonPhrase,

@@ -1,23 +1,29 @@
 public import Lifeline
 import LifelineLocks
 
-/// What a server's connections are, and were until a moment ago: the page's memory.
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// The connections that the page shows: those that are open, and those that ended last.
 ///
-/// It is an observer: give it to a server, or have ``ConnectionPage`` do so. What others see is told it by
-/// ``record(_:at:)``.
+/// It is an observer; ``ConnectionPage`` adds it to a server. Add events from other sources with ``record(_:at:)``.
 public final class ConnectionBoard: LifecycleObserver {
-    /// What is kept.
+    /// The limits of a board.
     public struct Options: Sendable {
-        /// The most bytes of a payload that are kept, and shown. Default: 0, none.
+        /// The most bytes of a payload to keep and show. Default: 0, none.
         public var payloadLimit = 0
-        /// The most connections that have ended. Default: 200.
+        /// The most ended connections to keep. Default: 200.
         public var maximumEnded = 200
-        /// The most events of a connection: its first ones, up to a quarter, and its last. Default: 400.
+        /// The most events of a connection to keep: up to a quarter are its first ones, the others its last. Default:
+        /// 400.
         public var maximumEvents = 400
-        /// The most memory, in bytes and about, that all connections may take. Where they take more, those that ended first are
-        /// forgotten, and once there are none of these, the older events of those that take the most. Default: 64 MiB.
+        /// About how many bytes of memory all connections may use. Above that, the board drops those that ended first,
+        /// and then the older events of the connections that use the most. Default: 64 MiB.
         public var maximumBytes = 64 << 20
-        /// What is not shown.
+        /// The secrets that are not shown.
         public var redaction = Redaction()
 
         /// The defaults.
@@ -30,10 +36,10 @@ public final class ConnectionBoard: LifecycleObserver {
         var bytes = 0
     }
 
-    /// What is shown of a connection in the list.
+    /// A connection in the list.
     struct Summary: Codable, Hashable {
         var id: UInt64
-        /// `connecting`, `open`, `closing`, `closed`, `refused`, or `http` where a page was asked for.
+        /// `connecting`, `open`, `closing`, `closed`, `refused`, or `http` for an answered ordinary request.
         var state = "connecting"
         var route = ""
         var peer = ""
@@ -47,11 +53,11 @@ public final class ConnectionBoard: LifecycleObserver {
         var roundTrips: [Double] = []
         var received = Traffic()
         var sent = Traffic()
-        /// What waits to be written, in bytes, while the peer takes no more.
+        /// The bytes that wait to be written while the peer reads nothing.
         var pending = 0
-        /// Whether the application is behind.
+        /// Whether reading is paused because the application is too slow.
         var isPaused = false
-        /// Whether the peer is, and takes no more.
+        /// Whether writing waits because the peer reads nothing.
         var isWaiting = false
 
         /// The bytes of its texts.
@@ -63,22 +69,22 @@ public final class ConnectionBoard: LifecycleObserver {
 
     private struct Entry {
         var summary: Summary
-        /// Changes count up over all connections, so that one can ask what has changed since.
+        /// The number of the last change, counted over all connections, so that the page can ask for newer ones.
         var version: UInt64
         var first: [TraceEvent] = []
         var last: [TraceEvent] = []
         /// The number of events so far.
         var count = 0
-        /// About what the events that are kept take.
+        /// About how many bytes its events use.
         var eventBytes = 0
 
-        /// About what it takes.
+        /// About how many bytes it uses.
         var bytes: Int { eventBytes + MemoryLayout<Entry>.stride + summary.textBytes }
 
-        /// Leaves out the older half of the last events, or, where there are none, the younger half of the first.
+        /// Drops the older half of the last events, or the younger half of the first events if there are no last ones.
         ///
-        /// - Returns: Whether there was one.
-        mutating func leaveOutHalf() -> Bool {
+        /// - Returns: Whether there was any event.
+        mutating func dropHalf() -> Bool {
             let isFirst = last.isEmpty
             let count = ((isFirst ? first.count : last.count) + 1) / 2
             guard count > 0 else { return false }
@@ -86,19 +92,20 @@ public final class ConnectionBoard: LifecycleObserver {
                 eventBytes -= ConnectionBoard.bytes(first.suffix(count))
                 first.removeLast(count)
             } else {
-                leaveOutLast(count)
+                dropLast(count)
             }
             return true
         }
 
-        /// Leaves out the oldest of the last events.
-        mutating func leaveOutLast(_ count: Int) {
+        /// Drops the oldest of the last events.
+        mutating func dropLast(_ count: Int) {
             eventBytes -= ConnectionBoard.bytes(last.prefix(count))
             last.removeFirst(count)
         }
     }
 
-    /// The entries and the memory that they use. They change through `take` and `put` alone, which keep the totals right.
+    /// The entries and the memory that they use. They change through `take` and `put` alone, which keep the totals
+    /// right.
     private struct Entries {
         private var entries: [UInt64: Entry] = [:]
         /// About how many bytes all of them use.
@@ -139,13 +146,15 @@ public final class ConnectionBoard: LifecycleObserver {
 
     private struct State {
         var entries = Entries()
-        /// Those that have ended, the first one first.
+        /// The ended connections, in the order in which they ended.
         var ended: [UInt64] = []
         var version: UInt64 = 0
         var beginning: MonotonicInstant?
-        /// The board's time when something happened last.
+        /// The date and time of the beginning, as RFC 3339 writes it.
+        var began: String?
+        /// The board's time of the last event.
         var now: Int64 = 0
-        /// The paths of the page's own files, and the open connections on which nothing else has been asked for.
+        /// The paths of the page's own files, and the connections that have requested nothing else.
         var ownPaths: Set<String> = []
         var own: Set<UInt64> = []
         var redactor: EventRedactor
@@ -154,7 +163,7 @@ public final class ConnectionBoard: LifecycleObserver {
     private let options: Options
     private let state: Lock<State>
 
-    /// A board.
+    /// Creates a board.
     public init(options: Options = Options()) {
         self.options = options
         state = Lock(State(redactor: EventRedactor(options.redaction)))
@@ -167,20 +176,23 @@ public final class ConnectionBoard: LifecycleObserver {
             TraceEvent(event, since: event.instant, keepsPayloads: options.payloadLimit > 0), at: event.instant)
     }
 
-    /// Shows an event that this library's connections have not told of: one of a relay's, say.
+    /// Adds an event of a connection that the board does not observe, such as a relayed one.
     ///
-    /// Its payload is cut to ``Options/payloadLimit``. The events ``TraceEvent/Kind/tcpEnded`` and
-    /// ``TraceEvent/Kind/connectFailed(reason:)`` are taken for a connection's last.
+    /// Its payload is cut to ``Options/payloadLimit``. ``TraceEvent/Kind/tcpEnded`` or
+    /// ``TraceEvent/Kind/connectFailed(reason:)`` must be a connection's last event.
     ///
     /// - Parameters:
-    ///   - event: The event; its time is not looked at.
+    ///   - event: The event. Its time is ignored.
     ///   - instant: When it happened.
     public func record(_ event: TraceEvent, at instant: MonotonicInstant) {
         let event = event.keepingPayloads(upTo: options.payloadLimit > 0 ? options.payloadLimit : nil)
         state.withLock { state in
             var event = state.redactor(event)
             let beginning = state.beginning ?? instant
-            state.beginning = beginning
+            if state.beginning == nil {
+                state.beginning = beginning
+                state.began = HAR.text(Date.now)
+            }
             event.time = instant.nanoseconds(since: beginning)
             state.now = max(state.now, event.time)
             if isOwn(event, &state) { return }
@@ -198,12 +210,12 @@ public final class ConnectionBoard: LifecycleObserver {
         }
     }
 
-    /// Leaves out connections on which nothing is asked for but what is at these paths: a page's own files.
-    func leaveOut(_ paths: some Sequence<String>) {
+    /// Excludes connections that request only these paths: the page's own files.
+    func exclude(_ paths: some Sequence<String>) {
         state.withLock { $0.ownPaths.formUnion(paths) }
     }
 
-    /// Whether an event belongs to a connection that is left out.
+    /// Whether an event belongs to an excluded connection.
     private func isOwn(_ event: TraceEvent, _ state: inout State) -> Bool {
         guard !state.ownPaths.isEmpty else { return false }
         switch event.kind {
@@ -212,16 +224,16 @@ public final class ConnectionBoard: LifecycleObserver {
                 state.own.remove(event.connection)
                 return false
             }
-            // What had something else asked for before stays.
-            if let entry = state.entries[event.connection] {
-                guard entry.summary.route.isEmpty else { return false }
+            // A connection that has requested something else before stays, as it was then.
+            if let entry = state.entries[event.connection], entry.summary.route.isEmpty {
                 _ = state.entries.take(event.connection)
                 state.version += 1
             }
             state.own.insert(event.connection)
             return true
-        case .tcpEnded: return state.own.remove(event.connection) != nil
-        default: return state.own.contains(event.connection)
+        case .response: return state.own.contains(event.connection)
+        case .tcpEnded: return state.own.remove(event.connection) != nil && state.entries[event.connection] == nil
+        default: return state.own.contains(event.connection) && state.entries[event.connection] == nil
         }
     }
 
@@ -234,36 +246,37 @@ public final class ConnectionBoard: LifecycleObserver {
             entry.first.append(event)
         } else {
             entry.last.append(event)
-            // Not one at a time, so that it costs nothing to speak of.
-            if entry.last.count > maximum - maximum / 4 { entry.leaveOutLast(max(maximum / 8, 1)) }
+            // Drops several at a time, which is cheaper.
+            if entry.last.count > maximum - maximum / 4 { entry.dropLast(max(maximum / 8, 1)) }
         }
     }
 
-    /// Forgets what is more than may be kept.
+    /// Drops what is above the limits.
     private func limit(_ state: inout State) {
         let ended = max(options.maximumEnded, 0)
         while !state.ended.isEmpty, state.ended.count > ended || state.entries.bytes > options.maximumBytes {
             _ = state.entries.take(state.ended.removeFirst())
             state.version += 1
         }
-        // Only open connections are left. Those whose events use more than the average lose half of them. If the connections
-        // alone fill the limit, their events may still use an eighth of it, so that events are not dropped again and again.
+        // Only open connections are left. Those whose events use more than the average lose half of them. If the
+        // connections alone fill the limit, their events may still use an eighth of it, so that events are not dropped
+        // again and again.
         let room = max(
             options.maximumBytes - (state.entries.bytes - state.entries.eventBytes), options.maximumBytes / 8)
         while state.entries.eventBytes > room {
             let average = state.entries.eventBytes / max(state.entries.count, 1)
-            guard leaveOutHalf(&state, from: max(average, 1)) || leaveOutHalf(&state, from: 1) else { return }
+            guard dropHalf(&state, from: max(average, 1)) || dropHalf(&state, from: 1) else { return }
         }
     }
 
     /// Drops half of the events of each connection whose events use at least this many bytes.
     ///
     /// - Returns: Whether any event was dropped.
-    private func leaveOutHalf(_ state: inout State, from bytes: Int) -> Bool {
+    private func dropHalf(_ state: inout State, from bytes: Int) -> Bool {
         var isShorter = false
         for id in state.entries.ids(from: bytes) {
             guard var entry = state.entries.take(id) else { continue }
-            isShorter = entry.leaveOutHalf() || isShorter
+            isShorter = entry.dropHalf() || isShorter
             state.entries.put(entry, id)
         }
         return isShorter
@@ -273,10 +286,10 @@ public final class ConnectionBoard: LifecycleObserver {
         events.reduce(0) { $0 + $1.approximateSize }
     }
 
-    /// The most characters of a stranger's text in the list.
+    /// The most characters of a text from outside in the list.
     private static let textLimit = 1000
 
-    /// A text for the list.
+    /// A text from outside, shortened for the list.
     private func shown(_ text: String) -> String {
         let (beginning, isCut) = text.beginning(ConnectionBoard.textLimit)
         return isCut ? beginning + "…" : text
@@ -288,7 +301,7 @@ public final class ConnectionBoard: LifecycleObserver {
         case .request(_, let head): summary.route = shown(head.target ?? "")
         case .response(_, let head):
             let status = head.status ?? 0
-            // Another answer follows (RFC 9110 §15.2).
+            // An interim answer: another one follows (RFC 9110 §15.2).
             if (100..<200).contains(status), status != 101 { break }
             summary.state = status == 101 ? "open" : (200..<400).contains(status) ? "http" : "refused"
             if status != 101 { summary.ending = shown("\(status) \(head.reason ?? "")".trimmed) }
@@ -315,7 +328,7 @@ public final class ConnectionBoard: LifecycleObserver {
             summary.isWaiting = false
             summary.pending = 0
         case .ended(let ending):
-            // An ordinary request has no Close frames to be missed.
+            // An ordinary request has no closing handshake.
             if summary.state != "http" { summary.isClean = ending.isClean }
             if summary.state != "refused", summary.state != "http" {
                 summary.ending = shown(
@@ -337,7 +350,8 @@ public final class ConnectionBoard: LifecycleObserver {
 
     // MARK: Reading
 
-    /// The summaries that have changed since a version, all numbers there are where some may be gone, and the version now.
+    /// Returns the summaries that have changed since a version, the numbers of all connections, the current version,
+    /// and the time.
     func changes(since version: UInt64) -> (changed: [Summary], ids: [UInt64], version: UInt64, now: Int64) {
         state.withLock { state in
             guard state.version != version else { return ([], [], version, state.now) }
@@ -346,7 +360,7 @@ public final class ConnectionBoard: LifecycleObserver {
         }
     }
 
-    /// A connection's events from a number on, with a note where some have not been kept.
+    /// Returns a connection's events from an index on, with a note in place of dropped ones.
     func events(of id: UInt64, from start: Int) -> (events: [TraceEvent], next: Int)? {
         state.withLock { state in
             guard let entry = state.entries[id] else { return nil }
@@ -366,10 +380,12 @@ public final class ConnectionBoard: LifecycleObserver {
         }
     }
 
-    /// The events of a connection, or of all, as a recording.
+    /// Returns the events of a connection, or of all connections, as a recording.
     public func recording(of connection: UInt64? = nil) -> Recording {
-        let ids = connection.map { [$0] } ?? state.withLock { $0.entries.ids.sorted() }
+        let (ids, began) = state.withLock { state in
+            (connection.map { [$0] } ?? state.entries.ids.sorted(), state.began)
+        }
         let kept = ids.flatMap { events(of: $0, from: 0)?.events ?? [] }
-        return Recording(events: kept.sorted { $0.time < $1.time })
+        return Recording(began: began, events: kept.sorted { $0.time < $1.time })
     }
 }

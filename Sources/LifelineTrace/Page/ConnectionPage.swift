@@ -6,68 +6,71 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// A page that shows every connection of a server as it happens: a list, and the diagram of each, growing.
+/// A web page that shows every connection of a server as it happens: a list, and a growing diagram of each.
 ///
 /// ```swift
 /// var server = WebSocketServer(address: .hostname("127.0.0.1", port: 8080))
 /// ConnectionPage().mount(on: &server)         // http://127.0.0.1:8080/lifeline
 /// ```
 ///
-/// It needs nothing but itself: no other host, no build. It is shown to this machine alone, unless there is a token, which
-/// is asked for then: `/lifeline?token=…`. Requests that a proxy has forwarded are not this machine's. Its WebSocket is for its own
-/// origin alone, whatever the server's `WebSocketServerConfiguration.originPolicy` allows.
+/// It loads nothing from other hosts. It is shown only to this machine, or with ``token`` to everyone who has the
+/// token: `/lifeline?token=…`. Requests that a proxy forwards do not count as this machine's. Its WebSocket accepts
+/// only its own origin, whatever the server's `WebSocketServerConfiguration.originPolicy` allows.
 public struct ConnectionPage: Sendable {
-    /// What is kept, and shown.
+    /// The connections to show.
     public let board: ConnectionBoard
-    /// What must stand in the page's address for it to be shown; `nil`, the default, shows it to this machine alone. It must
-    /// not be empty when the page is mounted.
+    /// The token that a request must have. `nil`, the default, shows the page only to this machine. It must not be
+    /// empty when the page is mounted.
     public var token: String?
-    /// The paths that a visitor is offered to try, besides the page's own, which shows all nine steps. Default: none.
+    /// The paths that the user can connect to from the page, besides the page's own, which shows all nine steps.
+    /// Default: none.
     public var places: [String] = []
-    /// Whose connections are shown, in a line at the page's top. Default: empty, which says nothing.
+    /// A line at the top of the page that says whose connections it shows. Default: empty.
     public var subject = ""
 
-    /// A page.
+    /// Creates a page.
     public init(board: ConnectionBoard = ConnectionBoard(), token: String? = nil) {
         self.board = board
         self.token = token
     }
 
-    /// Adds the page to a server, and has it observe.
+    /// Adds the page to a server.
     ///
     /// - Parameters:
     ///   - server: The server, before it runs.
-    ///   - path: Where the page is, without a slash at its end. Default: `/lifeline`.
-    ///   - observes: Whether the server's own connections are shown. Default: `true`. Without, the page shows what the
-    ///     board is told of by others (``ConnectionBoard/record(_:at:)``), and has no path of its own to try; where there are no
-    ///     ``places`` either, nothing is offered to be tried.
+    ///   - path: The path of the page, without a slash at its end. Default: `/lifeline`.
+    ///   - observes: Whether to show the server's own connections. Default: `true`. With `false`, the page shows only
+    ///     events that are added with ``ConnectionBoard/record(_:at:)``, and has no path of its own to connect to.
     public func mount(on server: inout WebSocketServer, at path: String = "/lifeline", observes: Bool = true) {
         if observes { server.configuration.observers.append(board) }
-        precondition(token != "", "an empty token lets everybody in; nil shows the page to this machine alone")
+        precondition(token != "", "an empty token would show the page to everyone; nil shows it only to this machine")
         if observes {
-            board.leaveOut(PageFile.all.map { $0.name.isEmpty ? path : path + "/" + $0.name } + [path + "/export"])
+            board.exclude(
+                PageFile.all.map { $0.name.isEmpty ? path : path + "/" + $0.name } + [path + "/", path + "/export"])
         }
         let page = self
         for file in PageFile.all {
-            server.respond(at: file.name.isEmpty ? path : path + "/" + file.name) { request in
-                page.refusal(of: request).map(PageFile.forbidden) ?? file.answer(at: path)
+            for place in file.name.isEmpty ? [path, path + "/"] : [path + "/" + file.name] {
+                server.respond(at: place) { request in
+                    page.refusal(of: request).map(PageFile.forbidden) ?? file.answer(at: path)
+                }
             }
         }
         server.respond(at: path + "/export") { request in
             page.refusal(of: request).map(PageFile.forbidden) ?? page.export(request.request)
         }
         let places = (observes ? [path + "/try"] : []) + places
-        // Whichever pages the server's own WebSockets are for, these are for this one, and a browser always says whose it is.
+        // Only the page itself may connect, whatever the server's origin policy says. Browsers always send Origin.
         server.route(path + "/socket", originPolicy: .sameOrigin) { upgrade in
             let isOfBrowser = upgrade.headerFields.contains(.origin)
             if let reason = page.refusal(of: upgrade)
-                ?? (isOfBrowser ? nil : "the page's own origin is needed (Origin)")
+                ?? (isOfBrowser ? nil : "only the page itself may connect: Origin is missing")
             {
                 throw HandshakeRefusal(.application, status: .forbidden, message: reason)
             }
             return .accept()
         } handler: { socket, _ in
-            try await PageConversation(
+            try await PageSession(
                 board: page.board, subject: page.subject, places: places, socket: socket, isShown: observes
             ).run()
         }
@@ -80,7 +83,7 @@ public struct ConnectionPage: Sendable {
         }
     }
 
-    /// All that there is to see, upon the first message: an answer, a Ping and an update that nobody asked for.
+    /// Shows every kind of step after the first message: an answer, a Ping and an unsolicited update.
     private static func `try`(_ socket: WebSocket) async throws {
         var isFirst = true
         for try await message in socket {
@@ -88,35 +91,35 @@ public struct ConnectionPage: Sendable {
             guard isFirst else { continue }
             isFirst = false
             _ = try await socket.ping()
-            try await socket.send("an update that nobody asked for")
+            try await socket.send("an unsolicited update")
         }
     }
 
     // MARK: Access
 
-    /// Why a request may not see the page; `nil` where it may.
+    /// Returns why a request may not see the page, or `nil` if it may.
     func refusal(of request: ServerRequest) -> String? {
         if let token {
             return !token.isEmpty && ConnectionPage.shows(token, request.request)
-                ? nil : "the page is shown with its token alone: ?token=…"
+                ? nil : "the page is shown only with its token: ?token=…"
         }
-        let hint = "the page is shown to this machine alone, or with a token"
+        let hint = "the page is shown only to this machine, or with a token"
         guard ConnectionPage.isLoopback(ConnectionPage.host(of: request.remoteAddress)) else { return hint }
-        // A name of a stranger's that leads to this machine would let the stranger's page in (DNS rebinding).
+        // Another host name that resolves to this machine would let pages of that host in (DNS rebinding).
         guard ConnectionPage.isLoopback(ConnectionPage.host(of: request.request.authority ?? "")) else {
-            return hint + ": the address must have this machine's own name, as http://localhost"
+            return hint + ": use the address http://localhost or http://127.0.0.1"
         }
-        // A proxy on this machine makes every request local. Proxies add too many different fields to list them, so only the
-        // fields that browsers send are allowed.
+        // Every request through a proxy on this machine is local. Proxies add too many different fields to list them,
+        // so only the fields that browsers send are allowed.
         if let field = request.request.headerFields.first(where: { !ConnectionPage.isOfBrowser($0.name) }) {
-            return hint + ": no browser sends \(field.name), so a proxy may have forwarded the request"
+            return hint + ": browsers do not send \(field.name), so a proxy may have forwarded the request"
         }
-        guard !request.isHTTP10 else { return hint + ": HTTP/1.0 is what proxies speak, and no browser" }
+        guard !request.isHTTP10 else { return hint + ": the request is HTTP/1.0, so a proxy may have forwarded it" }
         return nil
     }
 
-    /// The names of the fields that browsers and command-line clients send by default. Fields that begin with `Sec-` are allowed
-    /// too: pages cannot set them.
+    /// The names of the fields that browsers and command-line clients send by default. Fields that begin with `Sec-`
+    /// are allowed too: pages cannot set them.
     private static let browserFields: Set<String> = [
         "accept", "accept-charset", "accept-encoding", "accept-language", "alt-used", "authorization", "cache-control",
         "connection", "content-length", "content-type", "cookie", "device-memory", "dnt", "downlink", "dpr", "ect",
@@ -134,12 +137,12 @@ public struct ConnectionPage: Sendable {
     private static func shows(_ token: String, _ request: HTTPRequest) -> Bool {
         guard let shown = query(request)["token"].map({ Array($0.utf8) }) else { return false }
         let token = Array(token.utf8)
-        // Both, so that the time tells nothing.
+        // Compares both, so that the time does not depend on the token.
         let (isWritten, isEncoded) = (isSame(shown, token), isSame(SecretText.percentDecoded(shown[...]), token))
         return isWritten || isEncoded
     }
 
-    /// Whether two texts are the same, in a time that depends on the first alone, which is the visitor's.
+    /// Whether two texts are the same. The time depends only on the first one, which is the visitor's.
     private static func isSame(_ shown: [UInt8], _ token: [UInt8]) -> Bool {
         guard !token.isEmpty else { return false }
         var difference = shown.count ^ token.count
@@ -147,7 +150,7 @@ public struct ConnectionPage: Sendable {
         return difference == 0
     }
 
-    /// The host of a Host field's value, or of an address and port; empty where there is none that is well-formed.
+    /// The host of a Host field's value, or of an address and port. It is empty if they are malformed.
     static func host(of authority: String) -> String {
         let host: Substring
         if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
@@ -173,29 +176,29 @@ public struct ConnectionPage: Sendable {
     }
 
     private static func query(_ request: HTTPRequest) -> [String: String] {
-        // Of one that is there twice the last counts.
+        // The last one of several with the same name counts.
         Dictionary(
             (request.path ?? "").queryParameters.map { ($0.name, $0.value) }, uniquingKeysWith: { _, last in last })
     }
 
     // MARK: Export
 
-    /// A connection as SVG, HAR or JSON Lines, for the visitor to keep.
+    /// Returns a connection as SVG, HAR or JSON Lines, to download.
     private func export(_ request: HTTPRequest) -> HTTPServerResponse {
         let query = ConnectionPage.query(request)
         guard let id = query["connection"].flatMap({ UInt64($0) }) else {
-            return .text("connection=NUMBER is needed\n", status: .badRequest)
+            return .text("the parameter connection=NUMBER is missing\n", status: .badRequest)
         }
         let recording = board.recording(of: id)
         guard !recording.events.isEmpty else {
-            return .text("there is no connection \(id), or it is forgotten\n", status: .notFound)
+            return .text("there is no connection \(id), or the server no longer keeps it\n", status: .notFound)
         }
         let (text, type): (String, String)
         switch query["format"] {
         case "svg": (text, type) = (SVGRenderer().render(SequenceDiagram(id, of: recording)), "image/svg+xml")
-        case "har": (text, type) = (HAR.write(recording, software: "lifeline"), "application/json")
+        case "har": (text, type) = (HAR.write(recording, software: Version.current), "application/json")
         case "jsonl": (text, type) = (recording.text, "application/jsonl")
-        default: return .text("format=svg, har or jsonl is needed\n", status: .badRequest)
+        default: return .text("the parameter format must be svg, har or jsonl\n", status: .badRequest)
         }
         var answer = HTTPServerResponse.text(text, contentType: type + "; charset=utf-8")
         answer.headerFields[.contentDisposition] =
@@ -221,9 +224,9 @@ struct PageFile: Sendable {
         PageFile(name: "attempt.js", type: "text/javascript", bytes: PackageResources.attempt_js),
     ]
 
-    /// The file, as the page at a path needs it.
+    /// The response with the file, for a page at this path.
     func answer(at path: String) -> HTTPServerResponse {
-        // The page itself says where the others are.
+        // The HTML refers to the other files by their paths.
         let body =
             name.isEmpty ? Array(String(decoding: bytes, as: UTF8.self).replacing("{base}", with: path).utf8) : bytes
         var answer = HTTPServerResponse(headerFields: [.contentType: type + "; charset=utf-8"], body: body)
@@ -237,7 +240,7 @@ struct PageFile: Sendable {
         return answer
     }
 
-    /// Nothing from elsewhere is loaded, and nobody else shows it.
+    /// Forbids loading anything from other hosts, and showing the page in a frame.
     static func secure(_ answer: inout HTTPServerResponse) {
         answer.headerFields[.contentSecurityPolicy] =
             "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; "
@@ -245,7 +248,7 @@ struct PageFile: Sendable {
         answer.headerFields[.xContentTypeOptions] = "nosniff"
         answer.headerFields[.cacheControl] = "no-store"
         if let name = HTTPField.Name("Cross-Origin-Resource-Policy") { answer.headerFields[name] = "same-origin" }
-        // The token stands in the address.
+        // The address has the token.
         if let name = HTTPField.Name("Referrer-Policy") { answer.headerFields[name] = "no-referrer" }
     }
 }

@@ -1,12 +1,12 @@
-/// A date and a time of day in the form of RFC 3339, and what else of ISO 8601 exporters write: a fraction of any length, a space
-/// for the T, an offset without a colon, and no zone at all.
+/// A date and time in the format of RFC 3339, or in variants that exporters write: with a fraction of any length, a space for the T, an
+/// offset without a colon, or without a zone.
 struct CalendarText {
-    /// Seconds since 1970, by the text's zone, or by UTC where it has none.
+    /// Seconds since 1970, in the text's zone, or in UTC if it has none.
     let seconds: Double
-    /// Whether the text says in which zone it is.
+    /// Whether the text has a zone.
     let hasZone: Bool
 
-    /// - Returns: `nil` where the text is no time.
+    /// Parses a date and time; `nil` if the text is not one.
     init?(_ text: String) {
         var rest = Array(text.utf8)[...]
         func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
@@ -59,9 +59,9 @@ struct CalendarText {
         seconds = Double(whole) + fraction
     }
 
-    /// The days from the beginning of 1970 to a day of the Gregorian calendar.
+    /// Returns the days from the beginning of 1970 to a day of the Gregorian calendar.
     private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
-        // Years that begin in March, so that a leap day is the last.
+        // Years begin in March, so that a leap day is their last day.
         let shifted = month > 2 ? year : year - 1
         let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
         let leapDays = shifted >= 0 ? shifted / 4 - shifted / 100 + shifted / 400 : -1

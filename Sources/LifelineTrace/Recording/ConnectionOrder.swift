@@ -1,39 +1,39 @@
 import Lifeline
 
-/// How the connections of a recording follow one another.
+/// Finds the predecessor of each connection of a recording.
 ///
-/// A connection follows the last one that had ended before it began, where that was between the same two sides (the peer's
-/// address without its port) and for the same resource, as where a client connects again, and where no other follows that one
-/// already. It is told of with the beginning of the one before it otherwise.
+/// It is the last connection that had ended before, between the same two sides (the peer's address without its port) and for the same
+/// resource, as when a client reconnects. Each connection is followed by at most one other in this way. If there is none, the predecessor
+/// is the connection that began before.
 enum ConnectionOrder {
-    /// What is known of a connection.
+    /// What is known about a connection.
     private struct Span {
         let number: UInt64
         let observer: WebSocketRole
         let began: Int64
         var ended: Int64?
-        /// Where a client connects, or, as a server sees it, from where, without the port.
+        /// The peer: for a client the host and port that it connects to, for a server the client's address without its port.
         var peer: String?
         var resource: String?
 
-        /// Whether another may be the same conversation, gone on with.
+        /// Whether one connection may continue the other.
         func resembles(_ other: Span) -> Bool {
             observer == other.observer && peer == other.peer
-                // An attempt that failed came to no request.
+                // A failed attempt to connect has no request.
                 && (resource == other.resource || resource == nil || other.resource == nil)
         }
     }
 
-    /// What comes before each connection, but the first, by the connections' numbers.
+    /// Returns the predecessors of all connections but the first, by number.
     static func predecessors(of recording: Recording) -> [UInt64: Recording.Predecessor] {
         var result: [UInt64: Recording.Predecessor] = [:]
         let spans = spans(of: recording)
-        // The places of those that end, in the order in which that is known: none ends before it begins.
+        // The indices of connections that end, in the order of their ends. None ends before it begins.
         let ends = spans.enumerated().compactMap { place, span in
             span.ended.map { (time: max($0, span.began), place: place) }
         }.sorted { ($0.time, $0.place) < ($1.time, $1.place) }
         var nextEnd = 0
-        // Those that have ended, and that none follows, with the last one at the end.
+        // Connections that have ended and that none follows, the latest last.
         var ended: [Span] = []
         var last: Span?
         for (place, span) in spans.enumerated() {
@@ -56,10 +56,10 @@ enum ConnectionOrder {
         return result
     }
 
-    /// The most connections that have ended and are remembered, so that a recording of many is read in reasonable time.
+    /// The most ended connections that are considered, which bounds the time for recordings of many connections.
     private static let maximumEnded = 1000
 
-    /// The connections in the order in which they began.
+    /// Returns the connections in the order in which they began.
     private static func spans(of recording: Recording) -> [Span] {
         var spans: [Span] = []
         var places: [UInt64: Int] = [:]

@@ -1,6 +1,6 @@
 import Lifeline
 
-/// Redacts the events of connections in their order, and keeps of a message's fragments what those that follow need.
+/// Redacts events in order, and keeps the state that the redaction of fragmented messages needs.
 package struct EventRedactor {
     private struct Direction: Hashable {
         let connection: UInt64
@@ -9,22 +9,22 @@ package struct EventRedactor {
     }
 
     let redaction: Redaction
-    /// Text messages in fragments, as far as all of them was seen. Of others the fragments' payloads are left out.
+    /// The redactors of fragmented text messages whose fragments were all seen. The payloads of other fragments are omitted.
     private var messages: [Direction: MemberRedactor] = [:]
 
-    /// The most messages that are followed at a time.
+    /// The most fragmented messages at a time.
     private static let maximumMessages = 10_000
 
     package init(_ redaction: Redaction) {
         self.redaction = redaction
     }
 
-    /// Events have been missed: nothing is known of messages that have begun.
-    mutating func forget() {
+    /// Forgets all messages that have begun, because events were omitted.
+    mutating func forgetMessages() {
         messages = [:]
     }
 
-    /// The event as it may be shown.
+    /// Returns the redacted event.
     package mutating func callAsFunction(_ event: TraceEvent) -> TraceEvent {
         switch event.kind {
         case .frame(let direction, var frame) where redaction.redactsPayloads && !frame.meaning.isControl:
@@ -47,13 +47,13 @@ package struct EventRedactor {
         }
     }
 
-    /// A fragment's payload; `nil` where it cannot be told what it means.
+    /// Returns the redacted payload of a fragment; `nil` if its content is unknown.
     private mutating func redacted(_ frame: TraceEvent.Frame, at place: Direction) -> [UInt8]? {
         var redactor = messages.removeValue(forKey: place)
         switch frame.meaning {
         case .text: redactor = redaction.memberRedactor
         case .continuation: break
-        // Whether it is text is known at its end, when the message is told of.
+        // A binary message is text only if all of it is, which is known with the event of the message.
         default: return nil
         }
         guard var redactor, let payload = frame.payload else { return nil }
@@ -61,7 +61,7 @@ package struct EventRedactor {
         if frame.isFinal {
             shown += redactor.finish()
         } else if payload.count == frame.length, !frame.rsv1, messages.count < EventRedactor.maximumMessages {
-            // What follows one that was cut off, or compressed, might be anything.
+            // After a fragment that was cut, or is compressed, the content of the next one is unknown.
             messages[place] = redactor
         }
         return shown
@@ -69,7 +69,7 @@ package struct EventRedactor {
 }
 
 extension Recording {
-    /// The recording without what is secret, for one that was made without redaction, or by another program.
+    /// Returns the recording without secrets, for a recording that was made without redaction, or by another program.
     public func redacted(_ redaction: Redaction = Redaction()) -> Recording {
         var redactor = EventRedactor(redaction)
         var recording = self

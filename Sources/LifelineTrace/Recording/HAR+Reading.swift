@@ -6,26 +6,26 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// Reading archives, as browsers and proxies write them, rightly and wrongly.
+/// Reading archives, as browsers and proxies write them, even if they are not quite valid.
 ///
-/// Nothing is asked for that the WebSockets do not need, and one message that cannot be read is no reason to drop the others.
-/// What cannot be read is told of (``Recording/omissions``), and does not become something else.
+/// Only what the WebSockets need is required, and a message that cannot be read does not affect the others. What cannot be read is
+/// reported (``Recording/omissions``).
 extension HAR {
-    /// Reads the WebSockets of an archive, this library's or a browser's.
+    /// Reads the WebSockets of an archive.
     ///
-    /// What cannot be read is left out, and told of in the recording's ``Recording/omissions``.
+    /// What cannot be read is omitted, and reported in the recording's ``Recording/omissions``.
     ///
-    /// - Throws: ``Malformed`` where it is no archive, or has no WebSocket.
+    /// - Throws: ``Malformed`` if the text is not an archive, or has no WebSocket.
     public static func read(_ text: some StringProtocol) throws(Malformed) -> Recording {
         let archive: ReadArchive
         do {
             archive = try JSONDecoder().decode(ReadArchive.self, from: Data(text.utf8))
         } catch {
-            throw Malformed(description: "no HTTP Archive: \(describe(error))")
+            throw Malformed(description: "this is not an HTTP Archive: \(describe(error))")
         }
         let entries = archive.log.entries.compactMap(\.value).filter(\.isWebSocket)
         guard !entries.isEmpty else {
-            throw Malformed(description: "an HTTP Archive without a WebSocket (_webSocketMessages)")
+            throw Malformed(description: "the HTTP Archive has no WebSocket (_webSocketMessages)")
         }
         var readers = entries.enumerated().map { EntryReader($0.element, UInt64($0.offset + 1)) }
         let began = readers.compactMap(\.start).min()
@@ -35,31 +35,29 @@ extension HAR {
             recording.events += readers[index].events(since: began ?? 0)
             recording.omissions += readers[index].omissions
         }
-        // Connections side by side, in the order of what happened.
+        // The events of all connections in the order of time.
         recording.events = recording.events.enumerated()
             .sorted { ($0.element.time, $0.offset) < ($1.element.time, $1.offset) }.map(\.element)
         return recording
     }
 
-    /// What is wrong with JSON, in a line.
+    /// Describes a decoding error in a line.
     private static func describe(_ error: any Error) -> String {
         switch error {
         case DecodingError.keyNotFound(let key, let context):
             "\"\((context.codingPath + [key]).map(\.stringValue).joined(separator: "."))\" is missing"
         case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
-            "\"\(context.codingPath.map(\.stringValue).joined(separator: "."))\" is of another kind"
+            "\"\(context.codingPath.map(\.stringValue).joined(separator: "."))\" has the wrong type"
         default: "it is not JSON"
         }
     }
 
-    /// Whether seconds since 1970 are a date at which there may have been a WebSocket, and not a number that stands for nothing.
-    ///
-    /// The bounds are those of the years 2000 and 2200, generously.
+    /// Whether seconds since 1970 are a plausible date of a WebSocket: between the years 2000 and 2200.
     fileprivate static func isDate(_ seconds: Double) -> Bool {
         (946_684_800.0..<7_258_118_400).contains(seconds)
     }
 
-    // MARK: The format, as far as it is needed
+    // MARK: The required part of the format
 
     private struct ReadArchive: Decodable {
         struct Log: Decodable {
@@ -69,7 +67,7 @@ extension HAR {
         var log: Log
     }
 
-    /// A value; `nil` where what stands there is of another kind.
+    /// A value; `nil` if it has the wrong type.
     fileprivate struct Lenient<Value: Decodable>: Decodable {
         let value: Value?
 
@@ -78,7 +76,7 @@ extension HAR {
         }
     }
 
-    /// A number, or text that is one.
+    /// A number, or a string that is one.
     private struct Number: Decodable {
         let value: Double
 
@@ -105,7 +103,7 @@ extension HAR {
         init?(intValue: Int) { nil }
     }
 
-    /// The members of an object, each of which may be missing, null, or of another kind.
+    /// An object whose members may be missing, null, or of the wrong type.
     private struct Object {
         let container: KeyedDecodingContainer<Members>
 
@@ -173,18 +171,18 @@ extension HAR {
     fileprivate struct ReadEntry: Decodable {
         var isWebSocket: Bool
         var start: String?
-        /// How long the answer took, in seconds.
+        /// How long the response took, in seconds.
         var wait = 0.0
         var request: ReadRequest?
         var response: ReadResponse?
-        /// `nil` where there is something, and no list.
+        /// `nil` if the member is not a list.
         var messages: [Lenient<ReadMessage>]? = []
 
         init(from decoder: any Decoder) throws {
             let object = try Object(decoder)
             let hasMessages = object.has("_webSocketMessages")
             isWebSocket = hasMessages || object.value("_resourceType") == "websocket"
-            // Of the many others nothing is needed.
+            // Other entries are not needed.
             guard isWebSocket else { return }
             start = object.value("startedDateTime")
             if let wait = object.value("timings", as: ReadTimings.self)?.wait, wait > 0, wait < 1e9 {
@@ -198,7 +196,7 @@ extension HAR {
 
     fileprivate struct ReadMessage: Decodable {
         var type: String?
-        /// Seconds since 1970, or since some other moment.
+        /// Seconds since 1970, or since another instant.
         var time: Double?
         var opcode: Int?
         var data: String?
@@ -211,7 +209,7 @@ extension HAR {
             data = object.value("data")
             size = object.integer("_size")
             if let number = object.number("time") {
-                // No date is so late: these are milliseconds, or microseconds.
+                // Too late for a date: the number is in milliseconds or microseconds.
                 time = number > 1e14 ? number / 1e6 : number > 1e11 ? number / 1e3 : number
             } else if let text = object.value("time", as: String.self) {
                 time = CalendarText(text)?.seconds
@@ -220,17 +218,16 @@ extension HAR {
     }
 }
 
-/// Makes events of a WebSocket's entry.
+/// Converts the entry of a WebSocket to events.
 private struct EntryReader {
     private let entry: HAR.ReadEntry
     private let connection: UInt64
     private let messages: [HAR.Lenient<HAR.ReadMessage>]
-    /// When it was begun, in seconds since 1970 or, where none of its times is a date, since another moment; `nil` where
-    /// nothing says so.
+    /// When the connection began, in seconds since 1970 or, if none of its times is a date, since another instant; `nil` if unknown.
     private(set) var start: Double?
-    /// When each message came, by the same clock; `nil` where that cannot be read.
+    /// The time of each message, by the same clock; `nil` if it cannot be read.
     private var times: [Double?]
-    /// When the first of them came.
+    /// The time of the first message.
     private var first: Double?
     private(set) var omissions: [Recording.Omission] = []
 
@@ -239,7 +236,7 @@ private struct EntryReader {
         self.connection = connection
         messages = entry.messages ?? []
         times = messages.map { message in message.value?.time.flatMap { $0.isFinite ? $0 : nil } }
-        if entry.messages == nil { note("its messages (_webSocketMessages) are no list", isMessage: true) }
+        if entry.messages == nil { note("its messages (_webSocketMessages) are not a list", isMessage: true) }
         readTimes()
     }
 
@@ -249,7 +246,7 @@ private struct EntryReader {
 
     // MARK: Times
 
-    /// Finds a clock by which the handshake comes before the messages, which keep their distances.
+    /// Determines times such that the handshake precedes the messages, and the messages keep their distances.
     private mutating func readTimes() {
         let written = entry.start ?? ""
         let calendar = CalendarText(written)
@@ -257,15 +254,15 @@ private struct EntryReader {
         let earliest = times.lazy.compactMap(\.self).min()
         start = begun.flatMap { HAR.isDate($0) ? $0 : nil }
         if times.contains(where: { $0.map(HAR.isDate) == true }) {
-            // What is no date beside dates stands for nothing.
+            // If some times are dates, the others are invalid.
             times = times.map { $0.flatMap { HAR.isDate($0) ? $0 : nil } }
             first = times.lazy.compactMap(\.self).min()
         } else if let earliest, let begun, start == nil, begun <= earliest {
-            // A clock that begins in 1970, or elsewhere, and goes right.
+            // A consistent clock whose origin is not 1970.
             start = begun
             first = earliest
         } else if let earliest {
-            note("the times of its messages are no dates; the first is drawn right behind the answer to the handshake")
+            note("the times of its messages are not dates; the first message is placed after the response")
             let origin = (start ?? 0) + entry.wait
             times = times.map { $0.map { origin + ($0 - earliest) } }
             first = origin
@@ -274,25 +271,26 @@ private struct EntryReader {
         let quoted = written.prefix(40).debugDescription
         if let begun = start, let first, begun > first {
             if begun > first + 1 {
-                note("\"startedDateTime\" is later than its first message; the handshake is drawn right before that")
+                note("\"startedDateTime\" is later than its first message; the handshake is placed before that")
             }
             start = first - entry.wait
         } else if start == nil {
-            let what = calendar == nil ? "is no time" : calendar?.hasZone == false ? "has no zone" : "cannot be right"
+            let what =
+                calendar == nil ? "is not a time" : calendar?.hasZone == false ? "has no zone" : "is not plausible"
             note(
                 "\"startedDateTime\" \(quoted) \(what)"
-                    + (first == nil ? "" : "; the handshake is drawn right before the first message"))
+                    + (first == nil ? "" : "; the handshake is placed before the first message"))
             start = first.map { $0 - entry.wait }
         }
         let missing = messages.indices.count { messages[$0].value != nil && times[$0] == nil }
         if missing > 0 {
-            note("\(missing.counted("message")) without a time; drawn where the list has them")
+            note("\(missing.counted("message")) without a time; placed in the order of the list")
         }
     }
 
     // MARK: Events
 
-    /// The events, with times from a moment on.
+    /// Returns the events, with times relative to `began` in seconds since 1970.
     mutating func events(since began: Double) -> [TraceEvent] {
         let start = start ?? began
         let answered = min(start + entry.wait, first ?? .infinity)
@@ -332,7 +330,7 @@ private struct EntryReader {
         let response = entry.response
         var status = response?.status ?? 0
         if status <= 0, messages.contains(where: { $0.value?.opcode == 1 || $0.value?.opcode == 2 }) {
-            note("the answer to the handshake has no status; where there are messages, it was 101")
+            note("the response to the handshake has no status; because there are messages, it was 101")
             status = 101
         }
         guard status > 0 else { return nil }
@@ -348,52 +346,52 @@ private struct EntryReader {
         if read.count < fields.count {
             note("\((fields.count - read.count).counted("header field")) of the \(head) cannot be read")
         }
-        // Of HTTP/2 there are fields of its own.
+        // HTTP/2 has pseudo-fields.
         return read.filter { !$0.name.hasPrefix(":") }.map { .init(name: $0.name, value: $0.value) }
     }
 
-    /// A message; or a note where it is none, or cannot be read.
+    /// Returns a message, or a note if it is not a message or cannot be read.
     private mutating func event(_ message: HAR.ReadMessage?, number: Int) -> TraceEvent.Kind {
-        guard let message else { return leftOut(number, nil, "it is no object") }
-        // Chrome has errors among the messages.
+        guard let message else { return omitted(number, nil, "it is not an object") }
+        // Chrome lists errors among the messages.
         if message.opcode == -1 || message.type == "error" { return .note(message.data ?? "an error") }
         let direction: TraceEvent.Direction
         switch message.type {
         case "send": direction = .sent
         case "receive": direction = .received
-        default: return leftOut(number, nil, "its type is neither send nor receive")
+        default: return omitted(number, nil, "its type is neither send nor receive")
         }
-        guard let opcode = message.opcode else { return leftOut(number, direction, "it has no opcode") }
+        guard let opcode = message.opcode else { return omitted(number, direction, "it has no opcode") }
         if let control = UInt8(exactly: opcode).map(Opcode.init(rawValue:)), opcode < 16, control.isControl,
             !control.isReserved
         {
             return .note("\(direction.rawValue): \(control)" + (message.data.map { " \($0)" } ?? ""))
         }
         guard opcode == 1 || opcode == 2 else {
-            return leftOut(number, direction, "its opcode, \(opcode), is neither text (1) nor binary (2)")
+            return omitted(number, direction, "its opcode, \(opcode), is neither text (1) nor binary (2)")
         }
-        guard let data = message.data else { return leftOut(number, direction, "its data is no text") }
+        guard let data = message.data else { return omitted(number, direction, "its data is not text") }
         guard let payload = opcode == 1 ? Array(data.utf8) : EntryReader.decode(base64: data) else {
-            return leftOut(number, direction, "it is binary, and its data is no base64")
+            return omitted(number, direction, "it is binary, and its data is not base64")
         }
         let size = max(message.size ?? payload.count, 0)
         return .message(
             direction,
             TraceEvent.Message(
                 isText: opcode == 1, size: size, wireSize: size,
-                // A cut character may have become a longer one.
+                // The replacement of a cut character may be longer than the rest of it.
                 payload: message.size == nil ? payload : size > payload.count ? payload : nil))
     }
 
-    private mutating func leftOut(
+    private mutating func omitted(
         _ number: Int, _ direction: TraceEvent.Direction?, _ why: String
     ) -> TraceEvent.Kind {
-        let text = "message \(number)\(direction.map { " (\($0.rawValue))" } ?? "") is left out: \(why)"
+        let text = "message \(number)\(direction.map { " (\($0.rawValue))" } ?? "") is omitted: \(why)"
         note(text, isMessage: true)
         return .note(text)
     }
 
-    // MARK: Tools
+    // MARK: Decoding
 
     private static func split(_ url: String) -> (authority: String, target: String) {
         let rest: Substring
@@ -404,11 +402,11 @@ private struct EntryReader {
     }
 
     private static func nanoseconds(_ seconds: Double) -> Int64 {
-        // More than a century is as good as another.
+        // Longer than a century is not plausible.
         Int64((min(max(seconds, -4e9), 4e9) * 1e9).rounded())
     }
 
-    /// The bytes of base64, by either alphabet of RFC 4648, with or without padding, and with line ends; `nil` where it is none.
+    /// Decodes base64 in either alphabet of RFC 4648, with or without padding and line breaks; `nil` if it is malformed.
     static func decode(base64 text: String) -> [UInt8]? {
         var bytes: [UInt8] = []
         var (bits, count): (UInt32, Int) = (0, 0)
@@ -436,7 +434,7 @@ private struct EntryReader {
                 bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
             }
         }
-        // One digit is no byte, and padding fills four up.
+        // One digit is not enough for a byte, and padding completes a group of four.
         guard digits % 4 != 1, padding == 0 || (digits + padding) % 4 == 0 && padding <= 2 else { return nil }
         return bytes
     }

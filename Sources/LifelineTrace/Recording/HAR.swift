@@ -8,11 +8,12 @@ import Foundation
 
 /// HTTP Archives (HAR 1.2) with `_webSocketMessages`, as the network panel of Chrome exports and imports them.
 ///
-/// An archive has the opening handshake and the messages. Control frames, fragments and the end have no place in it. A message that
-/// is not recorded to its end has its size beside what there is of it, as a member `_size`: it is no shorter message.
+/// An archive has the opening handshake and the messages, but no control frames, fragments and ends. If only a part of a message was
+/// recorded, the member `_size` has its whole size.
 public enum HAR {
-    /// An archive that cannot be read, and why.
+    /// An archive cannot be read.
     public struct Malformed: Error, Hashable, CustomStringConvertible {
+        /// Why it cannot be read.
         public let description: String
     }
 
@@ -99,26 +100,26 @@ public enum HAR {
     }
 
     struct Message: Encodable {
-        /// `send` or `receive`, as the client sees it.
+        /// `send` or `receive`, from the client's point of view.
         var type: String
         /// Seconds since 1970.
         var time: Double
         var opcode: Int
         /// Text, or base64.
         var data: String
-        /// The bytes of the payload, where `data` has not all of them; this library's own.
+        /// The size of the payload, if `data` has only a part of it; an extension of this library.
         var _size: Int?
     }
 
     // MARK: Writing
 
-    /// The archive of a recording: an entry for each connection that sent, or received, a request. Where there are several,
-    /// the entries' comments say what each follows.
+    /// Returns the archive of a recording, with an entry for each connection that has a request. If there are several, the entries'
+    /// comments name their predecessors.
     ///
     /// - Parameters:
     ///   - recording: The recording.
-    ///   - software: The version of the program that writes it.
-    ///   - redaction: What the archive does not show. Default: what no recording shows.
+    ///   - software: The version of the program that writes the archive.
+    ///   - redaction: Which values are redacted. Default: ``Redaction/init()``.
     public static func write(
         _ recording: Recording, software: String, redaction: Redaction = Redaction()
     ) -> String {
@@ -137,7 +138,7 @@ public enum HAR {
                 version: "1.2", creator: Creator(name: "lifeline", version: software), pages: [], entries: entries))
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        // Only numbers that JSON does not have could fail, and there are none.
+        // Encoding fails only for NaN and infinity, which do not occur.
         guard let data = try? encoder.encode(archive) else { return "{}" }
         return String(decoding: data, as: UTF8.self) + "\n"
     }
@@ -192,7 +193,7 @@ public enum HAR {
             comment: comment, _resourceType: "websocket", _webSocketMessages: messages)
     }
 
-    /// A message's payload as far as it was recorded.
+    /// Returns the recorded part of a message's payload.
     private static func data(_ message: TraceEvent.Message) -> String {
         let payload = message.payload ?? []
         return message.isText
@@ -206,7 +207,7 @@ public enum HAR {
 
     // MARK: Times
 
-    /// A time as RFC 3339 writes it.
+    /// Returns a time in the format of RFC 3339.
     static func text(_ date: Date) -> String {
         date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }

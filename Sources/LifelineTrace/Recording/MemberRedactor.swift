@@ -1,45 +1,45 @@
 import Lifeline
 
-/// Replaces the values of secret members in JSON (RFC 8259), as it comes: in one piece, or in pieces that begin and end anywhere.
+/// Replaces the values of secret members in JSON (RFC 8259), which may come in parts that are split anywhere.
 ///
-/// It needs no whole document: what looks like such a member is one. Names are compared as JSON reads them (`"\u0070in"` is
-/// `"pin"`), also within strings that hold JSON themselves. What is replaced is swallowed to the value's end; where that never comes,
-/// nothing of it is shown.
+/// The JSON need not be a whole document: everything that looks like a secret member is redacted. Names are compared after unescaping
+/// (`"\u0070in"` is `"pin"`), also in strings that contain JSON themselves. A secret value is dropped to its end; if that never comes,
+/// everything is dropped.
 struct MemberRedactor {
     private enum State {
-        /// Not within a string.
+        /// Outside strings.
         case between
-        /// Behind a string that is a secret member's name, if a colon follows.
-        case behindName
-        /// Behind the colon.
+        /// After a string that is the name of a secret member if a colon follows.
+        case afterName
+        /// After that colon.
         case beforeValue
         case string
         case skippedString(isEscaped: Bool)
-        /// Within objects and arrays.
+        /// Inside an object or an array.
         case skippedContainer(depth: Int, isInString: Bool, isEscaped: Bool)
-        /// A number or a word.
+        /// A number or a literal.
         case skippedScalar
     }
 
     private let names: SecretNames
-    /// In how many strings this JSON is.
+    /// How many strings this JSON is nested in.
     private let level: Int
     private var state = State.between
     /// The string so far, decoded.
     private var name: [UInt8] = []
-    /// An escape so far, decoded once less than what it stands for, and as it is written.
+    /// The escape sequence so far at this level, and the bytes of the text that it consists of.
     private var escape: [UInt8] = []
     private var writtenEscape: [UInt8] = []
-    /// The first half of a character beyond 16 bits.
+    /// The first half of a surrogate pair.
     private var highSurrogate: UInt32?
-    /// What the string may hold; one at most.
+    /// The redactor of the JSON in the current string; at most one.
     private var inner: [MemberRedactor] = []
-    /// Whether the string contains JSON that is nested too deeply to be read.
+    /// Whether the current string contains JSON that is nested too deeply.
     private var isTooDeep = false
 
-    /// Longer strings are not taken for names.
+    /// Longer strings are not names.
     private static let maximumNameLength = 512
-    /// How many strings inside strings are read as JSON. Nothing of JSON that is nested more deeply is shown.
+    /// The greatest nesting of JSON in strings. JSON that is nested more deeply is dropped.
     private static let maximumLevel = 12
 
     init(_ names: SecretNames, level: Int = 0) {
@@ -47,15 +47,15 @@ struct MemberRedactor {
         self.level = level
     }
 
-    /// A text that is there in one piece; it may be cut off.
+    /// Returns a whole text, which may be cut off at its end, without secrets.
     static func redacted(_ text: [UInt8], _ names: SecretNames) -> [UInt8] {
         var redactor = MemberRedactor(names)
         return redactor.read(text) + redactor.finish()
     }
 
-    /// Reads on.
+    /// Reads the next part.
     ///
-    /// - Returns: What may be shown. An escape that has only begun comes with the next piece.
+    /// - Returns: The part without secrets. An incomplete escape sequence at its end is returned with the next part.
     mutating func read(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
@@ -63,31 +63,33 @@ struct MemberRedactor {
         return result
     }
 
-    /// The end of the text.
+    /// Ends the text.
     ///
-    /// - Returns: What is left of it.
+    /// - Returns: The rest of the text without secrets.
     mutating func finish() -> [UInt8] {
         guard case .string = state, !isSkipping else { return [] }
         guard escape.isEmpty else { return writtenEscape }
         return inner.isEmpty ? [] : inner[0].finish()
     }
 
-    /// Whether what comes next belongs to a secret.
+    /// Whether the next byte belongs to a secret.
     private var isSkipping: Bool {
         switch state {
-        case .between, .behindName: false
+        case .between, .afterName: false
         case .string: inner.first?.isSkipping ?? false
         case .beforeValue, .skippedString, .skippedContainer, .skippedScalar: true
         }
     }
 
-    /// - Parameter written: How the byte is written, where that differs.
+    /// Reads a byte.
+    ///
+    /// - Parameter written: The bytes of the text that encode it; `nil` for the byte itself.
     private mutating func read(_ byte: UInt8, _ written: [UInt8]?, _ result: inout [UInt8]) {
         switch state {
-        case .between, .behindName:
+        case .between, .afterName:
             if byte == UInt8(ascii: "\"") {
                 beginString()
-            } else if case .behindName = state {
+            } else if case .afterName = state {
                 if byte == UInt8(ascii: ":") {
                     state = .beforeValue
                 } else if !MemberRedactor.isSpace(byte) {
@@ -150,7 +152,7 @@ struct MemberRedactor {
         if let written { result += written } else { result.append(byte) }
     }
 
-    /// The mark as a string, as deep in strings as this JSON is.
+    /// The mark as a string, escaped for the nesting of this JSON.
     private var mark: [UInt8] {
         var mark = "\"\(Redaction.mark)\""
         for _ in 0..<level { mark = mark.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") }
@@ -174,7 +176,7 @@ struct MemberRedactor {
     private mutating func readString(_ byte: UInt8, _ written: [UInt8]?, _ result: inout [UInt8]) {
         if !escape.isEmpty {
             let isOver = escape.count > 1 && IPAddressBytes.hexadecimalDigit(byte) == nil
-            // No such escape: it is shown as it is, and the byte is read for itself.
+            // Not an escape sequence: it is copied, and the byte is read on its own.
             if isOver {
                 take([], writtenEscape, &result)
                 escape = []
@@ -192,7 +194,7 @@ struct MemberRedactor {
             show(byte, written, &writtenEscape)
         } else if byte == UInt8(ascii: "\"") {
             let isSecret = name.count <= MemberRedactor.maximumNameLength && names.contains(name)
-            state = isSecret ? .behindName : .between
+            state = isSecret ? .afterName : .between
             inner = []
             show(byte, written, &result)
         } else {
@@ -200,7 +202,7 @@ struct MemberRedactor {
         }
     }
 
-    /// Takes what a string holds: as a name, and as JSON.
+    /// Adds decoded bytes of a string to its name, and to the JSON that it may contain.
     private mutating func take(_ decoded: [UInt8], _ written: [UInt8]?, _ result: inout [UInt8]) {
         if name.count <= MemberRedactor.maximumNameLength { name += decoded }
         guard !inner.isEmpty else {
@@ -208,9 +210,9 @@ struct MemberRedactor {
             if !isTooDeep { result += written ?? decoded }
             return
         }
-        // What stands for nothing by itself stands in a value all the same: a byte that no text has takes its place.
+        // An escape sequence that encodes nothing on its own is part of a value all the same. A byte that no text has replaces it.
         inner[0].read(decoded.first ?? 0xFF, written, &result)
-        // All of a character's bytes are written with its first.
+        // All bytes of an escaped character are written with the first one.
         for byte in decoded.dropFirst() { inner[0].read(byte, [], &result) }
     }
 

@@ -6,7 +6,7 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// An event as a line of a recording: one flat JSON object, of which `docs/recording.md` describes each member.
+/// An event as a line of a recording: one flat JSON object. `docs/recording.md` describes its members.
 struct RecordedLine: Codable, Hashable {
     var t: Int64
     var c: UInt64
@@ -51,9 +51,9 @@ struct RecordedLine: Codable, Hashable {
     var wire: Int?
 }
 
-/// A line that is no event, and what is wrong with it.
+/// A line of a recording is malformed.
 public struct MalformedRecording: Error, Hashable, CustomStringConvertible {
-    /// The number of the line, from 1 on.
+    /// The number of the line; the first is 1.
     public let line: Int
     /// What is wrong.
     public let reason: String
@@ -129,7 +129,7 @@ extension RecordedLine {
             self.reason = reason
         case .ended(let ending):
             self.event = "ended"
-            initiator = ending.initiator
+            initiator = ending.initiator.rawValue
             clean = ending.isClean
             code = ending.code
             reason = ending.reason
@@ -155,7 +155,7 @@ extension RecordedLine {
         fields = head.fields.map { [$0.name, $0.value] }
     }
 
-    /// Adds a payload: as text where it is some, in base64 otherwise.
+    /// Adds a payload: as text if it is UTF-8, otherwise in base64.
     private mutating func add(_ payload: [UInt8]?) {
         guard let payload else { return }
         if let text = String(validating: payload, as: UTF8.self) {
@@ -167,7 +167,7 @@ extension RecordedLine {
 
     // MARK: Reading
 
-    /// The event, or what is wrong with the line.
+    /// Returns the event, or what is wrong with the line.
     func parsed() -> Result<TraceEvent, Incomplete> {
         do throws(Incomplete) {
             return .success(TraceEvent(time: t, connection: c, observer: by, kind: try parsedKind()))
@@ -176,13 +176,13 @@ extension RecordedLine {
         }
     }
 
-    /// A member that is missing, or wrong.
+    /// A member is missing or invalid.
     struct Incomplete: Error {
         var reason: String
     }
 
     private func need<Value>(_ value: Value?, _ name: String) throws(Incomplete) -> Value {
-        guard let value else { throw Incomplete(reason: "an event \"\(event)\" without \"\(name)\"") }
+        guard let value else { throw Incomplete(reason: "the event \"\(event)\" has no \"\(name)\"") }
         return value
     }
 
@@ -206,7 +206,7 @@ extension RecordedLine {
             let kind = try need(kind, "kind")
             guard kind == "text" || kind == "binary" else {
                 throw Incomplete(
-                    reason: "a message of the kind \(kind.debugDescription), which is neither text nor binary")
+                    reason: "a message has the kind \(kind.debugDescription), which is neither text nor binary")
             }
             return .message(
                 try need(direction, "direction"),
@@ -227,22 +227,27 @@ extension RecordedLine {
                     receivedWireBytes: max(0, try need(receivedWireBytes, "receivedWireBytes"))))
         case "failed": return .failed(reason: try need(reason, "reason"))
         case "ended":
+            let initiator = try need(initiator, "initiator")
+            guard let initiator = TraceEvent.Ending.Initiator(rawValue: initiator) else {
+                throw Incomplete(
+                    reason: "the initiator \(initiator.debugDescription) is none of local, peer and both")
+            }
             return .ended(
                 TraceEvent.Ending(
-                    initiator: try need(initiator, "initiator"), isClean: try need(clean, "clean"),
+                    initiator: initiator, isClean: try need(clean, "clean"),
                     code: try need(code, "code"), reason: reason ?? "", failure: failure))
         case "finished": return .finished(try need(direction, "direction"))
         case "tcpEnded": return .tcpEnded
         case "note": return .note(try need(note, "note"))
-        // Of a later version.
-        default: return .note("an event \"\(event)\" that this version does not know")
+        // An event of a later version.
+        default: return .note("unknown event \"\(event)\"")
         }
     }
 
     private func parsedHead() throws(Incomplete) -> TraceEvent.HTTPHead {
         var read: [TraceEvent.HTTPHead.Field] = []
         for field in fields ?? [] {
-            guard field.count == 2 else { throw Incomplete(reason: "a header field that is no name and value") }
+            guard field.count == 2 else { throw Incomplete(reason: "a header field is not a pair of name and value") }
             read.append(TraceEvent.HTTPHead.Field(name: field[0], value: field[1]))
         }
         return TraceEvent.HTTPHead(
@@ -252,7 +257,7 @@ extension RecordedLine {
     private func parsedPayload() throws(Incomplete) -> [UInt8]? {
         if let text { return Array(text.utf8) }
         guard let base64 else { return nil }
-        guard let data = Data(base64Encoded: base64) else { throw Incomplete(reason: "\"base64\" that is none") }
+        guard let data = Data(base64Encoded: base64) else { throw Incomplete(reason: "\"base64\" is not valid base64") }
         return Array(data)
     }
 }

@@ -7,30 +7,30 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// How a recording is made.
+/// The options of a recording.
 public struct RecordingOptions: Sendable {
-    /// What is recorded of payloads.
+    /// How much of payloads is recorded.
     public enum Payloads: Hashable, Sendable {
-        /// Nothing but sizes.
+        /// Only their sizes.
         case none
         /// At most so many bytes of each.
         case preview(Int)
-        /// All of them.
+        /// Whole payloads.
         case whole
     }
 
-    /// What is recorded of payloads. Default: nothing but sizes.
+    /// How much of payloads is recorded. Default: only their sizes.
     public var payloads = Payloads.none
-    /// What is not shown.
+    /// Which values are redacted. Default: ``Redaction/init()``.
     public var redaction = Redaction()
-    /// The most bytes of a file; then the next one is begun, and the oldest is deleted. Default: 64 MiB.
+    /// The most bytes of a file. When it is full, the next file begins, and the oldest is deleted. Default: 64 MiB.
     public var maximumFileSize = 64 << 20
-    /// The most files: the one that is written, and those before, whose names end with `.1` for the youngest. Default: 4.
+    /// The most files: the current one, and earlier ones, whose names end with `.1` for the latest. Default: 4.
     public var maximumFiles = 4
-    /// The most events that wait to be written; what is more is left out, and a note says how many. Default: 100 000.
+    /// The most events that wait to be written. Further events are omitted, and a note says how many. Default: 100 000.
     public var maximumWaiting = 100_000
 
-    /// The defaults.
+    /// Creates the defaults.
     public init() {}
 
     var payloadLimit: Int {
@@ -42,20 +42,20 @@ public struct RecordingOptions: Sendable {
     }
 }
 
-/// Writes what it observes to a file, as JSON Lines.
+/// An observer that records events in a file, as JSON Lines.
 ///
-/// Give it to a server's or a client's `observers`, and ``finish()`` it at the end. On the event loops events are only put into
-/// a queue, which is bounded; a task writes them.
+/// Add it to the `observers` of a server or a client, and call ``finish()`` at the end. Event loops only add events to a bounded queue;
+/// a task writes them.
 public final class Recorder: LifecycleObserver {
     private let queue: RecordingQueue
     private let writer: Task<Void, Never>
 
-    /// Where it writes.
+    /// The path of the file.
     public var path: String { queue.file.path }
 
-    /// Begins a recording; a file that is there is replaced.
+    /// Begins a recording. An existing file is replaced.
     ///
-    /// - Throws: ``RecordingError`` where the file cannot be written.
+    /// - Throws: ``RecordingError`` if the file cannot be written.
     public init(path: String, options: RecordingOptions = RecordingOptions()) throws(RecordingError) {
         let header = Recording.header(began: HAR.text(Date.now)) + "\n"
         let queue = RecordingQueue(options, try RecordingFile(path, options, header: header))
@@ -73,18 +73,18 @@ public final class Recorder: LifecycleObserver {
         queue.add(.observed(event), event.instant)
     }
 
-    /// Records an event that this library's connections have not told of.
+    /// Records an event of a connection of another program.
     ///
     /// - Parameters:
-    ///   - event: The event; its time is not looked at.
-    ///   - instant: When it happened.
+    ///   - event: The event. Its time is ignored.
+    ///   - instant: When the event happened.
     public func record(_ event: TraceEvent, at instant: MonotonicInstant) {
         queue.add(.made(event), instant)
     }
 
-    /// Writes what waits, and closes the file. What is observed afterwards is not recorded.
+    /// Writes the waiting events, and closes the file. Later events are not recorded.
     ///
-    /// - Throws: ``RecordingError`` where not all could be written.
+    /// - Throws: ``RecordingError`` if an event could not be written.
     public func finish() async throws(RecordingError) {
         queue.end()
         await writer.value
@@ -92,7 +92,7 @@ public final class Recorder: LifecycleObserver {
     }
 }
 
-/// The events that wait to be written, and the file.
+/// The queue of events that wait to be written, and the file.
 private final class RecordingQueue: Sendable {
     enum Entry {
         case observed(LifecycleEvent)
@@ -104,7 +104,7 @@ private final class RecordingQueue: Sendable {
         var omitted = 0
         var beginning: MonotonicInstant?
         var isEnded = false
-        /// What is wrong with the file; nothing is written any more then.
+        /// Why the file could not be written. Nothing is written after that.
         var failure: String?
     }
 
@@ -141,7 +141,7 @@ private final class RecordingQueue: Sendable {
         arrival.finish()
     }
 
-    /// Writes what comes, until the end.
+    /// Writes events until the end.
     func write() async {
         var redactor = EventRedactor(options.redaction)
         for await _ in arrivals { writeWaiting(&redactor) }
@@ -163,9 +163,9 @@ private final class RecordingQueue: Sendable {
             last = traced
             guard write(traced) else { return }
         }
-        if omitted > 0 { redactor.forget() }
+        if omitted > 0 { redactor.forgetMessages() }
         if omitted > 0, var note = last {
-            note.kind = .note("\(omitted.counted("event")) left out: they came faster than they could be written")
+            note.kind = .note("\(omitted.counted("event")) omitted: they came faster than they could be written")
             _ = write(note)
         }
     }
@@ -192,11 +192,11 @@ private final class RecordingQueue: Sendable {
     }
 }
 
-/// A recording that cannot be written, or read.
+/// A recording cannot be written or read.
 public struct RecordingError: Error, Hashable, CustomStringConvertible {
-    /// The file.
+    /// The path of the file.
     public let path: String
-    /// What is wrong with it.
+    /// What is wrong.
     public let reason: String
 
     public var description: String { "\(path): \(reason)" }

@@ -1,22 +1,23 @@
 import Lifeline
 
 extension Recording {
-    /// A connection that came before another of its recording.
+    /// The connection that preceded another one of its recording.
     public struct Predecessor: Hashable, Sendable {
-        /// Its number.
+        /// The number of the predecessor.
         public var connection: UInt64
-        /// The nanoseconds that have passed since it ended, or, where it had not ended, since it began.
+        /// The nanoseconds since the predecessor ended or, if it had not ended, since it began.
         public var delay: Int64
-        /// Whether it had ended, and the other follows it: the same two sides, for the same resource.
+        /// Whether the predecessor had ended, between the same two sides and for the same resource, so that the other connection
+        /// continues it.
         public var hasEnded: Bool
 
-        /// What to call the connection that follows it: `connection 2, 1.20 s after connection 1 ended`.
+        /// Returns the heading of the connection that follows: `connection 2, 1.20 s after connection 1 ended`.
         func heading(of follower: UInt64) -> String {
             "\(Recording.heading(of: follower)), \(Duration.nanoseconds(delay).text()) after connection \(connection) "
                 + (hasEnded ? "ended" : "began")
         }
     }
 
-    /// What to call a connection that follows none.
+    /// Returns the heading of a connection without a predecessor.
     static func heading(of connection: UInt64) -> String { "connection \(connection)" }
 }

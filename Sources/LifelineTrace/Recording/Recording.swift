@@ -4,30 +4,28 @@ import FoundationEssentials
 import Foundation
 #endif
 
-/// A recording: the events of any number of connections in their order, as JSON Lines (`docs/recording.md`).
+/// A recording: the events of any number of connections, in order. Files have JSON Lines (`docs/recording.md`).
 public struct Recording: Hashable, Sendable {
-    /// The version of the format that is written. A reader of this version reads later ones too, as far as it knows their
-    /// events.
+    /// The version of the format that is written. Later versions can be read too; unknown events become notes.
     public static let version = 1
 
-    /// When it began, as RFC 3339 writes it; `nil` where that is not known.
+    /// When the recording began, in the format of RFC 3339; `nil` if unknown.
     public var began: String?
     /// The events.
     public var events: [TraceEvent]
-    /// What could not be read of the file, and is missing from the events, or stands among them otherwise than there. It is not
-    /// written.
+    /// What could not be read from the file, and is missing from the events or differs from the file. Omissions are not written.
     public var omissions: [Omission] = []
 
-    /// Something that could not be read of a file.
+    /// Something that could not be read from a file.
     public struct Omission: Hashable, Sendable, CustomStringConvertible {
-        /// The connection's number; `nil` where it concerns them all.
+        /// The connection's number; `nil` if all connections are affected.
         public var connection: UInt64?
-        /// What, and what has become of it.
+        /// What could not be read, and what replaces it.
         public var reason: String
-        /// Whether it is a message, or part of one, so that the conversation is not whole.
+        /// Whether a message, or a part of one, is missing.
         public var isMessage: Bool
 
-        /// Something that could not be read.
+        /// Creates an omission.
         public init(connection: UInt64?, reason: String, isMessage: Bool) {
             self.connection = connection
             self.reason = reason
@@ -37,7 +35,7 @@ public struct Recording: Hashable, Sendable {
         public var description: String { (connection.map { "connection \($0): " } ?? "") + reason }
     }
 
-    /// A recording.
+    /// Creates a recording.
     public init(began: String? = nil, events: [TraceEvent] = []) {
         self.began = began
         self.events = events
@@ -59,20 +57,20 @@ public struct Recording: Hashable, Sendable {
 
     private static func line(_ value: some Encodable) -> String {
         let encoder = JSONEncoder()
-        // The same events give the same bytes.
+        // Equal events produce equal bytes.
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        // Only numbers that JSON does not have could fail, and there are none.
+        // Encoding fails only for NaN and infinity, which do not occur.
         guard let data = try? encoder.encode(value) else { return "{}" }
         return String(decoding: data, as: UTF8.self)
     }
 
-    /// The first line of a file.
-    public static func header(began: String?) -> String {
+    /// Returns the first line of a file, without its line break.
+    package static func header(began: String?) -> String {
         line(Header(lifelineRecording: version, began: began))
     }
 
-    /// An event's line, without its end.
-    public static func line(_ event: TraceEvent) -> String {
+    /// Returns the line of an event, without its line break.
+    package static func line(_ event: TraceEvent) -> String {
         line(RecordedLine(event))
     }
 
@@ -83,11 +81,11 @@ public struct Recording: Hashable, Sendable {
 
     // MARK: Reading
 
-    /// Reads JSON Lines.
+    /// Parses JSON Lines.
     ///
-    /// A last line that breaks off, as where the writer was killed, is left out, and a note says so.
+    /// An incomplete last line, as after the writer was killed, is replaced by a note.
     ///
-    /// - Throws: ``MalformedRecording`` where a line is no event, or the first one no header.
+    /// - Throws: ``MalformedRecording`` if a line is not an event, or the first line is not a header.
     public init(_ text: some StringProtocol) throws(MalformedRecording) {
         self.init()
         var parts = RecordingParts()
@@ -99,7 +97,7 @@ public struct Recording: Hashable, Sendable {
             if index == 0 {
                 guard let header = try? decoder.decode(Header.self, from: data) else {
                     throw MalformedRecording(
-                        line: 1, reason: "no recording: it does not begin with {\"lifelineRecording\":1,…}")
+                        line: 1, reason: "this is not a recording, which begins with {\"lifelineRecording\":1,…}")
                 }
                 guard header.lifelineRecording >= 1 else {
                     throw MalformedRecording(line: 1, reason: "version \(header.lifelineRecording) is unknown")
@@ -108,21 +106,21 @@ public struct Recording: Hashable, Sendable {
                 parts.begin(header.began)
                 continue
             }
-            // A rotated file that was put behind another begins with a header too, and so does another recording.
+            // Concatenated files each begin with a header: rotated files of one recording, or several recordings.
             if let header = try? decoder.decode(Header.self, from: data) {
                 parts.begin(header.began)
                 continue
             }
             guard let line = try? decoder.decode(RecordedLine.self, from: data) else {
-                // Without a line's end behind it, it may have been cut.
+                // A last line without a line break may be incomplete.
                 if index == lines.count - 1, let last = events.last {
                     events.append(
                         TraceEvent(
                             time: last.time, connection: last.connection, observer: last.observer,
-                            kind: .note("the recording breaks off here")))
+                            kind: .note("the recording ends in the middle of a line")))
                     return
                 }
-                throw MalformedRecording(line: index + 1, reason: "no event")
+                throw MalformedRecording(line: index + 1, reason: "it is not an event")
             }
             switch line.parsed() {
             case .success(let event): events.append(parts.add(event))
@@ -130,7 +128,7 @@ public struct Recording: Hashable, Sendable {
             }
         }
         if events.isEmpty, began == nil, !text.utf8.contains(UInt8(ascii: "{")) {
-            throw MalformedRecording(line: 1, reason: "no recording: it is empty")
+            throw MalformedRecording(line: 1, reason: "this is not a recording: it is empty")
         }
     }
 }

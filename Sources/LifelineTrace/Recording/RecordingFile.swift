@@ -9,7 +9,7 @@ import Musl
 import Glibc
 #endif
 
-/// A file of a bounded size, and those that it was before.
+/// A file of a bounded size, which is rotated when it is full.
 final class RecordingFile: Sendable {
     private struct State {
         var descriptor: CInt
@@ -37,9 +37,9 @@ final class RecordingFile: Sendable {
         close()
     }
 
-    /// Writes a line, in the next file where this one is full.
+    /// Writes a line, in the next file if the current one is full.
     ///
-    /// - Returns: Why it could not; `nil` where it could.
+    /// - Returns: Why the line could not be written; `nil` if it was.
     func write(_ line: String) -> String? {
         state.withLock { state in
             guard state.descriptor >= 0 else { return "it is closed" }
@@ -58,12 +58,12 @@ final class RecordingFile: Sendable {
         }
     }
 
-    /// Renames the files that there are, and begins a new one.
+    /// Renames the existing files, and begins a new one.
     private func rotate(_ state: inout State) -> String? {
         systemClose(state.descriptor)
         state.descriptor = -1
         if maximumFiles > 1 {
-            // Those that there are: there may be far fewer than there may be at most.
+            // Only existing files: there may be far fewer than allowed.
             var last = 0
             while last < maximumFiles - 2, access("\(path).\(last + 1)", F_OK) == 0 { last += 1 }
             // The oldest one is replaced by the one before it.
@@ -78,7 +78,7 @@ final class RecordingFile: Sendable {
     }
 
     private static func open(_ path: String) -> CInt {
-        // Others need not read what was said.
+        // Other users must not read the recording.
         systemOpen(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     }
 
@@ -104,7 +104,7 @@ final class RecordingFile: Sendable {
     private static func reason() -> String { String(cString: strerror(errno)) }
 }
 
-// The C library's functions, whose names are those of the methods above.
+// Functions of the C library whose names are hidden by the methods above.
 private func systemOpen(_ path: String, _ flags: CInt, _ mode: mode_t) -> CInt { open(path, flags, mode) }
 @discardableResult
 private func systemClose(_ descriptor: CInt) -> CInt { close(descriptor) }

@@ -1,25 +1,25 @@
-/// Several recordings in one file, one behind the other: what keeps their connections apart.
+/// Renumbers the connections of several recordings in one file, and shifts their times to one origin.
 ///
-/// The files of one recording, which had grown too long, go on with the same connections. Another recording, or the same once more,
-/// has connections of its own, though their numbers are the same.
+/// Rotated files of one recording continue its connections. Another recording, or a second copy of the same, has other connections, even
+/// if their numbers are equal.
 struct RecordingParts {
-    /// When the first recording began, as RFC 3339 writes it.
+    /// When the first recording began, in the format of RFC 3339.
     private var firstBegan: String?
     private var began: String?
-    /// The first event of each part, as it stands in the file, by when the part's recording began.
+    /// The first event of each part as in the file, grouped by when the part's recording began.
     private var firsts: [String: Set<TraceEvent>] = [:]
     private var isFirstEvent = false
-    /// What is added to the times of this part, so that all count from the first recording's beginning.
+    /// What to add to the times of this part, so that all times count from the beginning of the first recording.
     private var offset: Int64 = 0
-    /// The numbers that this recording's connections have got.
+    /// The new numbers of this recording's connections.
     private var numbers: [UInt64: UInt64] = [:]
-    /// The numbers of each recording, by when it began.
+    /// The new numbers of the connections of each recording, by when it began.
     private var numbersByBeginning: [String: [UInt64: UInt64]] = [:]
     private var taken: Set<UInt64> = []
     private var next: UInt64 = 1
     private var parts = 0
 
-    /// A header: another part begins.
+    /// Handles a header, with which another part begins.
     mutating func begin(_ began: String?) {
         if parts == 0 { firstBegan = began } else if let last = self.began { numbersByBeginning[last] = numbers }
         parts += 1
@@ -33,17 +33,17 @@ struct RecordingParts {
         }
     }
 
-    /// An event of the part, with the number that its connection has in the whole, and its time there.
+    /// Returns an event of the current part, with the new number of its connection, and its shifted time.
     mutating func add(_ event: TraceEvent) -> TraceEvent {
         if isFirstEvent {
             isFirstEvent = false
             numbers = [:]
-            // Where nothing says of what, there can be no continuation.
+            // Without a time, a part continues no recording.
             if let began {
                 if firsts[began, default: []].insert(event).inserted {
                     numbers = numbersByBeginning[began] ?? [:]
                 } else {
-                    // What begins as a part before did is the same recording once more; what follows may continue that.
+                    // A part that begins like an earlier one is a second copy of the recording. Later parts may continue it.
                     firsts[began] = [event]
                 }
             }

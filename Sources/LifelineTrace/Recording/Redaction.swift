@@ -1,25 +1,25 @@
 package import Lifeline
 
-/// What is secret, and is shown nowhere: in no recording, archive, page, log or error.
+/// Which values are secret. They are redacted in recordings, archives, the page, logs and errors.
 ///
-/// Names are compared as they are meant: `accessToken`, `access-token` and `ACCESS_TOKEN` are one, percent-encoded or not. A name
-/// that begins with `*` stands for all that end so.
+/// Only letters and digits of names are compared, regardless of case: `accessToken`, `access-token` and `ACCESS_TOKEN` are equal. A name
+/// that begins with `*` matches all names that end with the rest.
 public struct Redaction: Hashable, Sendable {
-    /// What stands in place of a value.
+    /// The text that replaces a secret value.
     public static let mark = SecretText.mark
 
-    /// The names of header fields. Default: `Authorization`, `Proxy-Authorization`, `Cookie`, `Set-Cookie`, and those that
-    /// end with `-Token`, `-Secret`, `-Signature`, `-API-Key` and the like.
+    /// The names of secret header fields. Default: `Authorization`, `Proxy-Authorization`, `Cookie`, `Set-Cookie`, and names that end
+    /// with `-Token`, `-Secret`, `-Signature`, `-API-Key` and the like.
     public var fields: Set<String> = SecretNames.defaultFields {
         didSet { fieldNames = SecretNames(fields) }
     }
-    /// The names of parameters in URLs. Default: those that end with `token`, `secret`, `password`, `signature`,
-    /// `api_key` and the like, and `key`, `sig`, `auth`, `jwt`, `sid`, `ticket` and a few more.
+    /// The names of secret parameters in URLs. Default: names that end with `token`, `secret`, `password`, `signature`, `api_key` and the
+    /// like, and `key`, `sig`, `auth`, `jwt`, `sid`, `ticket` and a few more.
     public var parameters: Set<String> = SecretNames.defaultParameters {
         didSet { parameterNames = SecretNames(parameters) }
     }
-    /// The names of members of JSON objects in messages, at any depth. Default: none. Where there are some, binary messages
-    /// that are no text are left out: nobody can tell what they hold.
+    /// The names of secret members of JSON objects in messages, at any depth. Default: none. If there are any, the payloads of binary
+    /// messages that are not text are omitted, because their content is unknown.
     public var members: Set<String> = [] {
         didSet { memberNames = SecretNames(members) }
     }
@@ -28,10 +28,10 @@ public struct Redaction: Hashable, Sendable {
     private var parameterNames = SecretNames.parameters
     private var memberNames = SecretNames([])
 
-    /// The defaults.
+    /// Creates the defaults.
     public init() {}
 
-    /// The defaults, and names whose values are secrets wherever they stand.
+    /// Creates the defaults, with additional names of secret header fields, parameters and members.
     public init(names: some Sequence<String>) {
         fields.formUnion(names)
         parameters.formUnion(names)
@@ -41,33 +41,33 @@ public struct Redaction: Hashable, Sendable {
         memberNames = SecretNames(members)
     }
 
-    /// Words as they may be shown: without what URLs, parameters and credentials in them hold.
+    /// Returns prose without the secrets in URLs, parameters and credentials.
     public func callAsFunction(_ text: String) -> String {
         SecretText.redacted(text, parameterNames)
     }
 
-    /// A request's target as it may be shown.
+    /// Returns a request's target without secrets.
     public func callAsFunction(target: String) -> String {
         SecretText.redacted(target: target, parameterNames)
     }
 
-    /// The Close frame's reason and the failure of an outcome, redacted.
+    /// Returns the reason and the failure of an outcome, redacted.
     package func texts(of outcome: CloseOutcome) -> (reason: String, failure: String?) {
         (redacted(reason: outcome.reason), outcome.failure.map { self("\($0)") })
     }
 
-    /// The names and the redacted values of a response's fields, in order.
+    /// Returns the names and redacted values of a response's fields, in order.
     package func fields(of response: HTTPResponse) -> [(name: String, value: String)] {
         response.headerFields.map { ($0.name.rawName, redacted(value: $0.value, of: $0.name.rawName)) }
     }
 
-    /// The redacted body of a response, as text.
+    /// Returns the body of a response as redacted text.
     package func callAsFunction(body: [UInt8]) -> String { redacted(reason: String(decoding: body, as: UTF8.self)) }
 
-    /// The event as it may be recorded.
+    /// Returns the redacted event.
     ///
-    /// Of a message in fragments this function sees one at a time, so it leaves their payloads out where ``members`` has names; the
-    /// message itself, which is told behind its last one, has it all.
+    /// This function sees one fragment at a time. So it omits the payloads of fragments if ``members`` has names; the event of the message
+    /// has the whole payload.
     public func callAsFunction(_ event: TraceEvent) -> TraceEvent {
         var event = event
         switch event.kind {
@@ -97,10 +97,10 @@ public struct Redaction: Hashable, Sendable {
         return event
     }
 
-    /// Whether what messages hold is looked at.
+    /// Whether the payloads of messages are redacted.
     var redactsPayloads: Bool { !memberNames.isEmpty }
 
-    /// What reads a text message in fragments.
+    /// A redactor of a fragmented text message.
     var memberRedactor: MemberRedactor { MemberRedactor(memberNames) }
 
     // MARK: Heads
@@ -126,13 +126,13 @@ public struct Redaction: Hashable, Sendable {
 
     // MARK: Payloads
 
-    /// A message's payload, or a frame's that is a whole message's; `nil` where it cannot be told what is in it.
+    /// Returns the redacted payload of a message, or of a frame that is a whole message; `nil` if its content is unknown.
     private func redacted(_ payload: [UInt8], isText: Bool) -> [UInt8]? {
         guard isText || Redaction.isText(payload) else { return nil }
         return MemberRedactor.redacted(payload, memberNames)
     }
 
-    /// What a control frame carries: a code and words, or words.
+    /// Returns the redacted payload of a control frame.
     private func redacted(control payload: [UInt8], isClose: Bool) -> [UInt8] {
         let head = isClose ? payload.prefix(2) : []
         let rest = Array(payload[head.endIndex...])
@@ -140,14 +140,15 @@ public struct Redaction: Hashable, Sendable {
         return Array(head) + redacted(reason: String(decoding: rest, as: UTF8.self)).utf8
     }
 
-    /// The reason of a Close frame, which is always recorded.
+    /// Returns the redacted reason of a Close frame. Reasons are always recorded.
     private func redacted(reason: String) -> String {
-        // Where it is JSON, the parameters' names are as telling as the members'.
+        // If the reason is JSON, the names of parameters apply to its members too.
         let members = MemberRedactor.redacted(Array(reason.utf8), memberNames.union(parameterNames))
         return self(String(decoding: members, as: UTF8.self))
     }
 
-    /// Whether bytes are text: UTF-8, which may be cut off within a character, without control characters but tabs and line ends.
+    /// Whether bytes are text: UTF-8, which may be cut inside its last character, without control characters other than tabs and line
+    /// breaks.
     static func isText(_ bytes: [UInt8]) -> Bool {
         guard bytes.allSatisfy({ $0 >= 0x20 || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }) else { return false }
         let beginning = bytes.suffix(3).lastIndex { $0 >= 0xC0 } ?? bytes.endIndex
@@ -156,7 +157,7 @@ public struct Redaction: Hashable, Sendable {
             || isCutOff(bytes[beginning...]) && String(validating: bytes[..<beginning], as: UTF8.self) != nil
     }
 
-    /// Whether bytes begin a character, and do not end it (RFC 3629 §4).
+    /// Whether bytes are the beginning of an incomplete character (RFC 3629 §4).
     private static func isCutOff(_ bytes: ArraySlice<UInt8>) -> Bool {
         let length =
             switch bytes.first ?? 0 {

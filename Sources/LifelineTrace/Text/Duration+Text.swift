@@ -1,8 +1,8 @@
 import Lifeline
 
-/// Durations as people read them.
+/// Durations as text for people.
 extension Duration {
-    /// Three digits and a unit: `87 µs`, `1.24 ms`, `12.3 s`; days from about twelve of them on.
+    /// Returns three digits and a unit: `87 µs`, `1.24 ms`, `12.3 s`. From about twelve days on, the unit is days.
     package func text(unicode: Bool = true) -> String {
         let nanoseconds = self / .nanoseconds(1)
         let magnitude = nanoseconds.magnitude

@@ -1,11 +1,11 @@
-/// Bytes as pairs of hexadecimal digits, and back.
+/// Conversion between bytes and hexadecimal digits.
 package enum Hexadecimal {
-    /// The bytes as digits, with the separator between each two.
+    /// Returns the bytes as pairs of digits, with the separator between pairs.
     package static func text(_ bytes: some Collection<UInt8>, separator: String = "") -> String {
         bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: separator)
     }
 
-    /// The bytes that the digits stand for, or `nil` where they are none. Spaces may stand between pairs.
+    /// Parses pairs of digits, with optional spaces between pairs; `nil` if the text is malformed.
     package static func bytes(_ text: some Sequence<UInt8>) -> [UInt8]? {
         var result: [UInt8] = []
         var high: UInt8?

@@ -1,4 +1,4 @@
-/// The colours of the command, by their numbers in the terminal's own palette, so that they suit light and dark ones.
+/// The colours of the command, as numbers of the terminal's palette, so that they suit light and dark terminals.
 package enum Ink: String {
     case bold = "1"
     case dim = "2"
@@ -9,7 +9,7 @@ package enum Ink: String {
     case magenta = "35"
     case cyan = "36"
 
-    /// The text in a colour, or several of these at once.
+    /// Returns the text with one or several inks.
     package static func paint(_ text: String, _ inks: [Ink]) -> String {
         "\u{1B}[" + inks.map(\.rawValue).joined(separator: ";") + "m" + text + "\u{1B}[0m"
     }

@@ -1,11 +1,11 @@
 import Lifeline
 
 extension String {
-    /// The most scalars of a character that are taken for a part of it. Unicode sets no limit, so that a single character of a
-    /// stranger's may be as long as all that the stranger has sent.
+    /// The most scalars per character that are read. Unicode sets no limit, so a single character of a peer may be as long as
+    /// everything that it has sent.
     private static let scalarsPerCharacter = 16
 
-    /// The first characters, and whether there are more. The rest is not looked at, however much it is.
+    /// Returns the first characters, and whether there are more. The work does not depend on the length of the rest.
     package func beginning(_ characters: Int) -> (text: String, isCut: Bool) {
         let characters = Swift.max(characters, 0)
         let scalars = unicodeScalars.prefix(characters.multipliedSaturating(by: String.scalarsPerCharacter))
@@ -13,11 +13,11 @@ extension String {
         return (shown, shown.utf8.count < utf8.count)
     }
 
-    /// The first characters of text in UTF-8, and whether there are more.
+    /// Returns the first characters of text in UTF-8, and whether there are more.
     ///
     /// - Parameters:
     ///   - bytes: The text.
-    ///   - isCut: Whether it was cut, and may end inside a character.
+    ///   - isCut: Whether the text was cut, and may end inside a character.
     ///   - characters: The most characters.
     static func beginning(of bytes: [UInt8], isCut: Bool, characters: Int) -> (text: String, isCut: Bool) {
         let limit = Swift.max(characters, 0).multipliedSaturating(by: 4 * scalarsPerCharacter).addingSaturating(4)

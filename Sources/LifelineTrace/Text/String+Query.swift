@@ -1,5 +1,5 @@
 extension String {
-    /// The parameters in the query of a request's target, in their order; one without a value has an empty one.
+    /// The parameters in the query of a request's target, in order. A missing value is empty.
     var queryParameters: [(name: String, value: String)] {
         guard let mark = firstIndex(of: "?") else { return [] }
         return self[index(after: mark)...].split(separator: "&").map { part in

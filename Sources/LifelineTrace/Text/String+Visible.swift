@@ -1,12 +1,12 @@
-/// Text of strangers, made safe to show.
+/// Escaping of untrusted text before it is shown.
 ///
-/// A terminal obeys control characters: a peer's message could move its cursor, rewrite what was shown before, or answer
-/// on the keyboard's behalf. So none of them ever reaches a terminal as it is.
+/// A terminal obeys control characters: a peer's message could move the cursor, overwrite earlier output, or insert input as if it were
+/// typed. So control characters are always escaped.
 extension String {
-    /// The text on one line, with every control character written as an escape: `\n`, `\x1b`, `\u{202e}`.
+    /// Returns the text on one line, with control characters as escape sequences: `\n`, `\x1b`, `\u{202e}`.
     ///
-    /// - Parameter unicode: Whether characters outside ASCII may be shown. A terminal that does not read UTF-8 takes some
-    ///   of their bytes for control characters.
+    /// - Parameter unicode: Whether characters outside ASCII may be used. A terminal that does not use UTF-8 interprets some of their
+    ///   bytes as control characters.
     package func visible(unicode: Bool = true) -> String {
         guard unicodeScalars.contains(where: { String.isHidden($0) || !unicode && !$0.isASCII }) else { return self }
         var result = ""
@@ -20,7 +20,7 @@ extension String {
         return result
     }
 
-    /// The text in quotes, on one line, with quotes and backslashes escaped too, so that its end is beyond doubt.
+    /// Returns the text in quotes and on one line, with quotes and backslashes escaped too, so that its end is unambiguous.
     package func quoted(unicode: Bool = true) -> String {
         var escaped = ""
         for scalar in unicodeScalars {
@@ -30,13 +30,13 @@ extension String {
         return "\"" + escaped.visible(unicode: unicode) + "\""
     }
 
-    /// Whether a character acts upon what is around it, rather than being seen.
+    /// Whether a character is invisible or affects the text around it.
     package static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x00...0x1F, 0x7F...0x9F: true
-        // Line and paragraph separators, and what turns the direction of writing.
+        // Line and paragraph separators, and characters that change the direction of writing.
         case 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
-        // Tags, and a byte order mark in the middle of things: nothing to be seen.
+        // Tags and byte order marks, which are invisible.
         case 0xFEFF, 0xE0000...0xE007F: true
         default: false
         }

@@ -1,13 +1,11 @@
-/// How much room text takes on a terminal.
+/// The width of text on a terminal.
 extension String {
-    /// The number of columns that the text takes: two for wide characters, none for combining ones.
-    ///
-    /// Terminals differ in details; this is what most of them agree on.
+    /// The number of columns of the text: two for wide characters, none for combining ones. Terminals differ in details.
     package var displayWidth: Int {
         utf8.allSatisfy { $0 < 0x80 } ? utf8.count : reduce(0) { $0 + $1.displayWidth }
     }
 
-    /// The text, cut with an ellipsis where it does not fit.
+    /// Returns the text, cut with an ellipsis if it is wider than `width`.
     package func truncated(to width: Int, ellipsis: String) -> String {
         guard displayWidth > width else { return self }
         var result = ""
@@ -20,7 +18,7 @@ extension String {
         return width >= ellipsis.displayWidth ? result + ellipsis : ""
     }
 
-    /// The text in lines that fit, broken at spaces, words that do not fit cut; no line where there is nothing but spaces.
+    /// Returns the text in lines of at most `width`, broken at spaces. Longer words are cut. Blank text has no lines.
     package func wrapped(to width: Int, ellipsis: String) -> [String] {
         var lines: [String] = []
         var line = ""
@@ -36,13 +34,13 @@ extension String {
         return lines + (line.isEmpty ? [] : [line])
     }
 
-    /// The text in the middle of a line of the given width.
+    /// Returns the text, centered in a line of the given width.
     package func centered(in width: Int) -> String {
         let room = max(width - displayWidth, 0)
         return String(repeating: " ", count: room / 2) + self + String(repeating: " ", count: room - room / 2)
     }
 
-    /// The text at the end of a line of the given width.
+    /// Returns the text, aligned to the right of a line of the given width.
     package func aligned(right width: Int) -> String {
         String(repeating: " ", count: max(width - displayWidth, 0)) + self
     }

@@ -1,34 +1,35 @@
 package import Lifeline
 
-/// Reads along with a connection between a client and a server, and tells what passes: the opening handshake, and then the
-/// frames in both directions.
+/// Decodes the bytes that pass between a client and a server: the opening handshake, and then the frames in both directions.
 ///
-/// It takes no part. Whatever the bytes are, it neither fails nor asks for anything; what it does not understand it says once,
-/// in a note, and reads no more of that direction. What it keeps is bounded.
+/// The decoder only observes. No bytes make it fail: if it does not understand a direction, it says so in one note and decodes no more
+/// of that direction. What it keeps is bounded.
 ///
-/// Its events are the server's view (`WebSocketRole.server`), as seen from where it stands: what the client sends is
-/// received, and what the server sends is sent. A frame is told of once all of it has passed.
+/// Its events take the server's view (`WebSocketRole.server`): what the client sends is received, and what the server sends is sent.
+/// A frame is reported once all of it has passed.
 package struct ConversationDecoder {
-    /// What the bytes of a side are.
+    /// What comes next from a side.
     private enum Phase {
         case head
-        /// A request for a WebSocket has not been answered.
-        case waiting
+        /// The response to a request for a WebSocket, which decides what the client's next bytes are.
+        case awaitingResponse
         case body(Int)
+        case chunks(HTTPChunkedBody)
         case frames
-        case unread
+        /// Bytes that are not decoded.
+        case undecoded
     }
 
     private struct Side {
         let name: WebSocketRole
         var phase = Phase.head
         var head = HeadReader()
-        /// What came before it was known what it is.
+        /// Bytes that came before the response to the upgrade.
         var early: [UInt8] = []
-        var frames: FrameFollower?
+        var frames: FrameDecoder?
         var closing: TraceEvent.Frame?
         var hasFinished = false
-        /// Its Pings that have not been answered: what they carry, and when they passed.
+        /// The Pings that it sent and that have not been answered: their payloads, and when they passed.
         var pings: [(payload: [UInt8], time: Int64)] = []
     }
 
@@ -45,16 +46,16 @@ package struct ConversationDecoder {
     private var time: Int64 = 0
     private var events: [TraceEvent] = []
 
-    /// The most bytes that are kept of a client that goes on before it has been answered.
+    /// The most bytes that are kept of a client that sends more before the response to its upgrade.
     private static let earlyLimit = 64 << 10
     private static let maximumPings = 16
     private static let maximumMethods = 128
 
-    /// A decoder.
+    /// Creates a decoder.
     ///
     /// - Parameters:
     ///   - connection: The connection's number.
-    ///   - payloadLimit: The most bytes of a payload to keep; never more than 16 MiB are.
+    ///   - payloadLimit: The most bytes of a payload to keep; at most 16 MiB.
     package init(connection: UInt64, payloadLimit: Int) {
         self.connection = connection
         self.payloadLimit = payloadLimit
@@ -63,15 +64,15 @@ package struct ConversationDecoder {
     /// Whether both sides have agreed on a WebSocket.
     package var isWebSocket: Bool { isOpen }
 
-    // MARK: What passes
+    // MARK: Input
 
-    /// Reads bytes.
+    /// Decodes the next bytes from a side.
     ///
     /// - Parameters:
-    ///   - bytes: What passes.
-    ///   - sender: Who has sent it.
+    ///   - bytes: The bytes.
+    ///   - sender: The side that has sent them.
     ///   - time: When, in nanoseconds.
-    /// - Returns: What they tell.
+    /// - Returns: The events that the bytes complete.
     package mutating func read(
         _ bytes: UnsafeRawBufferPointer, from sender: WebSocketRole, at time: Int64
     ) -> [TraceEvent] {
@@ -80,58 +81,58 @@ package struct ConversationDecoder {
         return taken()
     }
 
-    /// A side sends no more.
+    /// Handles the end of a side's output.
     package mutating func finished(_ sender: WebSocketRole, at time: Int64) -> [TraceEvent] {
         self.time = time
         guard !self[sender].hasFinished else { return [] }
         self[sender].hasFinished = true
         firstToFinish = firstToFinish ?? sender
-        tell(.finished(direction(sender)))
+        emit(.finished(direction(sender)))
         return taken()
     }
 
-    /// A side's connection has failed.
+    /// Handles the failure of a side's connection.
     package mutating func failed(_ sender: WebSocketRole, _ reason: String, at time: Int64) -> [TraceEvent] {
         self.time = time
         firstToFinish = firstToFinish ?? sender
         failure = failure ?? "\(sender.rawValue): \(reason)"
-        tell(.failed(reason: "the \(sender.rawValue)'s: \(reason)"))
+        emit(.failed(reason: "the \(sender.rawValue)'s: \(reason)"))
         return taken()
     }
 
-    /// Something that is not in the bytes.
+    /// Adds an event that is not in the bytes.
     package mutating func add(_ kind: TraceEvent.Kind, at time: Int64) -> [TraceEvent] {
         self.time = time
-        tell(kind)
+        emit(kind)
         return taken()
     }
 
-    /// What passes from now on is not read.
+    /// Stops decoding both directions.
     package mutating func stop(_ reason: String, at time: Int64) -> [TraceEvent] {
         self.time = time
-        client.phase = .unread
-        server.phase = .unread
+        client.phase = .undecoded
+        server.phase = .undecoded
         client.frames = nil
         server.frames = nil
-        tell(.note("relayed, and not read any more: \(reason)"))
+        emit(.note("the proxy passes bytes on, and decodes no more of them: \(reason)"))
         return taken()
     }
 
-    /// All is over.
+    /// Handles the end of both connections.
     package mutating func ended(at time: Int64) -> [TraceEvent] {
         self.time = time
         if isOpen {
             let (received, sent) = (client.frames?.compressed, server.frames?.compressed)
             if received?.wire ?? 0 > 0 || sent?.wire ?? 0 > 0 {
-                tell(
+                emit(
                     .compressed(
                         TraceEvent.Compression(
                             sentBytes: sent?.plain ?? 0, sentWireBytes: sent?.wire ?? 0,
                             receivedBytes: received?.plain ?? 0, receivedWireBytes: received?.wire ?? 0)))
             }
-            tell(.ended(ending))
+            emit(.ended(ending))
         }
-        tell(.tcpEnded)
+        emit(.tcpEnded)
         return taken()
     }
 
@@ -139,13 +140,13 @@ package struct ConversationDecoder {
         let isClean = client.closing != nil && server.closing != nil
         guard let first = firstToClose, let frame = self[first].closing else {
             return TraceEvent.Ending(
-                initiator: firstToFinish == .server ? "local" : "peer", isClean: false, code: 1006, reason: "",
+                initiator: firstToFinish == .server ? .local : .peer, isClean: false, code: 1006, reason: "",
                 failure: failure ?? "TCP ended without a Close frame")
         }
         let payload = frame.payload ?? []
         let code = payload.count >= 2 ? UInt16(payload[0]) << 8 | UInt16(payload[1]) : 1005
         return TraceEvent.Ending(
-            initiator: first == .server ? "local" : "peer", isClean: isClean, code: code,
+            initiator: first == .server ? .local : .peer, isClean: isClean, code: code,
             reason: String(decoding: payload.dropFirst(2), as: UTF8.self),
             failure: isClean ? nil : failure ?? "the Close frame was not answered")
     }
@@ -161,7 +162,7 @@ package struct ConversationDecoder {
         sender == .client ? .received : .sent
     }
 
-    private mutating func tell(_ kind: TraceEvent.Kind) {
+    private mutating func emit(_ kind: TraceEvent.Kind) {
         events.append(TraceEvent(time: time, connection: connection, observer: .server, kind: kind))
     }
 
@@ -176,11 +177,12 @@ package struct ConversationDecoder {
         var rest = bytes
         while !rest.isEmpty {
             switch self[sender].phase {
-            case .unread: return
-            case .waiting:
+            case .undecoded: return
+            case .awaitingResponse:
                 guard self[sender].early.count + rest.count <= ConversationDecoder.earlyLimit else {
                     self[sender].early = []
-                    leave(sender, "it goes on before it is answered")
+                    let limit = ConversationDecoder.earlyLimit >> 10
+                    stopDecoding(sender, "it sent more than \(limit) KiB before the response to its upgrade")
                     return
                 }
                 self[sender].early += rest
@@ -189,6 +191,13 @@ package struct ConversationDecoder {
                 let count = min(length, rest.count)
                 self[sender].phase = length > count ? .body(length - count) : .head
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            case .chunks(var body):
+                guard let count = body.read(rest) else {
+                    stopDecoding(sender, "a malformed body in chunks")
+                    return
+                }
+                self[sender].phase = body.isComplete ? .head : .chunks(body)
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             case .frames:
                 readFrames(rest, sender)
                 return
@@ -196,32 +205,32 @@ package struct ConversationDecoder {
                 switch self[sender].head.read(rest, isRequest: sender == .client) {
                 case .incomplete: return
                 case .failed(let reason):
-                    leave(sender, reason)
+                    stopDecoding(sender, reason)
                     return
                 case .complete(let head, let used):
                     rest = UnsafeRawBufferPointer(rebasing: rest[used...])
-                    if sender == .client { requested(head) } else { answered(head) }
+                    if sender == .client { handleRequest(head) } else { handleResponse(head) }
                 }
             }
         }
     }
 
-    /// Reads no more of a side.
-    private mutating func leave(_ sender: WebSocketRole, _ reason: String) {
-        self[sender].phase = .unread
+    /// Decodes no more of a side.
+    private mutating func stopDecoding(_ sender: WebSocketRole, _ reason: String) {
+        self[sender].phase = .undecoded
         self[sender].head = HeadReader()
-        tell(.note("what the \(sender.rawValue) sends is relayed, and not read: \(reason)"))
+        emit(.note("the proxy passes the \(sender.rawValue)'s bytes on, and does not decode them: \(reason)"))
     }
 
     private mutating func readFrames(_ bytes: UnsafeRawBufferPointer, _ sender: WebSocketRole) {
-        // Taken out, so that what it keeps is not copied.
+        // Taken out, so that changing it does not copy what it keeps.
         guard var frames = self[sender].frames.take() else { return }
         var kinds: [TraceEvent.Kind] = []
         frames.read(bytes) { kinds.append($0) }
-        if frames.hasStopped { self[sender].phase = .unread }
+        if frames.hasStopped { self[sender].phase = .undecoded }
         self[sender].frames = frames
         for kind in kinds {
-            tell(kind)
+            emit(kind)
             guard case .frame(_, let frame) = kind else { continue }
             switch frame.meaning {
             case .close:
@@ -230,72 +239,77 @@ package struct ConversationDecoder {
             case .ping:
                 if self[sender].pings.count == ConversationDecoder.maximumPings { self[sender].pings.removeFirst() }
                 self[sender].pings.append((frame.payload ?? [], time))
-            case .pong: answered(frame, sender.peer)
+            case .pong: handlePong(frame, to: sender.peer)
             default: break
             }
         }
     }
 
-    /// A Pong has passed, to who may have sent its Ping.
-    private mutating func answered(_ pong: TraceEvent.Frame, _ asker: WebSocketRole) {
-        let pings = self[asker].pings
+    /// Matches a Pong with the Ping that it answers.
+    private mutating func handlePong(_ pong: TraceEvent.Frame, to pinger: WebSocketRole) {
+        let pings = self[pinger].pings
         guard let index = pings.lastIndex(where: { $0.payload == pong.payload ?? [] }) else { return }
-        tell(.roundTrip(nanoseconds: time.subtractingSaturating(pings[index].time)))
-        // Older ones are answered with it (RFC 6455 §5.5.3).
-        self[asker].pings.removeFirst(index + 1)
+        emit(.roundTrip(nanoseconds: time.subtractingSaturating(pings[index].time)))
+        // A Pong may answer only the latest of several Pings (RFC 6455 §5.5.3).
+        self[pinger].pings.removeFirst(index + 1)
     }
 
     // MARK: HTTP
 
-    private mutating func requested(_ head: TraceEvent.HTTPHead) {
-        tell(.request(.received, head))
+    private mutating func handleRequest(_ head: TraceEvent.HTTPHead) {
+        emit(.request(.received, head))
         if methods.count < ConversationDecoder.maximumMethods { methods.append(head.method ?? "") }
         if head.isUpgrade {
-            client.phase = .waiting
-        } else if !head.values("Transfer-Encoding").isEmpty {
-            leave(.client, "a body of unknown length")
+            client.phase = .awaitingResponse
         } else {
-            client.phase = ConversationDecoder.phase(afterBodyOf: head)
+            skipBody(of: head, from: .client)
         }
     }
 
-    private mutating func answered(_ head: TraceEvent.HTTPHead) {
-        tell(.response(.sent, head))
+    private mutating func handleResponse(_ head: TraceEvent.HTTPHead) {
+        emit(.response(.sent, head))
         let status = head.status ?? 0
         if (100...199).contains(status), status != 101 { return }
         let method = methods.isEmpty ? "" : methods.removeFirst()
         if status == 101 {
-            if head.isUpgrade { open(head) } else { leaveBoth("another protocol than WebSocket") }
+            if head.isUpgrade { open(head) } else { stopDecodingBoth("they speak another protocol than WebSocket") }
             return
         }
-        if case .waiting = client.phase {
-            // It was refused; another request may follow.
+        if case .awaitingResponse = client.phase {
+            // The upgrade was refused. Another request may follow.
             client.phase = .head
-            let early = client.early
-            client.early = []
-            if !early.isEmpty { early.withUnsafeBytes { read($0, .client) } }
+            readEarlyBytes()
         }
         if method == "HEAD" || status == 204 || status == 304 { return }
-        if head["Content-Length"] == nil || !head.values("Transfer-Encoding").isEmpty {
-            leave(.server, "a body of unknown length")
-        } else {
-            server.phase = ConversationDecoder.phase(afterBodyOf: head)
+        skipBody(of: head, from: .server)
+    }
+
+    /// Skips the body that follows a head.
+    private mutating func skipBody(of head: TraceEvent.HTTPHead, from sender: WebSocketRole) {
+        switch head.bodyLength {
+        // A request without a length has no body; a response's body ends with the stream (RFC 9112 §6.3).
+        case .absent where sender == .client: break
+        case .bytes(let count): self[sender].phase = count > 0 ? .body(count) : .head
+        case .chunked: self[sender].phase = .chunks(HTTPChunkedBody())
+        case .absent, .untilEnd, nil: stopDecoding(sender, "a body of unknown length")
         }
     }
 
-    private static func phase(afterBodyOf head: TraceEvent.HTTPHead) -> Phase {
-        guard let length = head["Content-Length"].flatMap({ Int($0) }), length > 0 else { return .head }
-        return .body(length)
-    }
-
-    private mutating func leaveBoth(_ reason: String) {
-        client.phase = .unread
+    /// Decodes what the client sent before the response to its upgrade.
+    private mutating func readEarlyBytes() {
+        let early = client.early
         client.early = []
-        server.phase = .unread
-        tell(.note("what follows is relayed, and not read: \(reason)"))
+        if !early.isEmpty { early.withUnsafeBytes { read($0, .client) } }
     }
 
-    /// Both sides have agreed on a WebSocket.
+    private mutating func stopDecodingBoth(_ reason: String) {
+        client.phase = .undecoded
+        client.early = []
+        server.phase = .undecoded
+        emit(.note("the proxy passes bytes on, and does not decode them: \(reason)"))
+    }
+
+    /// Begins to decode frames.
     private mutating func open(_ head: TraceEvent.HTTPHead) {
         guard !isOpen else { return }
         isOpen = true
@@ -305,15 +319,13 @@ package struct ConversationDecoder {
         let others = (extensions ?? []).filter { $0.name != PerMessageDeflate.name || agreement == nil }
         let isUnknown = extensions == nil || !others.isEmpty
         if isUnknown {
-            tell(.note("an extension that is not understood: \(values.joined(separator: ", "))"))
+            emit(.note("an unknown extension was agreed: \(values.joined(separator: ", "))"))
         }
-        for side in [WebSocketRole.client, .server] {
-            self[side].frames = FrameFollower(
+        for side in WebSocketRole.allCases {
+            self[side].frames = FrameDecoder(
                 sender: side, payloadLimit: payloadLimit, agreement: agreement, hasUnknownExtension: isUnknown)
             self[side].phase = .frames
         }
-        let early = client.early
-        client.early = []
-        if !early.isEmpty { early.withUnsafeBytes { read($0, .client) } }
+        readEarlyBytes()
     }
 }

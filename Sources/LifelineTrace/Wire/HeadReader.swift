@@ -1,72 +1,62 @@
-/// Collects the head of an HTTP/1.1 message from bytes that arrive in pieces, and reads it with more patience than a side of
-/// the connection could have (RFC 9112).
+import Lifeline
+
+/// Collects the head of an HTTP/1.1 message from bytes that arrive in pieces, and parses it leniently (RFC 9112).
+///
+/// An observer may be lenient, since it only reports what the client and the server have agreed on. The grammar of the lines is that
+/// of the strict parser in LifelineCore.
 struct HeadReader {
     /// The most bytes of a head.
     static let limit = 64 << 10
 
     /// What the bytes so far amount to.
     enum Progress {
-        /// A head, and how many of the bytes given last belong to it.
+        /// A head is complete. So many of the bytes passed last belong to it.
         case complete(TraceEvent.HTTPHead, used: Int)
-        /// It has not ended.
+        /// The head has not ended.
         case incomplete
-        /// It is no head, and why.
+        /// The bytes are not a head, for this reason.
         case failed(String)
     }
 
     private var bytes: [UInt8] = []
+    private var scanner = HTTPHeadScanner(.lenient)
 
     /// Reads on.
     mutating func read(_ input: UnsafeRawBufferPointer, isRequest: Bool) -> Progress {
-        for (offset, byte) in input.enumerated() {
-            // A TLS ClientHello, say.
-            guard byte >= 0x20 || byte == 0x0D || byte == 0x0A || byte == 0x09 else {
-                return .failed("it is no HTTP/1.1")
-            }
-            // The empty lines before a head are none of it (RFC 9112 §2.2).
-            if bytes.isEmpty, byte == 0x0D || byte == 0x0A { continue }
-            bytes.append(byte)
-            guard bytes.count <= HeadReader.limit else { return .failed("its head has more than 64 KiB") }
-            if byte == 0x0A, endsHead {
-                guard let head = parse(isRequest: isRequest) else { return .failed("it is no HTTP/1.1") }
-                bytes = []
-                return .complete(head, used: offset + 1)
-            }
+        // Empty lines before a head do not belong to it (RFC 9112 §2.2).
+        let skipped = bytes.isEmpty ? input.prefix { $0 == 0x0D || $0 == 0x0A }.count : 0
+        let rest = UnsafeRawBufferPointer(rebasing: input.dropFirst(skipped).prefix(HeadReader.limit - bytes.count + 1))
+        let progress = scanner.scan(rest)
+        if case .complete(let length) = progress, bytes.count + length <= HeadReader.limit {
+            bytes += rest[..<length]
+            defer { self = HeadReader() }
+            guard let head = parse(isRequest: isRequest) else { return .failed("it is not HTTP/1.1") }
+            return .complete(head, used: skipped + length)
         }
-        return .incomplete
-    }
-
-    /// Whether the last line, whose end was read, is empty.
-    private var endsHead: Bool {
-        // The last three bytes alone are looked at: a head may be nothing but ends of lines.
-        let last = bytes.count - 1
-        guard last > 0 else { return false }
-        return bytes[last - 1] == 0x0A || last > 1 && bytes[last - 1] == 0x0D && bytes[last - 2] == 0x0A
+        guard progress != .notHTTP else { return .failed("it is not HTTP/1.1") }
+        bytes += rest
+        return bytes.count > HeadReader.limit
+            ? .failed("its head has more than \(HeadReader.limit >> 10) KiB") : .incomplete
     }
 
     private func parse(isRequest: Bool) -> TraceEvent.HTTPHead? {
-        let lines = bytes.split(separator: 0x0A).map { line -> String in
-            String(decoding: line.last == 0x0D ? line.dropLast() : line, as: UTF8.self)
-        }.filter { !$0.isEmpty }
+        let lines = bytes.split(separator: 0x0A).map { $0.last == 0x0D ? $0.dropLast() : $0 }.filter { !$0.isEmpty }
         guard let first = lines.first else { return nil }
-        let parts = first.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
         var head = TraceEvent.HTTPHead()
         if isRequest {
-            guard parts.count == 3, !parts[0].isEmpty, parts[2].hasPrefix("HTTP/1.") else { return nil }
-            head.method = String(parts[0])
-            head.target = String(parts[1])
+            guard let line = HTTPRequestLine(first), line.version.hasPrefix("HTTP/1.") else { return nil }
+            head.method = line.method
+            head.target = line.target
         } else {
-            guard parts.count >= 2, parts[0].hasPrefix("HTTP/1."), let status = Int(parts[1]),
-                (100...999).contains(status)
-            else { return nil }
-            head.status = status
-            head.reason = parts.count > 2 ? String(parts[2]) : ""
+            guard let line = HTTPStatusLine(first), line.version.hasPrefix("HTTP/1.") else { return nil }
+            head.status = line.code
+            head.reason = line.reason
         }
-        for line in lines.dropFirst() {
-            guard let colon = line.firstIndex(of: ":") else { continue }
-            let value = line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
-            head.fields.append(
-                TraceEvent.HTTPHead.Field(name: String(line[..<colon]), value: String(value).trimmed))
+        head.fields = lines.dropFirst().compactMap { line in
+            HTTPFieldLine(line).map {
+                TraceEvent.HTTPHead.Field(
+                    name: String(decoding: $0.name, as: UTF8.self), value: String(decoding: $0.value, as: UTF8.self))
+            }
         }
         if isRequest { head.authority = head["Host"] }
         return head
@@ -74,18 +64,20 @@ struct HeadReader {
 }
 
 extension TraceEvent.HTTPHead {
-    /// Whether one of the fields' members is a word, whatever its case (RFC 9110 §5.6.1).
-    func has(_ member: String, in name: String) -> Bool {
-        values(name).contains { value in
-            value.split(separator: ",").contains { String($0).trimmed.lowercased() == member }
-        }
-    }
-
-    /// The values of all fields with a name.
+    /// Returns the values of all fields with a name, whatever its case.
     func values(_ name: String) -> [String] {
-        fields.filter { $0.name.lowercased() == name.lowercased() }.map(\.value)
+        fields.filter { HTTPSyntax.isEqualIgnoringCase($0.name, name) }.map(\.value)
     }
 
-    /// Whether it asks for a WebSocket, or grants one.
-    var isUpgrade: Bool { has("websocket", in: "Upgrade") }
+    /// Whether the head asks for a WebSocket, or grants one.
+    var isUpgrade: Bool {
+        HTTPSyntax.listMembers(of: values("Upgrade")).contains { HTTPSyntax.isEqualIgnoringCase($0, "websocket") }
+    }
+
+    /// Where the body ends; `nil` if the head contradicts itself.
+    var bodyLength: HTTPBodyLength? {
+        try? HTTPBodyLength(
+            contentLength: values("Content-Length"), transferEncoding: values("Transfer-Encoding"),
+            tolerating: .repeatedLengths)
+    }
 }

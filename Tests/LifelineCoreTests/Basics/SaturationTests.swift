@@ -2,7 +2,7 @@ import Testing
 
 @testable import LifelineCore
 
-@Suite("Arithmetic on numbers of others") struct SaturationTests {
+@Suite("Arithmetic on untrusted numbers") struct SaturationTests {
     private static let ends: [Int64] = [.min, .min + 1, -1, 0, 1, .max - 1, .max]
 
     @Test("Sums, differences and products are right, or the type's end that they are beyond", arguments: ends, ends)

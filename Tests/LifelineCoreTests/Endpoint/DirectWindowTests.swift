@@ -3,7 +3,7 @@ import Testing
 @testable import LifelineCore
 
 /// Large messages that are received straight into the memory in which they are put together.
-@Suite("Direct windows")
+@Suite("Receiving directly into the memory of a message")
 struct DirectWindowTests {
     static let least = Endpoint.minimumDirectSize
 

@@ -4,7 +4,7 @@ import Testing
 @testable import LifelineCore
 
 /// The promise of determinism: the same bytes give the same events, wherever they are split.
-@Suite("Bytes may be split anywhere")
+@Suite("Bytes give the same events wherever they are split")
 struct SplitTests {
     /// An endpoint at its first byte.
     private func endpoint(_ role: WebSocketRole) -> EndpointHarness {

@@ -138,24 +138,22 @@ struct BaseFramingTests {
         }
     }
 
-    @Test("§5.2 headers are reported before their payloads to those who look on")
-    func reportedFrames() {
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.open(role)
-            harness.endpoint.reportsFrames = true
-            let frames: [WireFrame] = [
-                .text("Hel", isFinal: false), .ping("p"), .continuation("lo", isFinal: true), .binary([]), .close(1000),
-            ]
-            harness.receiveByteByByte(frames.bytes(from: role.peer))
-            let key = role == .server ? MaskingKey(0x37, 0xFA, 0x21, 0x3D) : nil
-            func header(_ opcode: Opcode, _ length: UInt64, isFinal: Bool = true) -> RecordedEvent {
-                .frame(FrameHeader(opcode: opcode, isFinal: isFinal, maskingKey: key, payloadLength: length))
-            }
-            #expect(
-                harness.events == [
-                    header(.text, 3, isFinal: false), header(.ping, 1), .ping("p"), header(.continuation, 2),
-                    .text("Hello"), header(.binary, 0), .binary([]), header(.close, 2), .closed,
-                ])
+    @Test("§5.2 headers are reported before their payloads to those who look on", arguments: WebSocketRole.allCases)
+    func reportedFrames(role: WebSocketRole) {
+        let harness = EndpointHarness.open(role)
+        harness.endpoint.reportsFrames = true
+        let frames: [WireFrame] = [
+            .text("Hel", isFinal: false), .ping("p"), .continuation("lo", isFinal: true), .binary([]), .close(1000),
+        ]
+        harness.receiveByteByByte(frames.bytes(from: role.peer))
+        let key = role == .server ? MaskingKey(0x37, 0xFA, 0x21, 0x3D) : nil
+        func header(_ opcode: Opcode, _ length: UInt64, isFinal: Bool = true) -> RecordedEvent {
+            .frame(FrameHeader(opcode: opcode, isFinal: isFinal, maskingKey: key, payloadLength: length))
         }
+        #expect(
+            harness.events == [
+                header(.text, 3, isFinal: false), header(.ping, 1), .ping("p"), header(.continuation, 2),
+                .text("Hello"), header(.binary, 0), .binary([]), header(.close, 2), .closed,
+            ])
     }
 }

@@ -43,16 +43,14 @@ struct ControlFrameTests {
 
 @Suite("§5.5.2, §5.5.3 Ping and Pong")
 struct PingAndPongTests {
-    @Test("§5.5.2 a Ping is answered with a Pong")
-    func answered() {
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.open(role)
-            harness.receive(.ping("are you there?"))
-            #expect(harness.takeEvents() == [.ping("are you there?")])
-            let frames = harness.takeFrames()
-            #expect(frames.count == 1)
-            #expect(frames.first?.opcode == 0xA && frames.first?.isFinal == true)
-        }
+    @Test("§5.5.2 a Ping is answered with a Pong", arguments: WebSocketRole.allCases)
+    func answered(role: WebSocketRole) {
+        let harness = EndpointHarness.open(role)
+        harness.receive(.ping("are you there?"))
+        #expect(harness.takeEvents() == [.ping("are you there?")])
+        let frames = harness.takeFrames()
+        #expect(frames.count == 1)
+        #expect(frames.first?.opcode == 0xA && frames.first?.isFinal == true)
     }
 
     @Test("§5.5.3 a Pong carries the payload of the Ping that it answers")
@@ -83,15 +81,13 @@ struct PingAndPongTests {
         #expect(server.takeFrames().map(\.text) == ["1", "2", "3"])
     }
 
-    @Test("§5.5.3 an unsolicited Pong is accepted, and answered with nothing")
-    func unsolicited() {
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.open(role)
-            harness.receive(.pong("hello"), .pong())
-            #expect(harness.events == [.unsolicitedPong("hello"), .unsolicitedPong("")])
-            #expect(harness.output.isEmpty)
-            harness.expectOpen()
-        }
+    @Test("§5.5.3 an unsolicited Pong is accepted, and answered with nothing", arguments: WebSocketRole.allCases)
+    func unsolicited(role: WebSocketRole) {
+        let harness = EndpointHarness.open(role)
+        harness.receive(.pong("hello"), .pong())
+        #expect(harness.events == [.unsolicitedPong("hello"), .unsolicitedPong("")])
+        #expect(harness.output.isEmpty)
+        harness.expectOpen()
     }
 
     @Test("§5.5.2 a Ping with no payload is answered with a Pong with none")

@@ -74,17 +74,17 @@ struct ClientAnswerTests {
     }
 
     @Test(
-        "§4.1 what is wrong with a 101 is told: missing, another, or doubled",
+        "§4.1 a failure says what is wrong with a 101: a field that is missing, different or repeated",
         arguments: [
             ("Upgrade", [], "no Upgrade field"), ("Upgrade", ["h2c"], "\"h2c\""),
-            ("Upgrade", ["websocket", "websocket"], "Upgrade: websocket doubled (2 times)"),
-            ("Upgrade", ["websocket, WebSocket, websocket"], "Upgrade: websocket doubled (3 times)"),
+            ("Upgrade", ["websocket", "websocket"], "Upgrade: websocket 2 times"),
+            ("Upgrade", ["websocket, WebSocket, websocket"], "Upgrade: websocket 3 times"),
             ("Upgrade", ["websocket, h2c"], "\"h2c\""), ("Connection", [], "it has no Connection field"),
             ("Connection", ["keep-alive"], "its Connection field is \"keep-alive\""),
             ("Sec-WebSocket-Accept", [], "no Sec-WebSocket-Accept"),
             ("Sec-WebSocket-Accept", ["="], "\"=\", does not answer the key"),
-            ("Sec-WebSocket-Accept", ["RIGHT", "RIGHT"], "Sec-WebSocket-Accept doubled (2 times)"),
-            ("Sec-WebSocket-Accept", ["RIGHT, RIGHT"], "Sec-WebSocket-Accept doubled (2 times)"),
+            ("Sec-WebSocket-Accept", ["RIGHT", "RIGHT"], "Sec-WebSocket-Accept 2 times"),
+            ("Sec-WebSocket-Accept", ["RIGHT, RIGHT"], "Sec-WebSocket-Accept 2 times"),
             ("Sec-WebSocket-Protocol", ["soap", "soap"], "a subprotocol twice (\"soap, soap\")"),
             ("Sec-WebSocket-Protocol", ["soap, wamp"], "several subprotocols (\"soap, wamp\")"),
             ("Sec-WebSocket-Protocol", ["mqtt"], "not offered, \"mqtt\" (offered: soap, wamp)"),

@@ -89,7 +89,7 @@ struct ServerAnswerTests {
         #expect(answer.status == 400)
         #expect(answer["Content-Type"] == "text/plain; charset=utf-8")
         #expect(
-            answer.body == "there is no Sec-WebSocket-Key; "
+            answer.body == "the request has no Sec-WebSocket-Key; "
                 + "one Sec-WebSocket-Key of sixteen bytes in base64 is needed (RFC 6455 §4.2.1)\n")
         #expect(answer["Connection"] == nil)
         #expect(server.phase == .opening && server.transportRequest == nil)

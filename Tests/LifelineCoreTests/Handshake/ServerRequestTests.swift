@@ -106,14 +106,14 @@ struct ServerRequestTests {
     }
 
     @Test(
-        "§4.2.1 what is wrong with a request is told: missing, another, or doubled",
+        "§4.2.1 a refusal says what is wrong: a field that is missing, different or repeated",
         arguments: [
-            ("Sec-WebSocket-Key", [], "there is no Sec-WebSocket-Key"),
-            ("Sec-WebSocket-Key", ["KEY", "KEY"], "Sec-WebSocket-Key is there 2 times"),
-            ("Sec-WebSocket-Key", ["KEY, KEY, KEY"], "Sec-WebSocket-Key is there 3 times"),
+            ("Sec-WebSocket-Key", [], "the request has no Sec-WebSocket-Key"),
+            ("Sec-WebSocket-Key", ["KEY", "KEY"], "the request has Sec-WebSocket-Key 2 times"),
+            ("Sec-WebSocket-Key", ["KEY, KEY, KEY"], "the request has Sec-WebSocket-Key 3 times"),
             ("Sec-WebSocket-Key", ["AAAA"], "is not sixteen bytes"),
-            ("Sec-WebSocket-Version", [], "there is no Sec-WebSocket-Version"),
-            ("Sec-WebSocket-Version", ["13", "13"], "Sec-WebSocket-Version is there 2 times"),
+            ("Sec-WebSocket-Version", [], "the request has no Sec-WebSocket-Version"),
+            ("Sec-WebSocket-Version", ["13", "13"], "the request has Sec-WebSocket-Version 2 times"),
             ("Sec-WebSocket-Version", ["8"], "Sec-WebSocket-Version is \"8\""),
             ("Sec-WebSocket-Protocol", ["a, b, a"], "\"a\" is offered twice"),
             ("Host", [], "no Host header field"), ("Host", ["a", "a"], "2 Host header fields"),

@@ -2,7 +2,7 @@ import Testing
 
 @testable import LifelineCore
 
-@Suite("The heartbeat's times and the clock")
+@Suite("§5.5.2 the times of the heartbeat")
 struct HeartbeatConfigurationTests {
     @Test("The defaults: a Ping every 25 s, 10 s to answer")
     func defaults() {

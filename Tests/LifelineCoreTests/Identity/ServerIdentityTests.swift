@@ -3,7 +3,7 @@ import Testing
 @testable import LifelineCore
 
 /// Whom a certificate names: RFC 9525.
-@Suite("Names in certificates") struct ServerIdentityTests {
+@Suite("RFC 9525 names in certificates") struct ServerIdentityTests {
     private static func isNamed(_ host: String, names: [String] = [], addresses: [[UInt8]] = []) -> Bool {
         ServerIdentity(host: host).isNamed(
             by: names.map { .name(Array($0.utf8)) } + addresses.map { ServerIdentity.CertificateName.address($0) })

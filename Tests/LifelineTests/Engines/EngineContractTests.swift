@@ -367,7 +367,7 @@ extension ConnectionHandle {
         await withUnsafeContinuation { continuation in
             loop.execute {
                 let size = self.withConnection { connection in
-                    connection.transport.map { connection.handedOver - $0.pendingBytes } ?? 0
+                    connection.transport.map { connection.progress.handedOver - $0.pendingBytes } ?? 0
                 }
                 continuation.resume(returning: size ?? 0)
             }

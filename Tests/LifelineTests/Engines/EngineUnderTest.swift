@@ -39,7 +39,7 @@ struct EngineUnderTest: Sendable, CustomTestStringConvertible {
             EngineUnderTest(name: "epoll", readsOnBehindFailures: true, maximumRead: 512 << 10) {
                 try LinuxEngine(.epoll, loopCount: 1)
             })
-        if LinuxEngine.grantsUring {
+        if LinuxEngine.permitsUring {
             engines.append(
                 EngineUnderTest(name: "io_uring", readsOnBehindFailures: true, maximumRead: 192 << 10) {
                     try LinuxEngine(.uring, loopCount: 1)

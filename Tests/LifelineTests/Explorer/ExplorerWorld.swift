@@ -251,7 +251,7 @@ final class ExplorerWorld {
             problem(side, "sends are held from a transport that takes them")
         }
         let isBroken = (connection.transport as? SimulatedTransport)?.outputIsBroken ?? false
-        if !connection.isWritable, !connection.isEnded, connection.stallDeadline == nil, !isBroken {
+        if !connection.isWritable, !connection.isEnded, connection.stall.deadline == nil, !isBroken {
             problem(side, "a full transport is not watched")
         }
         if let transport = connection.transport as? SimulatedTransport,

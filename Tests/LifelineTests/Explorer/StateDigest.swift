@@ -80,10 +80,10 @@ struct StateDigest: Hashable {
         add(Self.kind(connection.outcome))
         add(
             endpoint.pointee.hasOutput, endpoint.pointee.isSendingFragments, connection.inputIsHeld,
-            connection.endIsHeld,
+            connection.held.isEnded,
             connection.readingIsPaused, connection.isWritable, connection.partial != nil)
         add(
-            connection.stallDeadline != nil, connection.finalDeadline != nil, connection.outputHasEnded,
+            connection.stall.deadline != nil, connection.finalDeadline != nil, connection.outputHasEnded,
             connection.hasReceiver, endpoint.pointee.transportRequest != nil, endpoint.pointee.reader.isAtBoundary,
             endpoint.pointee.assembly.isEmpty)
         add(min(connection.streams, most))

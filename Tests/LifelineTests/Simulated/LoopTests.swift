@@ -103,6 +103,57 @@ import Testing
         #expect(inbox.isEmpty && inbox.size == 0)
     }
 
+    @Test func aMailboxWakesItsLoopOnce() {
+        let mailbox = Mailbox<Int>()
+        #expect(mailbox.add(1) == .mustWake)
+        #expect(mailbox.add(2) == .isAwake)
+        #expect(mailbox.takeAll() == [1, 2])
+        #expect(mailbox.takeAll().isEmpty)
+        #expect(mailbox.add(3) == .mustWake)
+        #expect(mailbox.close() == [3])
+        #expect(mailbox.add(4) == .isClosed)
+        #expect(mailbox.takeAll().isEmpty)
+    }
+
+    @Test func heldInputKeepsWhatIsLeft() {
+        var held = HeldInput()
+        #expect(held.isEmpty)
+        held.keep([1, 2, 3, 4], from: 1)
+        var more: [UInt8] = [5, 6]
+        more.withUnsafeMutableBytes { held.append($0) }
+        #expect(held.count == 5 && !held.isEmpty)
+        let (bytes, start) = held.take()
+        #expect(bytes[start...] == [2, 3, 4, 5, 6])
+        #expect(held.isEmpty && held.capacity == 0)
+        held.isEnded = true
+        #expect(!held.isEmpty && held.count == 0)
+    }
+
+    /// Only what is written while something was pending shows that the peer reads.
+    @Test func outputProgressShowsThatThePeerReads() {
+        var progress = OutputProgress()
+        func peerReads(_ pending: Int) -> Bool { progress.update(pending: pending) }
+        #expect(!peerReads(0))
+        progress.handOver(100)
+        #expect(!peerReads(40), "the system's buffer took it")
+        #expect(!peerReads(40), "nothing was written")
+        progress.handOver(30)
+        #expect(peerReads(50), "20 were written, although more is pending")
+        #expect(peerReads(0))
+        progress.handOver(10)
+        #expect(!peerReads(0), "nothing was pending")
+    }
+
+    @Test func aStallEndsWithProgress() {
+        var stall = StallTracker()
+        let now = MonotonicInstant(nanoseconds: 5)
+        stall.start(at: now, timeout: .seconds(3), written: 10)
+        #expect(stall.deadline == now.advanced(by: .seconds(3)))
+        #expect(!stall.hasProgress(written: 10) && stall.hasProgress(written: 11))
+        stall.stop()
+        #expect(stall.deadline == nil)
+    }
+
     @Test func deadlinesMoveWithTheirConnections() throws {
         let simulation = LivenessTests.busyServer()
         var clients = (0..<50).map { _ in simulation.openRawClient() }

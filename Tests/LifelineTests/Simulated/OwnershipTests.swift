@@ -28,7 +28,7 @@ import Testing
         }
 
         func received(_ message: borrowing ReceivedMessage, on socket: OnLoopWebSocket) {
-            socket.send(message, compress: true)
+            socket.send(message, compress: .always)
         }
     }
 
@@ -40,7 +40,7 @@ import Testing
         } routes: { routes in
             routes.route("/task") { socket in
                 kept.sockets.append(socket)
-                for try await message in socket { try await socket.send(message, compress: true) }
+                for try await message in socket { try await socket.send(message, compress: .always) }
             }
             routes.routeOnLoop("/loop") { KeptEcho(kept) }
         }
@@ -52,7 +52,7 @@ import Testing
             kept.sockets.append(socket)
             #expect(socket.handshake.compression != nil, "connection \(number) has agreed on compression")
             let answer = try simulation.value {
-                try await socket.send(Self.text, compress: true)
+                try await socket.send(Self.text, compress: .always)
                 let answer = try await socket.receiveCopy()
                 try await socket.close()
                 return answer

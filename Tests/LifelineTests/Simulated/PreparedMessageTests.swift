@@ -82,7 +82,7 @@ import Testing
             for socket in servers + clients { #expect(socket.enqueue(prepared) == .sent) }
             if round.isMultiple(of: 2) {
                 _ = try simulation.value {
-                    for socket in servers + clients { try await socket.send(ordinary, compress: true) }
+                    for socket in servers + clients { try await socket.send(ordinary, compress: .always) }
                 }
             }
             if round.isMultiple(of: 3) {
@@ -141,7 +141,7 @@ import Testing
         let servers = feed.servers.values
         let texts = servers.map { _ in AsyncStream.makeStream(of: String.self) }
         let streams = zip(servers, texts).map { socket, text in
-            feed.simulation.start { try await socket.send(textFragments: text.stream, compress: true) }
+            feed.simulation.start { try await socket.send(textFragments: text.stream, compress: .always) }
         }
         for text in texts { text.continuation.yield("in ") }
         feed.simulation.run()
@@ -200,7 +200,7 @@ import Testing
         let feed = try Feed(budget: budget)
         let servers = feed.servers.values
         // Takes the budget, so that no compressor can be made for another window.
-        _ = try feed.simulation.value { try await servers[1].send(Self.text, compress: true) }
+        _ = try feed.simulation.value { try await servers[1].send(Self.text, compress: .always) }
         #expect(budget.isExhausted)
         let update = PreparedMessage(Self.text)
         for socket in servers.dropFirst(2) { socket.enqueue(update) }

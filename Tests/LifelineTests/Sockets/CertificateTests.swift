@@ -87,7 +87,7 @@ struct CertificateTests {
             Case(
                 testDescription: "names of other kinds", host: "localhost",
                 wishes: .init(commonName: nil, names: ["email:a@localhost", "URI:wss://localhost/"]),
-                words: ["it names nobody"]),
+                words: ["it has no names"]),
             Case(
                 testDescription: "more names than anybody reads", host: "localhost",
                 wishes: .init(names: (1...20).map { "DNS:host\($0).example" }), words: ["host8.example and 12 more"]),

@@ -13,7 +13,7 @@ struct HostileClientTests {
             configure(&$0)
         }
         server.route("/echo", handler: echo)
-        server.page("/health") { _ in .text("fine") }
+        server.respond(at: "/health") { _ in .text("fine") }
         return server
     }
 

@@ -7,7 +7,7 @@ import Musl
 import Glibc
 #endif
 
-// Functions of the C library that share their names with methods here.
+// Functions of the C library whose names collide with methods here.
 
 @inline(__always)
 func closeDescriptor(_ descriptor: CInt) -> CInt {
@@ -19,7 +19,9 @@ func receiveBytes(_ descriptor: CInt, _ buffer: UnsafeMutableRawBufferPointer) -
     lifeline_receive(descriptor, buffer.baseAddress, buffer.count)
 }
 
-/// - Returns: Whether the peer will learn of it: not where there is no connection any more.
+/// Ends the output side of a socket.
+///
+/// - Returns: `false` if there is no connection any more.
 @inline(__always)
 func shutdownWriting(_ descriptor: CInt) -> Bool {
     shutdown(descriptor, 1) == 0  // SHUT_WR, which the libraries declare differently

@@ -2,16 +2,16 @@
 import CLifelineLinux
 import LifelineCore
 
-/// Receiving large messages into the memory in which they are put together.
+/// Receives large messages straight into the memory in which they are assembled.
 enum DirectReceiving {
-    /// Reads in between, which bring the next message's header: what they bring of its payload has to be copied.
+    /// The size of the reads that bring the next message's header, in bytes. What they bring of its payload must be copied.
     static let readSize = 16 << 10
-    /// The most bytes that are received for one connection before the others have their turn.
+    /// The most bytes to receive for one connection before the others have their turn.
     private static let maximumSize = 1 << 20
 
-    /// Receives what has arrived of a large message for as long as the socket may be read and the message goes on.
+    /// Receives what has arrived of a large message, while the socket may be read and the message goes on.
     ///
-    /// The end of the stream, and errors, are left to be found by an ordinary read.
+    /// The end of the stream and errors are left for the next ordinary read.
     ///
     /// - Returns: Whether anything was received.
     @inline(never)

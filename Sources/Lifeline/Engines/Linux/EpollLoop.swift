@@ -10,12 +10,12 @@ import Musl
 import Glibc
 #endif
 
-/// Waits with epoll, level-triggered: one `recv` into the loop's own buffer when a socket is readable, one `send` when a
-/// connection has something to say.
+/// A loop that waits with epoll, level-triggered: one `recv` into the loop's own buffer when a socket is readable, one `send`
+/// when a connection has output.
 ///
-/// `@unchecked Sendable`: as ``LinuxLoop`` is; all that is added here belongs to the loop's thread too.
+/// `@unchecked Sendable`: like ``LinuxLoop``. All state that this class adds is confined to the loop's thread.
 final class EpollLoop: LinuxLoop, @unchecked Sendable {
-    /// What an event belongs to, in the lowest bits of its address.
+    /// The kind of object that an event belongs to, in the lowest bits of the object's address.
     private enum Tag {
         static let transport: UInt64 = 0
         static let listener: UInt64 = 1
@@ -25,7 +25,7 @@ final class EpollLoop: LinuxLoop, @unchecked Sendable {
     }
 
     private static let maximumEvents: CInt = 512
-    /// One read's bytes. Large ones save calls where much arrives; the loop has one buffer for all its connections.
+    /// The most bytes of one read. The loop has one buffer of this size, because large reads save calls when much arrives.
     private static let readSize = 512 << 10
     /// The most connections accepted at a time, so that a flood of them does not keep the others waiting.
     private static let maximumAccepted = 64
@@ -61,7 +61,7 @@ final class EpollLoop: LinuxLoop, @unchecked Sendable {
     }
 
     override func poll(timeout: Int64) {
-        // Rounded up: what is due is due, and a wait that ends early would be followed by another.
+        // Rounded up, because a wait that ends before the deadline would be followed by another.
         let milliseconds = timeout < 0 ? -1 : CInt(clamping: (timeout + 999_999) / 1_000_000)
         let count = epoll_wait(descriptor, events, EpollLoop.maximumEvents, milliseconds)
         let error = errno
@@ -74,7 +74,7 @@ final class EpollLoop: LinuxLoop, @unchecked Sendable {
             let object = UnsafeRawPointer(bitPattern: UInt(data & ~Tag.mask))
             switch data & Tag.mask {
             case Tag.transport:
-                // The loop keeps what is registered until the batch is done.
+                // The loop retains the transport until the end of the batch.
                 Unmanaged<EpollTransport>.fromOpaque(object.unsafelyUnwrapped)._withUnsafeGuaranteedRef {
                     $0.ready(happened)
                 }
@@ -92,36 +92,41 @@ final class EpollLoop: LinuxLoop, @unchecked Sendable {
 
     // MARK: Transports
 
-    override func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> any LinuxTransport {
+    override func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> LinuxTransport {
         EpollTransport(self, descriptor, marks)
     }
 
-    /// Has epoll tell of a transport's socket. The transport keeps itself alive for as long.
+    /// Adds a transport's socket to epoll. The transport keeps itself alive until the socket is closed.
     ///
-    /// - Returns: Whether it does; `errno` says why not.
+    /// - Returns: Whether that succeeded; otherwise `errno` is set.
     func add(_ transport: EpollTransport, _ events: UInt32) -> Bool {
         control(EPOLL_CTL_ADD, transport, events)
     }
 
-    /// The same with other events.
+    /// Changes the events that epoll reports for a transport's socket.
+    ///
+    /// - Returns: Whether that succeeded; otherwise `errno` is set.
     func change(_ transport: EpollTransport, _ events: UInt32) -> Bool {
         control(EPOLL_CTL_MOD, transport, events)
     }
 
     private func control(_ operation: CInt, _ transport: EpollTransport, _ events: UInt32) -> Bool {
+        loop.assertOnLoop()
         let address = UInt64(UInt(bitPattern: Unmanaged.passUnretained(transport).toOpaque()))
         return lifeline_epoll_ctl(descriptor, operation, transport.descriptor, events, address) == 0
     }
 
-    /// Has epoll tell of a transport no more. What it has told already is still handled.
+    /// Removes a transport's socket from epoll. Events that have been reported already are still handled.
     func forget(_ transport: EpollTransport) {
-        // It can only fail where the socket is not known.
+        loop.assertOnLoop()
+        // Only fails if epoll does not have the socket.
         _ = lifeline_epoll_ctl(descriptor, EPOLL_CTL_DEL, transport.descriptor, 0, 0)
     }
 
     // MARK: Waiters
 
     override func awaitWritable(_ waiter: LinuxWaiter, timeout: Duration) {
+        loop.assertOnLoop()
         let address = UInt64(UInt(bitPattern: Unmanaged.passUnretained(waiter).toOpaque()))
         guard
             lifeline_epoll_ctl(
@@ -129,7 +134,7 @@ final class EpollLoop: LinuxLoop, @unchecked Sendable {
         else {
             return waiter.finish(.failed(IOError(errnoCode: errno, reason: "epoll_ctl")))
         }
-        // Released when it has been told.
+        // Released when it finishes.
         _ = Unmanaged.passRetained(waiter)
         execute(after: timeout) { [weak self, weak waiter] in
             if let self, let waiter { finish(waiter, .timedOut) }
@@ -147,6 +152,7 @@ final class EpollLoop: LinuxLoop, @unchecked Sendable {
     // MARK: Listeners
 
     override func listen(_ listener: LinuxListener) throws {
+        loop.assertOnLoop()
         guard register(listener) else { throw IOError(errnoCode: errno, reason: "epoll_ctl") }
         listeners.append(listener)
     }
@@ -158,6 +164,7 @@ final class EpollLoop: LinuxLoop, @unchecked Sendable {
     }
 
     override func stopListening(_ listener: LinuxListener, _ done: @escaping Work) {
+        loop.assertOnLoop()
         defer { done() }
         guard let index = listeners.firstIndex(where: { $0 === listener }) else { return }
         _ = lifeline_epoll_ctl(descriptor, EPOLL_CTL_DEL, listener.descriptor, 0, 0)
@@ -175,18 +182,18 @@ final class EpollLoop: LinuxLoop, @unchecked Sendable {
             let error = errno
             if error == EAGAIN { return }
             if LinuxListener.isTransient(error) { continue }
-            // The socket stays readable; without a break, the loop would do nothing else.
+            // The socket stays readable; without a pause, the loop would do nothing else.
             _ = lifeline_epoll_ctl(descriptor, EPOLL_CTL_DEL, listener.descriptor, 0, 0)
-            return rest(listener, error)
+            return pause(listener, error)
         }
     }
 
-    /// Has a listener take a break from which it comes back.
-    private func rest(_ listener: LinuxListener, _ error: CInt) {
+    /// Reports an error, and accepts again after ``LinuxListener/pause``.
+    private func pause(_ listener: LinuxListener, _ error: CInt) {
         listener.failed(error)
         execute(after: LinuxListener.pause) { [weak self, weak listener] in
             guard let self, let listener, listeners.contains(where: { $0 === listener }) else { return }
-            if !register(listener) { rest(listener, errno) }
+            if !register(listener) { pause(listener, errno) }
         }
     }
 }

@@ -11,9 +11,9 @@ import Musl
 import Glibc
 #endif
 
-/// Lifeline's own loops: plain TCP and Unix domain sockets on epoll or io_uring.
+/// Lifeline's own engine for Linux: plain TCP and Unix domain sockets on loops that use epoll or io_uring.
 final class LinuxEngine: Engine {
-    /// How loops wait.
+    /// The kernel interface with which the loops wait.
     enum Poller: Sendable {
         case epoll
         case uring
@@ -27,9 +27,9 @@ final class LinuxEngine: Engine {
     private static let sharedEpoll = Result { try LinuxEngine(.epoll, loopCount: System.coreCount, ownsLoops: false) }
     private static let sharedUring = Result { try LinuxEngine(.uring, loopCount: System.coreCount, ownsLoops: false) }
 
-    /// The engine that the process shares, with a loop for each core.
+    /// Returns the engine that the process shares, with one loop for each core.
     ///
-    /// - Parameter poller: How it is to wait; `nil` for io_uring where the kernel grants it, and epoll otherwise.
+    /// - Parameter poller: `nil` for io_uring if the kernel permits it, and otherwise epoll.
     static func shared(_ poller: Poller?) throws -> LinuxEngine {
         switch poller {
         case .epoll: return try sharedEpoll.get()
@@ -40,14 +40,16 @@ final class LinuxEngine: Engine {
         }
     }
 
-    /// Whether the kernel grants io_uring at this moment.
-    static var grantsUring: Bool {
+    /// Whether the kernel permits io_uring at the moment.
+    static var permitsUring: Bool {
         guard let ring = try? Uring() else { return false }
         ring.close()
         return true
     }
 
-    /// An engine with loops of its own.
+    /// Makes an engine with loops of its own.
+    ///
+    /// - Parameter poller: `nil` for io_uring if the kernel permits it, and otherwise epoll.
     convenience init(_ poller: Poller?, loopCount: Int) throws {
         if let poller {
             try self.init(poller, loopCount: loopCount, ownsLoops: true)
@@ -60,7 +62,7 @@ final class LinuxEngine: Engine {
         }
     }
 
-    /// - Parameter ring: How much the queues of each io_uring hold.
+    /// - Parameter ring: The sizes of the queues of each io_uring.
     init(_ poller: Poller, loopCount: Int, ownsLoops: Bool, ring: Uring.Size = .usual) throws {
         name = poller == .uring ? "io_uring" : "epoll"
         self.ownsLoops = ownsLoops
@@ -99,7 +101,7 @@ final class LinuxEngine: Engine {
     func shutDown() async {
         guard ownsLoops else { return }
         let drivers = drivers
-        // Joining a thread blocks.
+        // Joining a thread blocks, so it is done on the thread pool.
         try? await NIOThreadPool.singleton.runIfActive {
             for driver in drivers { driver.stop() }
         }
@@ -126,7 +128,7 @@ final class LinuxEngine: Engine {
         let descriptor: CInt
         switch address.storage {
         case .hostname(let host, let port):
-            // A lookup blocks.
+            // A lookup blocks, so it is done on the thread pool.
             let resolved = try await NIOThreadPool.singleton.runIfActive {
                 try SocketAddress.makeAddressResolvingHost(host, port: port)
             }
@@ -160,7 +162,7 @@ final class LinuxEngine: Engine {
             failed: { acceptor.acceptFailed(NetworkErrorText.describe(IOError(errnoCode: $0, reason: "accept"))) })
     }
 
-    /// Has the first loop accept.
+    /// Starts accepting, on the first loop.
     private func begin(_ listener: LinuxListener, _ file: UnixSocketFile?) async throws -> Socket {
         let driver = drivers[0]
         let result: Result<Void, any Error> = await withUnsafeContinuation { continuation in
@@ -172,7 +174,7 @@ final class LinuxEngine: Engine {
 
     private typealias Make = @Sendable (Loop, any Transport, String) -> Connection
 
-    /// Gives a connected socket to the loop that has the fewest.
+    /// Gives a connected socket to the loop with the fewest connections.
     private func place(_ descriptor: CInt, marks: BufferLimits.Marks, _ make: @escaping Make) {
         let index = leastLoaded()
         let driver = drivers[index]
@@ -185,6 +187,7 @@ final class LinuxEngine: Engine {
     }
 
     private func begin(_ descriptor: CInt, on index: Int, _ marks: BufferLimits.Marks, _ make: Make) {
+        loops[index].assertOnLoop()
         LinuxSocket.disableDelay(descriptor)
         let transport = drivers[index].makeTransport(descriptor, marks)
         transport.begin(make(loops[index], transport, LinuxSocket.peerName(descriptor)))
@@ -194,7 +197,7 @@ final class LinuxEngine: Engine {
 
     func connect(to target: ConnectTarget, on loop: Loop, for requester: any ConnectionRequester) {
         guard let index = loops.firstIndex(where: { $0 === loop }) else {
-            preconditionFailure("the loop is not of the engine's")
+            preconditionFailure("the loop does not belong to the engine")
         }
         if let address = try? SocketAddress(ipAddress: target.host, port: target.port) {
             connect(to: address, target, on: index, for: requester)
@@ -250,7 +253,7 @@ final class LinuxEngine: Engine {
         }
     }
 
-    /// Has SwiftNIO look the name up and try its addresses (RFC 8305), and takes the socket over.
+    /// Has SwiftNIO resolve the name and try its addresses (RFC 8305), and then takes over the socket.
     private func connectByName(_ target: ConnectTarget, on index: Int, for requester: any ConnectionRequester) {
         let driver = drivers[index]
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
@@ -273,32 +276,6 @@ final class LinuxEngine: Engine {
                 driver.execute { self.connected(descriptor, target, on: index, for: requester) }
             }
             .whenFailure { requester.connectFailed($0) }
-    }
-}
-
-/// A socket that is being waited for, once.
-///
-/// `@unchecked Sendable`: it is used on its loop alone.
-final class LinuxWaiter: @unchecked Sendable {
-    enum Outcome {
-        case ready
-        case timedOut
-        /// The kernel would not tell.
-        case failed(IOError)
-    }
-
-    let descriptor: CInt
-    private var body: ((Outcome) -> Void)?
-
-    init(_ descriptor: CInt, _ body: @escaping (Outcome) -> Void) {
-        self.descriptor = descriptor
-        self.body = body
-    }
-
-    var isDone: Bool { body == nil }
-
-    func finish(_ outcome: Outcome) {
-        body.take()?(outcome)
     }
 }
 #endif

@@ -2,7 +2,6 @@
 import CLifelineLinux
 import LifelineCore
 import NIOCore
-import LifelineLocks
 import Synchronization
 
 #if canImport(Musl)
@@ -13,52 +12,46 @@ import Glibc
 
 /// A thread that waits for sockets and runs their connections: the driver of a ``Loop``, without SwiftNIO.
 ///
-/// How it waits is its subclasses' part: ``EpollLoop`` is told which sockets are ready, ``UringLoop`` has the kernel fill
-/// buffers. What they share stands here: the thread, work from other threads, and time.
+/// Implements the thread, work from other threads, and timers. Subclasses implement how it waits: ``EpollLoop`` asks epoll
+/// which sockets are ready, ``UringLoop`` has the kernel fill buffers.
 ///
-/// `@unchecked Sendable`: all state but what is atomic or behind a lock belongs to the loop's thread.
+/// `@unchecked Sendable`: all state is confined to the loop's thread, except what is atomic or in the mailbox.
 class LinuxLoop: LoopDriver, @unchecked Sendable {
     typealias Work = @Sendable () -> Void
-
-    private struct Mailbox {
-        var work: [Work] = []
-        var loopIsWoken = false
-        /// Whether the thread has ended.
-        var hasEnded = false
-    }
 
     private struct Delayed {
         var instant: MonotonicInstant
         var work: Work
     }
 
-    /// Our loop upon this one. Whoever has this one started keeps it alive until the thread has ended.
+    /// The loop that this one drives. The owner of both keeps it alive until the thread has ended.
     @exclusivity(unchecked) private(set) unowned(unsafe) var loop: Loop!
-    /// Wakes the thread.
+    /// An eventfd that wakes the thread.
     let wakeDescriptor: CInt
-    private let mailbox = Lock(Mailbox())
+    /// Work from other threads. Closed when the thread ends.
+    private let mailbox = Mailbox<Work>()
     private let afterEnd = WorkAfterEnd()
     private let mustStop = Atomic(false)
-    /// The connections that belong to the loop, those on their way to it included.
+    /// The number of connections of the loop, including those that are being handed to it.
     let load = Atomic(0)
 
-    /// Whether other threads have left work.
+    /// Whether the mailbox may have items.
     @exclusivity(unchecked) var mailHasArrived = false
     @exclusivity(unchecked) private var work: [Work] = []
     @exclusivity(unchecked) private var delayed: [Delayed] = []
     @exclusivity(unchecked) private var nextWake = MonotonicInstant(nanoseconds: .max)
     /// When the thread was last woken.
     @exclusivity(unchecked) private(set) var tickTime = MonotonicInstant(nanoseconds: 0)
-    /// What events of the batch that is being handled may refer to; it is released behind it.
+    /// Objects to which events of the current batch may refer. They are released after it.
     @exclusivity(unchecked) private var retired: [AnyObject] = []
     private var thread = pthread_t()
 
-    /// - Parameter wakeDescriptor: From ``makeWakeDescriptor()``; it is the loop's from now on.
+    /// - Parameter wakeDescriptor: From ``makeWakeDescriptor()``. The loop owns it from now on.
     init(wakeDescriptor: CInt) {
         self.wakeDescriptor = wakeDescriptor
     }
 
-    /// A descriptor with which other threads can wake one that waits.
+    /// Makes a descriptor with which other threads wake the loop's.
     static func makeWakeDescriptor() throws -> CInt {
         let descriptor = lifeline_eventfd()
         guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "eventfd") }
@@ -69,70 +62,74 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
         _ = closeDescriptor(wakeDescriptor)
     }
 
-    // MARK: What the ways of waiting differ in
+    // MARK: Implemented by subclasses
 
-    /// Waits for at most `timeout` nanoseconds, or for ever where it is negative, and handles what has happened.
+    /// Waits for events, and handles them.
+    ///
+    /// - Parameter timeout: The longest wait in nanoseconds; negative for no limit.
     func poll(timeout: Int64) {
-        preconditionFailure("each way of waiting has its own")
+        preconditionFailure("implemented by subclasses")
     }
 
-    /// Makes a socket that this side has connected fit for ``makeTransport(_:_:)``; accepted ones are.
+    /// Prepares a socket that this side has connected for ``makeTransport(_:_:)``. Accepted sockets need no preparation.
     func prepare(_ descriptor: CInt) throws {}
 
-    /// A transport over a connected socket, which it owns from now on.
-    func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> any LinuxTransport {
-        preconditionFailure("each way of waiting has its own")
+    /// Makes a transport over a connected socket, which the transport owns from now on.
+    func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> LinuxTransport {
+        preconditionFailure("implemented by subclasses")
     }
 
-    /// Calls `accepted` with each connection that comes to a listening socket, until ``stopListening(_:_:)``.
+    /// Accepts the connections of a listening socket until ``stopListening(_:_:)``; on the loop.
     ///
-    /// - Throws: `IOError` where the kernel refuses; the socket is still the caller's then.
+    /// - Throws: `IOError` if the kernel refuses. The caller then still owns the socket.
     func listen(_ listener: LinuxListener) throws {
-        preconditionFailure("each way of waiting has its own")
+        preconditionFailure("implemented by subclasses")
     }
 
-    /// Stops listening, and calls `done` once the socket has been closed.
+    /// Stops listening, and calls `done` when the socket is closed; on the loop.
     func stopListening(_ listener: LinuxListener, _ done: @escaping Work) {
-        preconditionFailure("each way of waiting has its own")
+        preconditionFailure("implemented by subclasses")
     }
 
-    /// Tells a waiter when its socket takes bytes, or the time has come; on the loop.
+    /// Finishes a waiter when its socket is writable, or after the timeout; on the loop.
     func awaitWritable(_ waiter: LinuxWaiter, timeout: Duration) {
-        preconditionFailure("each way of waiting has its own")
+        preconditionFailure("implemented by subclasses")
     }
 
     // MARK: The thread
 
-    /// Starts the thread, and waits until it can wait.
+    /// Starts the thread, and waits until it runs.
+    ///
+    /// - Throws: `IOError` if the thread cannot start or cannot set up its poller.
     func start(_ loop: Loop, name: String) throws {
         self.loop = loop
         tickTime = now()
-        let beginning = try Beginning.make()
+        let startup = try Startup.make()
         let context = Unmanaged.passRetained(
-            ThreadContext(driver: self, loop: loop, name: name, beginning: beginning))
+            ThreadContext(driver: self, loop: loop, name: name, startup: startup))
         let result = pthread_create(
             &thread, nil,
             { context in
                 let context = Unmanaged<ThreadContext>.fromOpaque(context!).takeRetainedValue()
                 context.name.withCString { lifeline_name_thread($0) }
-                context.driver.run(context.beginning)
+                context.driver.run(context.startup)
                 return nil
             }, context.toOpaque())
         guard result == 0 else {
             context.release()
             throw IOError(errnoCode: result, reason: "pthread_create")
         }
-        if let error = beginning.wait() {
-            // The thread has nothing more to do.
+        if let error = startup.wait() {
+            // The thread ends without having done anything.
             pthread_join(thread, nil)
             throw error
         }
     }
 
-    /// Where a thread tells whoever has started it whether it could begin.
+    /// Reports from a new thread to the one that started it whether it could begin.
     ///
-    /// `@unchecked Sendable`: the error is written before the semaphore is raised, and read behind it.
-    private final class Beginning: @unchecked Sendable {
+    /// `@unchecked Sendable`: the error is written before the semaphore is raised, and read after that.
+    private final class Startup: @unchecked Sendable {
         private let semaphore: UnsafeMutablePointer<sem_t>
         private var error: (any Error)?
 
@@ -140,14 +137,14 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
             self.semaphore = semaphore
         }
 
-        static func make() throws -> Beginning {
+        static func make() throws -> Startup {
             let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
             guard sem_init(semaphore, 0, 0) == 0 else {
                 let error = IOError(errnoCode: errno, reason: "sem_init")
                 semaphore.deallocate()
                 throw error
             }
-            return Beginning(semaphore)
+            return Startup(semaphore)
         }
 
         deinit {
@@ -155,7 +152,7 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
             semaphore.deallocate()
         }
 
-        func tell(_ error: (any Error)?) {
+        func finish(_ error: (any Error)?) {
             self.error = error
             sem_post(semaphore)
         }
@@ -170,32 +167,32 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
         let driver: LinuxLoop
         let loop: Loop
         let name: String
-        let beginning: Beginning
+        let startup: Startup
 
-        init(driver: LinuxLoop, loop: Loop, name: String, beginning: Beginning) {
+        init(driver: LinuxLoop, loop: Loop, name: String, startup: Startup) {
             self.driver = driver
             self.loop = loop
             self.name = name
-            self.beginning = beginning
+            self.startup = startup
         }
     }
 
-    /// Ends the thread once it has done what was left for it, and waits for that. Not on the loop.
+    /// Ends the thread when it has run the remaining work, and waits for that. Not on the loop.
     func stop() {
         mustStop.store(true, ordering: .releasing)
         wakeUp()
         pthread_join(thread, nil)
     }
 
-    private func run(_ beginning: Beginning) {
+    private func run(_ startup: Startup) {
         loop.bindToCurrentThread()
         do {
             try begin()
         } catch {
             loop.unbind()
-            return beginning.tell(error)
+            return startup.finish(error)
         }
-        beginning.tell(nil)
+        startup.finish(nil)
         while !mustStop.load(ordering: .acquiring) {
             poll(timeout: timeout)
             if mailHasArrived { collectMail() }
@@ -205,47 +202,42 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
         }
         end()
         loop.unbind()
-        let rest = mailbox.withLock { mailbox in
-            mailbox.hasEnded = true
-            defer { mailbox.work = [] }
-            return mailbox.work
-        }
-        for work in work + rest { afterEnd.run(work) }
+        for work in work + mailbox.close() { afterEnd.run(work) }
     }
 
-    /// Called on the thread before it waits for the first time.
+    /// Called on the thread before the first wait.
     func begin() throws {}
 
-    /// Called on the thread when it has waited for the last time.
+    /// Called on the thread after the last wait.
     func end() {}
 
-    /// How often a system call is tried that must not fail.
+    /// How often a system call that must not fail is tried.
     private static let maximumTries = 100
 
-    /// Waits a millisecond, so that what fails for good does not take a whole core.
-    static func takeBreath() {
+    /// Sleeps for a millisecond, so that a call that keeps failing does not use a whole core.
+    static func backOff() {
         usleep(1000)
     }
 
-    /// The kernel has refused to wait. Nothing better can be done than to try again, and to do what others ask meanwhile.
+    /// Handles a failed wait: runs work from other threads meanwhile, and tries again.
     func waitFailed() {
         mailHasArrived = true
-        LinuxLoop.takeBreath()
+        LinuxLoop.backOff()
     }
 
-    /// Keeps something until all events of the batch have been handled.
+    /// Keeps an object alive until all events of the current batch have been handled.
     func retire(_ object: AnyObject) {
         loop.assertOnLoop()
         retired.append(object)
     }
 
-    /// Notes that a connection of the loop's has ended.
+    /// Records that a connection of the loop has ended.
     func noteEnd() {
         let load = load.wrappingSubtract(1, ordering: .relaxed).newValue
         assert(load >= 0, "a connection has ended twice")
     }
 
-    /// Notes that the thread has been woken.
+    /// Records when the thread was woken.
     @inline(__always)
     func noteTick() {
         tickTime = now()
@@ -257,38 +249,30 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
         if isOnLoop {
             self.work.append(work)
         } else {
-            let (mustWake, hasEnded) = mailbox.withLock { mailbox in
-                if mailbox.hasEnded { return (false, true) }
-                mailbox.work.append(work)
-                defer { mailbox.loopIsWoken = true }
-                return (!mailbox.loopIsWoken, false)
+            switch mailbox.add(work) {
+            case .mustWake: wakeUp()
+            case .isAwake: break
+            case .isClosed: afterEnd.run(work)
             }
-            if mustWake { wakeUp() }
-            if hasEnded { afterEnd.run(work) }
         }
     }
 
     private func wakeUp() {
         var one: UInt64 = 1
-        // Where the counter is full, the thread has been woken. After another failure nobody would wake it again.
+        // EAGAIN: the counter is full, so the thread has been woken. After any other failure nobody would wake it again.
         for _ in 0..<LinuxLoop.maximumTries {
             if write(wakeDescriptor, &one, 8) == 8 || errno == EAGAIN { return }
-            LinuxLoop.takeBreath()
+            LinuxLoop.backOff()
         }
     }
 
     private func collectMail() {
         mailHasArrived = false
-        let mail = mailbox.withLock { mailbox in
-            mailbox.loopIsWoken = false
-            defer { mailbox.work = [] }
-            return mailbox.work
-        }
-        work.append(contentsOf: mail)
+        work.append(contentsOf: mailbox.takeAll())
     }
 
     private func runWork() {
-        // What this leaves is for the next time round, so that work that breeds work does not keep the sockets waiting.
+        // Work that this adds runs after the next poll, so that it does not keep the sockets waiting.
         let batch = work
         work = []
         for work in batch { work() }
@@ -309,7 +293,7 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
         nextWake = min(nextWake, instant)
     }
 
-    /// Runs something on the loop after a time; on the loop.
+    /// Runs a function on the loop after a delay; on the loop.
     func execute(after delay: Duration, _ work: @escaping Work) {
         loop.assertOnLoop()
         let instant = now().advanced(by: delay)
@@ -328,40 +312,11 @@ class LinuxLoop: LoopDriver, @unchecked Sendable {
         loop.timersAreDue()
     }
 
+    /// The longest that the next poll may wait, in nanoseconds; negative for no limit.
     private var timeout: Int64 {
         if !work.isEmpty { return 0 }
         guard nextWake.nanoseconds < .max else { return -1 }
         return max(nextWake.nanoseconds - now().nanoseconds, 0)
-    }
-}
-
-/// A transport of the Linux engine.
-protocol LinuxTransport: Transport {
-    /// Begins to read for a connection; on the loop.
-    func begin(_ connection: Connection)
-}
-
-/// A listening socket, and what to do with those who come.
-final class LinuxListener: Sendable {
-    let descriptor: CInt
-    let accepted: @Sendable (CInt) -> Void
-    /// Called where a connection could not be accepted; the listener takes a break then.
-    let failed: @Sendable (CInt) -> Void
-
-    /// How long to wait before accepting again where the process, or the system, has run out of something.
-    static let pause = Duration.milliseconds(100)
-
-    init(
-        _ descriptor: CInt, accepted: @escaping @Sendable (CInt) -> Void, failed: @escaping @Sendable (CInt) -> Void
-    ) {
-        self.descriptor = descriptor
-        self.accepted = accepted
-        self.failed = failed
-    }
-
-    /// Whether an error concerns one connection, gone before it was accepted, rather than the listener.
-    static func isTransient(_ error: CInt) -> Bool {
-        [EINTR, ECONNABORTED, EPROTO, ENETDOWN, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, EPERM].contains(error)
     }
 }
 #endif

@@ -8,11 +8,12 @@ import Musl
 import Glibc
 #endif
 
-/// What is done to a socket outside of the hot path.
+/// Socket calls outside of the hot path.
 enum LinuxSocket {
-    /// How many connections may wait to be accepted.
+    /// The most connections that may wait to be accepted.
     private static let backlog: CInt = 4096
 
+    /// Makes a socket that listens.
     static func listening(at address: SocketAddress) throws -> CInt {
         try make(for: address) { descriptor in
             guard set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) else {
@@ -24,7 +25,7 @@ enum LinuxSocket {
         }
     }
 
-    /// A socket that is connecting, or has connected.
+    /// Makes a socket that is connecting or has connected.
     static func connecting(to address: SocketAddress) throws -> CInt {
         try make(for: address) { descriptor in
             let result = address.withSockAddr { connect(descriptor, $0, socklen_t($1)) }
@@ -50,13 +51,12 @@ enum LinuxSocket {
         }
     }
 
-    /// How long reading goes on after a send has failed. What the peer sent before tells better how it ended, and mostly it
-    /// is all there.
-    static let patience = Duration.seconds(1)
+    /// How long reading goes on after a send has failed.
+    static let readingAfterFailedSend = Duration.seconds(1)
 
-    /// The error that a socket has met, if any.
+    /// Takes the pending error of a socket, if there is one.
     ///
-    /// - Parameter reason: What it has met it in.
+    /// - Parameter reason: The call to which the error is attributed.
     static func takeError(_ descriptor: CInt, _ reason: String) -> IOError? {
         var error: CInt = 0
         var size = socklen_t(MemoryLayout<CInt>.size)
@@ -66,13 +66,12 @@ enum LinuxSocket {
         return error == 0 ? nil : IOError(errnoCode: error, reason: reason)
     }
 
-    /// Has small writes leave at once. Where that is refused, as Unix domain sockets do, which have no such delay, the
-    /// connection is no worse than slow.
+    /// Has small writes sent at once (`TCP_NODELAY`). Failure is ignored: Unix domain sockets refuse it, and have no such delay.
     static func disableDelay(_ descriptor: CInt) {
         _ = set(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, 1)
     }
 
-    /// Has io_uring wait for a socket: of one that does not block it would report that there is nothing.
+    /// Makes a socket blocking, because io_uring does not wait for one that is not.
     static func setBlocking(_ descriptor: CInt) throws {
         guard lifeline_set_blocking(descriptor) == 0 else { throw IOError(errnoCode: errno, reason: "fcntl") }
     }
@@ -82,7 +81,7 @@ enum LinuxSocket {
         return setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<CInt>.size)) == 0
     }
 
-    /// The port that the kernel has found for a listening socket.
+    /// The port to which the kernel has bound a listening socket; 0 for a Unix domain socket.
     static func localPort(_ descriptor: CInt) throws -> Int {
         guard let found = address({ getsockname(descriptor, $0, $1) }) else {
             throw IOError(errnoCode: errno, reason: "getsockname")
@@ -90,13 +89,14 @@ enum LinuxSocket {
         return found?.port ?? 0
     }
 
+    /// The address and port of the peer.
     static func peerName(_ descriptor: CInt) -> String {
-        // A peer that has gone has no name any more.
+        // Fails if the peer has already reset the connection.
         guard let found = address({ getpeername(descriptor, $0, $1) }) else { return "unknown" }
         return found?.name ?? "a Unix domain socket"
     }
 
-    /// - Returns: The address, which is `nil` where it is neither of IPv4 nor of IPv6; `nil` where the call fails.
+    /// - Returns: `nil` if the call fails; `.some(nil)` if the address is neither IPv4 nor IPv6.
     private static func address(
         _ read: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
     ) -> SocketAddress?? {

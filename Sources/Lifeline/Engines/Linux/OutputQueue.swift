@@ -1,58 +1,57 @@
 #if os(Linux)
+import DequeModule
 import NIOCore
 
-/// Output that the kernel has not taken yet, in order.
+/// Blocks and payloads that wait behind the first block of a ``SocketOutput``, in order.
 ///
-/// It is empty, and holds no memory, on every connection whose peer reads what it is sent.
+/// It is empty, and holds no memory, on every connection whose peer keeps reading.
 struct OutputQueue {
-    /// What keeps a chunk's bytes alive.
+    /// The owner of a chunk's bytes.
     private enum Storage {
         case block(OutputBlock)
         case payload(ByteBuffer)
     }
 
     private struct Chunk {
-        /// What is left to write.
+        /// The bytes that have not been written.
         var bytes: UnsafeRawBufferPointer
         var storage: Storage
     }
 
-    private var chunks: [Chunk] = []
-    private var head = 0
+    private var chunks = Deque<Chunk>()
 
-    /// Up to this size frames are put into the block before them, where that has room: a slow peer's thousands of small
-    /// frames need little more memory than their bytes.
+    /// The largest block, in bytes, that is copied into the block before it if that has room. So thousands of small frames for
+    /// a slow peer need little more memory than their bytes.
     private static let maximumMergedSize = 2 << 10
 
-    var isEmpty: Bool { head == chunks.count }
+    var isEmpty: Bool { chunks.isEmpty }
 
-    /// The first bytes to write. They stay where they are until ``advance(by:_:)`` says that they have been written.
-    var first: UnsafeRawBufferPointer { chunks[head].bytes }
+    /// The first bytes to write. They stay where they are until ``advance(by:_:)`` reports them as written.
+    var first: UnsafeRawBufferPointer { chunks[0].bytes }
 
-    /// What the first bytes are of, where they are of a payload that stays as it is for as long as somebody holds it.
+    /// The payload that holds the first bytes, if they belong to one. It does not change as long as somebody holds it.
     var firstPayload: ByteBuffer? {
-        if case .payload(let payload) = chunks[head].storage { payload } else { nil }
+        if case .payload(let payload) = chunks.first?.storage { payload } else { nil }
     }
 
-    /// Adds a block, of which the first `offset` bytes have been written.
-    mutating func append(_ block: OutputBlock, from offset: Int = 0, _ loop: Loop) {
-        if offset == 0, block.count <= OutputQueue.maximumMergedSize, merge(block) {
+    /// Adds a block.
+    mutating func append(_ block: OutputBlock, _ loop: Loop) {
+        if block.count <= OutputQueue.maximumMergedSize, merge(block) {
             loop.recycle(block)
         } else {
-            let bytes = UnsafeRawBufferPointer(rebasing: block.bytes[offset...])
-            chunks.append(Chunk(bytes: bytes, storage: .block(block)))
+            chunks.append(Chunk(bytes: block.bytes, storage: .block(block)))
         }
     }
 
-    /// Adds a payload that stays where it is.
+    /// Adds a payload, which is kept without a copy.
     mutating func append(_ payload: ByteBuffer) {
-        // The bytes lie still: the buffer's storage is not changed while the chunk holds it.
+        // The pointer stays valid: the chunk holds the buffer's storage, and nobody changes it.
         let bytes = payload.withUnsafeReadableBytes { $0 }
         guard bytes.count > 0 else { return }
         chunks.append(Chunk(bytes: bytes, storage: .payload(payload)))
     }
 
-    /// Adds a copy of bytes that are only lent.
+    /// Adds a copy of borrowed bytes.
     mutating func append(copying bytes: UnsafeRawBufferPointer) {
         guard bytes.count > 0 else { return }
         var block = OutputBlock(capacity: bytes.count)
@@ -61,47 +60,36 @@ struct OutputQueue {
     }
 
     private mutating func merge(_ block: OutputBlock) -> Bool {
-        guard head < chunks.count, case .block(var last) = chunks[chunks.count - 1].storage,
-            last.capacity - last.count >= block.count
+        guard let chunk = chunks.last, case .block(var last) = chunk.storage, last.capacity - last.count >= block.count
         else { return false }
-        // The chunk's end is the block's end; what is being written of it lies before.
-        let written = last.count - chunks[chunks.count - 1].bytes.count
+        // The chunk ends where its block ends. The kernel may be reading the bytes before.
+        let written = last.count - chunk.bytes.count
         last.append(block.bytes)
         chunks[chunks.count - 1] = Chunk(
             bytes: UnsafeRawBufferPointer(rebasing: last.bytes[written...]), storage: .block(last))
         return true
     }
 
-    /// Notes that bytes have been written.
+    /// Removes the first `count` bytes, which have been written.
     mutating func advance(by count: Int, _ loop: Loop) {
         var rest = count
-        while head < chunks.count {
-            let bytes = chunks[head].bytes
+        while rest > 0 {
+            let bytes = chunks[0].bytes
             guard rest >= bytes.count else {
-                chunks[head].bytes = UnsafeRawBufferPointer(rebasing: bytes[rest...])
+                chunks[0].bytes = UnsafeRawBufferPointer(rebasing: bytes[rest...])
                 return
             }
             rest -= bytes.count
-            if case .block(let block) = chunks[head].storage { loop.recycle(block) }
-            chunks[head].storage = .payload(ByteBuffer())
-            head += 1
-            if rest == 0 { break }
+            if case .block(let block) = chunks.removeFirst().storage { loop.recycle(block) }
         }
-        if head == chunks.count {
-            chunks = []
-            head = 0
-        } else if head >= 64, head * 2 >= chunks.count {
-            chunks.removeFirst(head)
-            head = 0
-        }
+        if chunks.isEmpty { chunks = Deque() }
     }
 
     mutating func removeAll(_ loop: Loop) {
-        for chunk in chunks[head...] {
+        for chunk in chunks {
             if case .block(let block) = chunk.storage { loop.recycle(block) }
         }
-        chunks = []
-        head = 0
+        chunks = Deque()
     }
 }
 #endif

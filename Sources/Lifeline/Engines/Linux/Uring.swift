@@ -8,10 +8,9 @@ import Musl
 import Glibc
 #endif
 
-/// One io_uring with a ring of provided buffers: the queues that a thread shares with the kernel, and nothing about
-/// sockets.
+/// One io_uring with a ring of provided buffers: the queues that a thread shares with the kernel.
 ///
-/// A value with pointers into shared memory; its owner calls ``close()``.
+/// It is a value with pointers into shared memory. Its owner calls ``close()``.
 struct Uring {
     enum Setup {
         static let cqSize: UInt32 = 1 << 3
@@ -34,25 +33,25 @@ struct Uring {
     enum Completion {
         static let buffer: UInt32 = 1 << 0
         static let more: UInt32 = 1 << 1
-        /// The kernel has let go of the memory of a send without a copy.
+        /// The kernel no longer uses the memory of a send without a copy.
         static let notification: UInt32 = 1 << 3
         static let bufferMore: UInt32 = 1 << 4
     }
 
     private static let getEvents: UInt32 = 1
 
-    /// How much the queues hold.
+    /// The sizes of the queues.
     struct Size: Hashable, Sendable {
-        /// Entries of the submission queue; more make an extra call.
+        /// The entries of the submission queue. More requests need an extra system call.
         var entries: UInt32
-        /// Entries of the completion queue; the kernel keeps what does not fit.
+        /// The entries of the completion queue. The kernel keeps completions that do not fit.
         var completions: UInt32
 
         static let usual = Size(entries: 1024, completions: 8192)
     }
 
-    /// Buffers that the kernel fills, one after the other, each by and by (`IOU_PBUF_RING_INC`): measured as faster than
-    /// many small ones for messages of every size.
+    /// The buffers for received bytes. The kernel fills one after the other, each with several reads (`IOU_PBUF_RING_INC`),
+    /// which was faster in measurements than many small buffers, for messages of every size.
     static let bufferCount = 32
     static let bufferSize = 64 << 10
 
@@ -67,7 +66,7 @@ struct Uring {
     private let sqMask: UInt32
     private let sqCapacity: UInt32
     private let sqes: UnsafeMutablePointer<lifeline_sqe>
-    /// The tail as this side has it, and as it was last submitted.
+    /// The tail including entries that have not been submitted, and the tail of those that have.
     private var localTail: UInt32 = 0
     private var submittedTail: UInt32 = 0
 
@@ -76,22 +75,22 @@ struct Uring {
     private let cqMask: UInt32
     private let cqes: UnsafeMutablePointer<lifeline_cqe>
 
-    /// Completions that were taken to make room, in their order; mostly none.
-    private var putBy: [lifeline_cqe] = []
-    private var putByTaken = 0
+    /// Completions that were taken to make room in the queue, in order; mostly none.
+    private var setAside: [lifeline_cqe] = []
+    private var setAsideTaken = 0
 
     private let bufferRing: UnsafeMutablePointer<lifeline_uring_buf>
     private let bufferRingSize: Int
     let buffers: UnsafeMutableRawPointer
     private var bufferTail: UInt16 = 0
-    /// Whether the kernel can send memory where it lies, and tells whether it did.
+    /// Whether the kernel supports sends without a copy.
     let sendsWithoutCopy: Bool
-    /// How far each buffer has been filled.
+    /// The number of bytes of each buffer that have been used.
     private let filled: UnsafeMutablePointer<Int>
 
-    /// Sets a ring up, to be used by the thread that calls ``enable()`` alone.
+    /// Sets up a ring for the thread that calls ``enable()``.
     ///
-    /// - Throws: `IOError` with the name of what the kernel refuses.
+    /// - Throws: `IOError` with the name of the call or feature that the kernel refuses.
     init(_ size: Size = .usual) throws {
         var parameters = lifeline_uring_params()
         parameters.cq_entries = size.completions
@@ -132,7 +131,7 @@ struct Uring {
         cqTail = word(parameters.cq_off.tail)
         cqMask = word(parameters.cq_off.ring_mask).pointee
         cqes = (ring + Int(parameters.cq_off.cqes)).assumingMemoryBound(to: lifeline_cqe.self)
-        // Each entry of the queue stands for the same one of the array, for good.
+        // Each index of the queue refers to the entry with the same number, and never changes.
         let array = word(parameters.sq_off.array)
         for index in 0..<parameters.sq_entries { array[Int(index)] = index }
 
@@ -157,7 +156,7 @@ struct Uring {
         for buffer in 0..<Uring.bufferCount { provide(buffer) }
     }
 
-    /// Whether the kernel knows an operation, and grants it.
+    /// Whether the kernel supports an operation.
     private static func knows(_ operation: UInt8, _ descriptor: CInt) -> Bool {
         var probe = lifeline_uring_probe()
         // IORING_REGISTER_PROBE
@@ -180,7 +179,7 @@ struct Uring {
     }
 
     func close() {
-        // The kernel lets go of the memory before the call returns only if nothing is under way; nothing is by now.
+        // The kernel stops using the memory before the call returns only if no request is under way. None is.
         _ = closeDescriptor(descriptor)
         munmap(ringMemory, ringSize)
         munmap(entryMemory, entrySize)
@@ -191,7 +190,7 @@ struct Uring {
 
     // MARK: Submissions
 
-    /// The next entry to fill in, all zeros.
+    /// Returns the next entry to fill in. All its bytes are zero.
     @inline(__always)
     mutating func next() -> UnsafeMutablePointer<lifeline_sqe> {
         if localTail &- lifeline_load_acquire(sqHead) >= sqCapacity { makeRoom() }
@@ -201,23 +200,22 @@ struct Uring {
         return entry
     }
 
-    /// Hands the entries to the kernel without waiting. Where it takes none because too many completions wait, those are
-    /// put by.
+    /// Submits the entries without waiting. If the kernel takes none because too many completions wait, sets those aside.
     private mutating func makeRoom() {
         _ = enter(complete: 0, flags: 0, nil)
         while localTail &- lifeline_load_acquire(sqHead) >= sqCapacity {
-            while let completion = takeCompletion() { putBy.append(completion) }
-            if !enter(complete: 0, flags: Uring.getEvents, nil) { LinuxLoop.takeBreath() }
+            while let completion = takeCompletion() { setAside.append(completion) }
+            if !enter(complete: 0, flags: Uring.getEvents, nil) { LinuxLoop.backOff() }
         }
     }
 
-    /// Hands the entries to the kernel, and waits for a completion.
+    /// Submits the entries, and waits for a completion.
     ///
-    /// - Parameter timeout: Nanoseconds; negative to wait for ever, 0 not to wait.
-    /// - Returns: Whether the kernel would; otherwise it is asked again later.
+    /// - Parameter timeout: The longest wait in nanoseconds; negative for no limit, 0 for no wait.
+    /// - Returns: Whether the kernel accepted the call. Entries that it did not take are submitted by the next call.
     @inline(__always)
     mutating func submitAndWait(timeout: Int64) -> Bool {
-        guard timeout != 0, putBy.isEmpty else { return enter(complete: 0, flags: Uring.getEvents, nil) }
+        guard timeout != 0, setAside.isEmpty else { return enter(complete: 0, flags: Uring.getEvents, nil) }
         guard timeout > 0 else { return enter(complete: 1, flags: Uring.getEvents, nil) }
         var time = lifeline_timespec(tv_sec: timeout / 1_000_000_000, tv_nsec: timeout % 1_000_000_000)
         return withUnsafePointer(to: &time) { time in
@@ -227,7 +225,7 @@ struct Uring {
         }
     }
 
-    /// - Returns: Whether the kernel has done what was asked of it.
+    /// - Returns: Whether the call succeeded, was interrupted, or timed out.
     @inline(__always)
     private mutating func enter(
         complete: UInt32, flags: UInt32, _ argument: UnsafePointer<lifeline_uring_getevents_arg>?
@@ -240,25 +238,25 @@ struct Uring {
             submittedTail &+= UInt32(submitted)
             return true
         }
-        // Interrupted, or timed out: the kernel has taken the entries all the same, as its head says.
+        // After an interruption or a timeout the kernel has taken the entries all the same; its head shows how many.
         submittedTail = lifeline_load_acquire(sqHead)
         return errno == EINTR || errno == ETIME
     }
 
     // MARK: Completions
 
-    /// The next thing that has been completed by now.
+    /// Takes the next completion, if there is one.
     @inline(__always)
     mutating func nextCompletion() -> lifeline_cqe? {
-        putBy.isEmpty ? takeCompletion() : takePutBy()
+        setAside.isEmpty ? takeCompletion() : takeSetAside()
     }
 
-    private mutating func takePutBy() -> lifeline_cqe {
-        let completion = putBy[putByTaken]
-        putByTaken += 1
-        if putByTaken == putBy.count {
-            putBy = []
-            putByTaken = 0
+    private mutating func takeSetAside() -> lifeline_cqe {
+        let completion = setAside[setAsideTaken]
+        setAsideTaken += 1
+        if setAsideTaken == setAside.count {
+            setAside = []
+            setAsideTaken = 0
         }
         return completion
     }
@@ -278,26 +276,26 @@ struct Uring {
     }
 
     #if DEBUG
-    /// What a test does to completions, on the threads that take them.
+    /// Lets a test change completions, on the threads that take them.
     nonisolated(unsafe) static var tamper: (@Sendable (inout lifeline_cqe) -> Void)?
     #endif
 
-    /// Hands the entries to the kernel without waiting, and without looking at what has been completed.
+    /// Submits the entries without waiting, and without processing completions.
     mutating func submit() {
-        // What it does not take now, it takes with the next call.
+        // Entries that the kernel does not take now are submitted by the next call.
         _ = enter(complete: 0, flags: 0, nil)
     }
 
-    /// Takes what has been completed by now, and puts by, in order, what `mustWait` says so of.
+    /// Takes all completions, and sets aside, in order, those for which `mustWait` returns `true`.
     mutating func sift(_ mustWait: (lifeline_cqe) -> Bool) {
         while let completion = takeCompletion() {
-            if mustWait(completion) { putBy.append(completion) }
+            if mustWait(completion) { setAside.append(completion) }
         }
     }
 
     // MARK: Buffers
 
-    /// Where a completed read's bytes lie.
+    /// The bytes of a completed receive.
     @inline(__always)
     func bytes(of completion: lifeline_cqe) -> UnsafeMutableRawBufferPointer {
         let buffer = Int(completion.flags >> 16)
@@ -305,7 +303,7 @@ struct Uring {
         return UnsafeMutableRawBufferPointer(start: start, count: Int(completion.res))
     }
 
-    /// Notes that a completed read's bytes are needed no longer.
+    /// Gives the memory of a completed receive back to the kernel.
     @inline(__always)
     mutating func release(_ completion: lifeline_cqe) {
         let buffer = Int(completion.flags >> 16)
@@ -323,7 +321,7 @@ struct Uring {
         entry.pointee.len = UInt32(Uring.bufferSize)
         entry.pointee.bid = UInt16(buffer)
         bufferTail &+= 1
-        // The tail lies where the first entry's last field does.
+        // The tail is stored in the last field of the first entry.
         let tail = UnsafeMutableRawPointer(bufferRing).advanced(by: 14).assumingMemoryBound(to: UInt16.self)
         lifeline_store_release16(tail, bufferTail)
     }

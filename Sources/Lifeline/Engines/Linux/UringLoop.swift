@@ -10,12 +10,12 @@ import Musl
 import Glibc
 #endif
 
-/// Waits with io_uring: connections are accepted and bytes received without asking again, into buffers that the kernel
-/// picks, and all that a batch of events has to say is sent with the call that waits for the next.
+/// A loop that waits with io_uring. One request accepts many connections, or receives many times, into buffers that the kernel
+/// picks. All sends of a batch of events leave with the system call that waits for the next batch.
 ///
-/// `@unchecked Sendable`: as ``LinuxLoop`` is; all that is added here belongs to the loop's thread too.
+/// `@unchecked Sendable`: like ``LinuxLoop``. All state that this class adds is confined to the loop's thread.
 final class UringLoop: LinuxLoop, @unchecked Sendable {
-    /// What a completion belongs to, in the lowest bits of its address.
+    /// The kind of request that a completion belongs to, in the lowest bits of an object's address.
     enum Tag {
         static let receive: UInt64 = 0
         static let send: UInt64 = 1
@@ -28,7 +28,8 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         static let wake: UInt64 = other | 1 << 3
     }
 
-    /// A send whose memory the kernel uses where it lies, even after the send has been completed, and after its connection.
+    /// A send without a copy. The kernel uses the payload's memory even after the send has completed, perhaps for longer than the
+    /// connection exists.
     private final class ZeroCopySend {
         let transport: UringTransport
         let payload: ByteBuffer
@@ -41,23 +42,23 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
 
     @exclusivity(unchecked) private var ring: Uring
     private let wakeCounter: UnsafeMutablePointer<UInt64>
-    /// Where bytes are received that the ring does not receive.
+    /// The buffer for bytes that are received with calls rather than by the ring.
     let readBuffer: UnsafeMutableRawPointer
-    /// Sends that the kernel has not been told of.
+    /// The sends that have not been submitted to the kernel.
     @exclusivity(unchecked) private var unsubmittedSends = 0
     private static let maximumUnsubmittedSends = 32
-    /// Payloads that the kernel uses where they lie.
+    /// The number of payloads that the kernel is using without a copy.
     private(set) var zeroCopySends = 0
-    /// How often the end waits a millisecond for those.
+    /// How many milliseconds the end of the loop waits for those.
     private static let maximumLastWaits = 100
 
     private var listeners: [LinuxListener] = []
-    /// Listeners that take a break.
-    private var resting: [LinuxListener] = []
-    /// Listeners that have been closed, and wait for their last completion.
+    /// Listeners that pause after an error.
+    private var paused: [LinuxListener] = []
+    /// Listeners that are being closed, and wait for their last completion.
     private var closing: [(listener: LinuxListener, done: Work)] = []
 
-    /// - Parameter size: How much the queues hold.
+    /// - Parameter size: The sizes of the queues.
     init(_ size: Uring.Size = .usual) throws {
         let wakeDescriptor = try LinuxLoop.makeWakeDescriptor()
         do {
@@ -94,7 +95,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
     }
 
     override func end() {
-        // The sockets have been closed by now. What the kernel still has of ours, it gives back soon, or with the process.
+        // The sockets are closed. The kernel releases the memory that it still uses soon, or at the end of the process.
         for _ in 0..<UringLoop.maximumLastWaits where zeroCopySends > 0 { poll(timeout: 1_000_000) }
     }
 
@@ -108,9 +109,10 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         }
     }
 
-    /// Hands the sends that have gathered to the kernel, which does most of them on the spot: so their memory, still in the
-    /// cache, serves the next ones. Everything else that has been completed waits for its turn.
+    /// Submits the sends so far to the kernel, which carries out most of them at once. The next sends then reuse their blocks,
+    /// which are still in the cache. All other completions wait for their turn.
     func pushOut() {
+        loop.assertOnLoop()
         guard unsubmittedSends > 0 else { return }
         unsubmittedSends = 0
         ring.submit()
@@ -128,7 +130,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         let object = UnsafeRawPointer(bitPattern: UInt(completion.user_data & ~Tag.mask))
         switch completion.user_data & Tag.mask {
         case Tag.receive:
-            // A transport lives as long as it has something under way.
+            // A transport keeps itself alive while a request is under way.
             Unmanaged<UringTransport>.fromOpaque(object.unsafelyUnwrapped)._withUnsafeGuaranteedRef { transport in
                 if completion.flags & Uring.Completion.buffer != 0, completion.res > 0 {
                     transport.received(ring.bytes(of: completion))
@@ -151,7 +153,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         default:
             if completion.user_data == Tag.wake {
                 mailHasArrived = true
-                if completion.res < 0 { LinuxLoop.takeBreath() }
+                if completion.res < 0 { LinuxLoop.backOff() }
                 awaitWake()
             } else if completion.user_data != Tag.other {
                 let waiter = Unmanaged<LinuxWaiter>.fromOpaque(object.unsafelyUnwrapped).takeRetainedValue()
@@ -167,7 +169,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         try LinuxSocket.setBlocking(descriptor)
     }
 
-    override func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> any LinuxTransport {
+    override func makeTransport(_ descriptor: CInt, _ marks: BufferLimits.Marks) -> LinuxTransport {
         UringTransport(self, descriptor, marks)
     }
 
@@ -176,7 +178,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         UInt64(UInt(bitPattern: Unmanaged.passUnretained(transport).toOpaque()))
     }
 
-    /// Tells a transport when there is something to receive.
+    /// Waits until there is something to receive, and then completes a transport's receive.
     func awaitInput(_ transport: UringTransport) {
         loop.assertOnLoop()
         let entry = ring.next()
@@ -186,15 +188,15 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         entry.pointee.user_data = address(transport) | Tag.receive
     }
 
-    /// Whether the kernel ends a receive by itself when it has brought so much (Linux 6.17); until it says that it does not.
+    /// Whether the kernel ends a receive by itself after ``maximumReceived`` bytes (Linux 6.17). Assumed until it reports that it
+    /// does not.
     var receivesBounded = true
-    /// The most bytes that a receive brings before it is asked for again: what comes on the whole after a connection has
-    /// wanted no more.
+    /// The most bytes of one receive request: about what still arrives after a connection has paused reading.
     private static let maximumReceived: UInt32 = 128 << 10
 
-    /// Receives until that is cancelled, or has brought enough.
+    /// Receives until that is cancelled, or until ``maximumReceived`` bytes have arrived.
     ///
-    /// - Parameter once: Whether one buffer's bytes are enough.
+    /// - Parameter once: Whether to receive one buffer only.
     func receive(_ transport: UringTransport, once: Bool) {
         loop.assertOnLoop()
         let entry = ring.next()
@@ -212,6 +214,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
 
     @inline(__always)
     func send(_ transport: UringTransport, _ bytes: UnsafeRawBufferPointer) {
+        loop.assertOnLoop()
         let entry = ring.next()
         entry.pointee.opcode = Uring.Operation.send
         entry.pointee.fd = transport.descriptor
@@ -222,10 +225,10 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         unsubmittedSends &+= 1
     }
 
-    /// Whether ``send(_:_:of:)`` works at all.
+    /// Whether the kernel supports ``send(_:_:of:)``.
     var sendsWithoutCopy: Bool { ring.sendsWithoutCopy }
 
-    /// Sends bytes of a payload where they lie. The payload is kept until the kernel has let go of it.
+    /// Sends bytes of a payload without a copy. The payload is kept until the kernel no longer uses it.
     func send(_ transport: UringTransport, _ bytes: UnsafeRawBufferPointer, of payload: ByteBuffer) {
         let send = Unmanaged.passRetained(ZeroCopySend(transport, payload))
         let entry = ring.next()
@@ -239,7 +242,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         zeroCopySends += 1
     }
 
-    /// A send without a copy has been completed, or the kernel has let go of its memory.
+    /// Handles the completion of a send without a copy, or the notification that the kernel no longer uses its memory.
     private func zeroCopySendCompleted(_ reference: Unmanaged<ZeroCopySend>, _ completion: lifeline_cqe) {
         let send = reference.takeUnretainedValue()
         if completion.flags & Uring.Completion.notification != 0 {
@@ -253,19 +256,19 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         reference.release()
     }
 
-    /// Tells a transport each time its socket fails, or is hung up.
+    /// Reports to a transport each time its socket fails or hangs up.
     func watch(_ transport: UringTransport) {
         loop.assertOnLoop()
         let entry = ring.next()
         entry.pointee.opcode = Uring.Operation.pollAdd
         entry.pointee.fd = transport.descriptor
-        // The kernel adds errors and hangups. It tells of changes alone: an end of the peer's that is not read yet, once.
+        // The kernel adds errors and hang-ups. It reports changes only: an end of the peer that is not read yet, once.
         entry.pointee.op_flags = 0
         entry.pointee.len = 1 << 0  // IORING_POLL_ADD_MULTI
         entry.pointee.user_data = address(transport) | Tag.watch
     }
 
-    /// Ends that.
+    /// Ends ``watch(_:)``.
     func cancelWatch(_ transport: UringTransport) {
         let entry = ring.next()
         entry.pointee.opcode = Uring.Operation.asyncCancel
@@ -273,7 +276,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         entry.pointee.user_data = Tag.other
     }
 
-    /// Stops the receiving that is under way.
+    /// Cancels the receive that is under way.
     func cancelReceive(_ transport: UringTransport) {
         let entry = ring.next()
         entry.pointee.opcode = Uring.Operation.asyncCancel
@@ -281,7 +284,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         entry.pointee.user_data = Tag.other
     }
 
-    /// Stops everything that is under way on a transport's socket.
+    /// Cancels everything that is under way on a transport's socket.
     func cancelAll(_ transport: UringTransport) {
         loop.assertOnLoop()
         let entry = ring.next()
@@ -294,6 +297,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
     // MARK: Waiters
 
     override func awaitWritable(_ waiter: LinuxWaiter, timeout: Duration) {
+        loop.assertOnLoop()
         let address = UInt64(UInt(bitPattern: Unmanaged.passRetained(waiter).toOpaque()))
         let entry = ring.next()
         entry.pointee.opcode = Uring.Operation.pollAdd
@@ -313,6 +317,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
     // MARK: Listeners
 
     override func listen(_ listener: LinuxListener) throws {
+        loop.assertOnLoop()
         try LinuxSocket.setBlocking(listener.descriptor)
         listeners.append(listener)
         accept(listener)
@@ -329,9 +334,10 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
     }
 
     override func stopListening(_ listener: LinuxListener, _ done: @escaping Work) {
+        loop.assertOnLoop()
         guard let index = listeners.firstIndex(where: { $0 === listener }) else { return done() }
         closing.append((listeners.remove(at: index), done))
-        if resting.contains(where: { $0 === listener }) { return finishClosing(listener) }
+        if paused.contains(where: { $0 === listener }) { return finishClosing(listener) }
         let entry = ring.next()
         entry.pointee.opcode = Uring.Operation.asyncCancel
         entry.pointee.fd = listener.descriptor
@@ -339,7 +345,7 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
         entry.pointee.user_data = Tag.other
     }
 
-    /// Closes a listener on which nothing is under way.
+    /// Closes a listener, if it is being closed. Nothing may be under way on it.
     private func finishClosing(_ listener: LinuxListener) {
         guard let index = closing.firstIndex(where: { $0.listener === listener }) else { return }
         let (_, done) = closing.remove(at: index)
@@ -360,10 +366,10 @@ final class UringLoop: LinuxLoop, @unchecked Sendable {
             accept(listener)
         } else {
             listener.failed(-completion.res)
-            resting.append(listener)
+            paused.append(listener)
             execute(after: LinuxListener.pause) { [weak self, weak listener] in
                 guard let self, let listener else { return }
-                resting.removeAll { $0 === listener }
+                paused.removeAll { $0 === listener }
                 if listeners.contains(where: { $0 === listener }) { accept(listener) }
             }
         }

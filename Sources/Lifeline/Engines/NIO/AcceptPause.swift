@@ -1,12 +1,12 @@
 import LifelineCore
 package import NIOCore
 
-/// Has a listening channel of SwiftNIO's take a break where it cannot accept: the connection that waits would have it try
-/// again at once, for ever.
+/// Pauses a listening channel of SwiftNIO after an error of `accept`. Otherwise the connection that waits would make the channel
+/// try again at once, for ever.
 package final class AcceptPause: ChannelInboundHandler {
     package typealias InboundIn = any Channel
 
-    /// How long to wait before accepting again where the process, or the system, has run out of something.
+    /// How long to wait before accepting again when the process, or the system, has run out of a resource.
     static let pause = Duration.milliseconds(100)
 
     private let failed: @Sendable (String) -> Void
@@ -17,7 +17,7 @@ package final class AcceptPause: ChannelInboundHandler {
 
     /// Adds the handler to a listening channel.
     ///
-    /// - Parameter failed: Is told each time why no connection could be accepted.
+    /// - Parameter failed: Called with the reason each time a connection could not be accepted.
     package static func add(
         to channel: any Channel, _ failed: @escaping @Sendable (String) -> Void
     ) -> EventLoopFuture<Void> {
@@ -29,7 +29,7 @@ package final class AcceptPause: ChannelInboundHandler {
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
         failed(NetworkErrorText.describe(error))
         let channel = context.channel
-        // They only fail where the channel is closed.
+        // Setting options only fails if the channel is closed.
         try? channel.syncOptions?.setOption(.autoRead, value: false)
         context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(AcceptPause.pause)) {
             try? channel.syncOptions?.setOption(.autoRead, value: true)

@@ -1,21 +1,21 @@
 import NIOCore
 
-/// The `ByteBuffer`s that an event loop's connections hand to their channels.
+/// The `ByteBuffer`s that the connections of an event loop give to their channels. Confined to the event loop.
 ///
-/// A buffer goes back as soon as the channel has it. Mostly the channel has written it by the time it is taken again, and
-/// the memory serves again; where the channel still holds it, the next to take it gets fresh memory.
+/// A buffer is recycled as soon as the channel has it. Mostly the channel has written it by the time it is taken again, and its
+/// memory is reused. If the channel still holds it, clearing it allocates new memory.
 final class NIOBufferPool {
     @exclusivity(unchecked) private var small: [ByteBuffer] = []
     @exclusivity(unchecked) private var large: [ByteBuffer] = []
 
-    /// From this capacity on a buffer counts as large: its memory comes from the system, which is slow.
+    /// The capacity in bytes from which a buffer is large: its memory comes from the system, which is slow.
     private static let largeCapacity = 64 << 10
-    /// The most bytes of a buffer that is kept.
+    /// The largest capacity of a buffer that is kept, in bytes.
     private static let maximumCapacity = 4 << 20
     private static let maximumSmall = 8
     private static let maximumLarge = 2
 
-    /// A buffer with these bytes.
+    /// Returns a buffer with a copy of the bytes.
     @inline(__always)
     func take(_ bytes: UnsafeRawBufferPointer) -> ByteBuffer {
         var buffer =
@@ -26,7 +26,7 @@ final class NIOBufferPool {
         return buffer
     }
 
-    /// Takes a buffer back that the channel has been given.
+    /// Takes back a buffer that has been given to a channel.
     @inline(__always)
     func recycle(_ buffer: consuming ByteBuffer) {
         if buffer.capacity < NIOBufferPool.largeCapacity {

@@ -2,17 +2,17 @@ import LifelineCore
 import NIOCore
 import NIOPosix
 
-/// The loops of a SwiftNIO event loop group.
+/// The SwiftNIO engine: a loop for each event loop of a group.
 final class NIOEngine: Engine {
     let name = "SwiftNIO"
     private let group: any EventLoopGroup
     private let ownsGroup: Bool
     private let entries: [ObjectIdentifier: (loop: Loop, driver: NIOLoopDriver)]
 
-    /// The engine over the process's shared event loops.
+    /// The engine on the event loops that the process shares.
     static let shared = NIOEngine(group: .singletonMultiThreadedEventLoopGroup)
 
-    /// An engine with event loops of its own.
+    /// Makes an engine with event loops of its own.
     convenience init(loopCount: Int) {
         self.init(group: MultiThreadedEventLoopGroup(numberOfThreads: loopCount), ownsGroup: true)
     }
@@ -30,8 +30,8 @@ final class NIOEngine: Engine {
     }
 
     func shutDown() async {
-        // It can only fail where it has been shut down before.
         guard ownsGroup else { return }
+        // Only fails if the group has been shut down before.
         try? await group.shutdownGracefully()
         for entry in entries.values {
             entry.loop.unbind()
@@ -43,19 +43,19 @@ final class NIOEngine: Engine {
 
     func nextLoop() -> Loop { loop(of: group.next()) }
 
-    /// Our loop upon one of the group's event loops.
+    /// The loop that one of the group's event loops drives.
     func loop(of eventLoop: any EventLoop) -> Loop {
         entry(of: eventLoop).loop
     }
 
-    /// The buffers of one of the group's event loops; to be used there.
+    /// The buffers of one of the group's event loops. Confined to it.
     func buffers(of eventLoop: any EventLoop) -> NIOBufferPool {
         entry(of: eventLoop).driver.buffers
     }
 
     private func entry(of eventLoop: any EventLoop) -> (loop: Loop, driver: NIOLoopDriver) {
         guard let entry = entries[ObjectIdentifier(eventLoop)] else {
-            preconditionFailure("the event loop is not of the engine's group")
+            preconditionFailure("the event loop does not belong to the engine's group")
         }
         return entry
     }
@@ -67,7 +67,7 @@ final class NIOEngine: Engine {
         let file: UnixSocketFile?
 
         func close() async {
-            // It only fails where the channel is closed.
+            // Only fails if the channel is closed.
             try? await channel.close().get()
             file?.remove()
         }
@@ -83,7 +83,7 @@ final class NIOEngine: Engine {
             let found = ServerAddress.hostname(host, port: channel.localAddress?.port ?? port)
             return (found, Socket(channel: channel, file: nil))
         case .unixDomainSocket(let path):
-            // SwiftNIO would remove whatever socket stands at the path, before and behind.
+            // Bound here, because SwiftNIO would remove any socket at the path, before it binds and after it closes.
             let descriptor = try UnixSocketFile.listen(at: path)
             let file = UnixSocketFile(at: path)
             do {
@@ -123,7 +123,7 @@ final class NIOEngine: Engine {
 
     func connect(to target: ConnectTarget, on loop: Loop, for requester: any ConnectionRequester) {
         guard let driver = loop.driver as? NIOLoopDriver else {
-            preconditionFailure("the loop is not of the engine's")
+            preconditionFailure("the loop does not belong to the engine")
         }
         let bootstrap = ClientBootstrap(group: driver.eventLoop)
             .connectTimeout(TimeAmount(target.timeout))

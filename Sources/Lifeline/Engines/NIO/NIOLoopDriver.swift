@@ -10,9 +10,9 @@ final class NIOLoopDriver: LoopDriver {
     private nonisolated(unsafe) var scheduled: Scheduled<Void>?
     private let hasEnded = Atomic(false)
     private let afterEnd = WorkAfterEnd()
-    /// Likewise.
+    /// Confined to the event loop.
     nonisolated(unsafe) let buffers = NIOBufferPool()
-    /// Likewise: what runs when the sockets that are ready have had their turn.
+    /// Work for after the sockets that are ready have had their turn. Confined to the event loop.
     private nonisolated(unsafe) var nextRound: [@Sendable () -> Void] = []
 
     init(_ eventLoop: any EventLoop) {
@@ -30,8 +30,9 @@ final class NIOLoopDriver: LoopDriver {
     }
 
     func executeNextRound(_ work: @escaping @Sendable () -> Void) {
-        // An event loop runs what is ready, and what that makes ready, before it looks at its sockets again. So this waits for
-        // a timer, set when everything else that was ready has run.
+        eventLoop.assertInEventLoop()
+        // An event loop runs all tasks, including those that tasks add, before it polls its sockets again. So this work waits
+        // for a timer, which is set when all other tasks have run.
         nextRound.append(work)
         guard nextRound.count == 1 else { return }
         eventLoop.execute {
@@ -43,12 +44,13 @@ final class NIOLoopDriver: LoopDriver {
         }
     }
 
-    /// Notes that the event loop has been shut down.
+    /// Records that the event loop has been shut down.
     func end() {
         hasEnded.store(true, ordering: .releasing)
     }
 
     func wake(at instant: MonotonicInstant, _ loop: Loop) {
+        eventLoop.assertInEventLoop()
         scheduled?.cancel()
         let deadline = NIODeadline.uptimeNanoseconds(UInt64(clamping: instant.nanoseconds))
         scheduled = eventLoop.scheduleTask(deadline: deadline) { loop.timersAreDue() }

@@ -2,7 +2,7 @@ import LifelineCore
 import NIOCore
 
 extension NIOTransport {
-    /// Receive buffers that grow with what arrives: small ones for chatter, large ones for large messages.
+    /// Allocates receive buffers whose size follows the size of the reads.
     static var receiveAllocator: any RecvByteBufferAllocator {
         AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 2048, maximum: 256 << 10)
     }

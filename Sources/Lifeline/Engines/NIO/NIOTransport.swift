@@ -3,35 +3,35 @@ import NIOCore
 import NIOPosix
 import NIOTLS
 
-/// The SwiftNIO engine's side of a connection: one channel handler.
+/// A transport over a SwiftNIO channel: one channel handler.
 final class NIOTransport: ChannelInboundHandler, Transport {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// Whether the buffers that arrive come straight from a socket, and may be changed in place.
+    /// Whether read buffers come straight from a socket, and may be changed in place.
     private let ownsReadBuffers: Bool
     private let loop: Loop
     private let buffers: NIOBufferPool
     private let makeConnection: (NIOTransport, any Channel) -> Connection
     @exclusivity(unchecked) private var connection: Connection?
     @exclusivity(unchecked) private var context: ChannelHandlerContext?
-    /// Whether this side has closed the channel, or it has failed: its end says nothing about the peer then.
+    /// Whether this side has closed the channel, or the channel has failed. Its end then is not the peer's.
     private var hasEndedOtherwise = false
     /// Whether this side has ended its side of TCP.
     private var outputIsShutDown = false
-    /// The bytes that have been handed over.
+    /// The bytes that the connection has handed over.
     @exclusivity(unchecked) private var handedOver = 0
-    /// How many of them had been written when that was last asked.
+    /// The bytes that had been written when that was last looked up.
     private var writtenBytes = 0
-    /// The channel's own word, kept here: it is asked for with each message.
+    /// A copy of the channel's flag, because it is read for each message.
     @exclusivity(unchecked) private(set) var isWritable = true {
         didSet { connection?.transportIsWritable = isWritable }
     }
 
     /// - Parameters:
-    ///   - engine: The engine, to one of whose loops the channel belongs.
+    ///   - engine: The engine to which the event loop belongs.
     ///   - eventLoop: The channel's loop.
-    ///   - ownsReadBuffers: Whether no other handler, TLS for instance, stands between the socket and this one.
+    ///   - ownsReadBuffers: Whether this is the first handler of its pipeline. TLS, for instance, comes before it.
     ///   - makeConnection: Makes the connection once the channel is active.
     init(
         _ engine: NIOEngine, _ eventLoop: any EventLoop, ownsReadBuffers: Bool,
@@ -71,9 +71,9 @@ final class NIOTransport: ChannelInboundHandler, Transport {
         guard let connection else { return }
         var buffer = unwrapInboundIn(data)
         if ownsReadBuffers {
-            // The channel keeps a second reference, so that it can use the memory for the next read, and never looks at
-            // what is in it. Changing it through the buffer would copy it first. Nobody else has it: this handler is the
-            // first of its pipeline.
+            // The channel keeps a second reference in order to reuse the memory for the next read, and does not read its
+            // contents. Because of that reference, a change through the buffer would copy it first. No other handler has it:
+            // this one is the first of its pipeline.
             buffer.withUnsafeReadableBytes { bytes in
                 connection.received(UnsafeMutableRawBufferPointer(mutating: bytes))
             }
@@ -115,7 +115,7 @@ final class NIOTransport: ChannelInboundHandler, Transport {
         isWritable = false
         if let connection {
             self.connection = nil
-            // Once the output has been shut down, the channel does not report the peer's end, but ends itself with it.
+            // After the output has been shut down, the channel does not report the peer's end, but becomes inactive.
             if !hasEndedOtherwise {
                 if outputIsShutDown {
                     connection.inputEnded()
@@ -136,12 +136,14 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     }
 
     func write(_ payload: ByteBuffer) {
+        loop.assertOnLoop()
         handedOver &+= payload.readableBytes
         context?.write(wrapOutboundOut(payload), promise: nil)
     }
 
     @inline(__always)
     func write(lent bytes: UnsafeRawBufferPointer) {
+        loop.assertOnLoop()
         handedOver &+= bytes.count
         guard let context else { return }
         let buffer = buffers.take(bytes)
@@ -156,7 +158,7 @@ final class NIOTransport: ChannelInboundHandler, Transport {
 
     var pendingBytes: Int {
         loop.assertOnLoop()
-        // Only fails where the channel is closed. What it had not written then, it never will.
+        // Only fails if the channel is closed. What it had not written by then is never written.
         if let pending = try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes) {
             writtenBytes = handedOver - pending
         }
@@ -165,7 +167,7 @@ final class NIOTransport: ChannelInboundHandler, Transport {
 
     func setReading(_ reads: Bool) {
         loop.assertOnLoop()
-        // Only fails where the channel is closed.
+        // Only fails if the channel is closed.
         try? context?.channel.syncOptions?.setOption(.autoRead, value: reads)
     }
 
@@ -176,9 +178,10 @@ final class NIOTransport: ChannelInboundHandler, Transport {
     }
 
     func close() {
+        loop.assertOnLoop()
         guard let context else { return }
         hasEndedOtherwise = true
-        // Closing drops what has not been written, so an empty write goes last and closes behind it.
+        // Closing a channel drops what has not been written. So an empty write goes last, and the channel is closed after it.
         let written = context.eventLoop.makePromise(of: Void.self)
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
         let channel = context.channel

@@ -9,10 +9,10 @@ import Musl
 import Glibc
 #endif
 
-/// Looks names up as SwiftNIO's own resolver does, with `getaddrinfo` on a thread that may block, and tells the requester
-/// what was found.
+/// Resolves names as SwiftNIO's own resolver does, with `getaddrinfo` on a thread that may block, and reports the addresses to
+/// the requester.
 final class ObservedResolver: Resolver, Sendable {
-    /// A name without an address of the family that was asked for.
+    /// The name has no address of the family.
     private struct UnknownName: Error {}
 
     private let eventLoop: any EventLoop
@@ -65,13 +65,13 @@ final class ObservedResolver: Resolver, Sendable {
             }
             next = entry.pointee.ai_next
         }
-        // Each stands there once for each kind of socket.
+        // The list has each address once for each socket type.
         return found.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 }
 
 extension ClientBootstrap {
-    /// Has the requester told which addresses a name has, where it wants to know.
+    /// Reports the addresses of names to the requester if it is observed.
     func observed(by requester: any ConnectionRequester, on eventLoop: any EventLoop) -> ClientBootstrap {
         requester.isObserved ? resolver(ObservedResolver(eventLoop, requester)) : self
     }

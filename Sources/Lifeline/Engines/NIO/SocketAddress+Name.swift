@@ -1,10 +1,10 @@
 package import NIOCore
 
 extension SocketAddress {
-    /// The address and the port, as people write them.
+    /// The address and the port, such as `192.0.2.1:80` or `[2001:db8::1]:80`.
     package var name: String {
         guard let address = ipAddress, let port else {
-            // Who connects to such a socket mostly has no name of its own.
+            // The client's end of a Unix domain socket mostly has no path.
             return pathname.flatMap { $0.isEmpty ? nil : $0 } ?? "a Unix domain socket"
         }
         return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"

@@ -14,6 +14,8 @@ const query = (values) => {
 }
 const address = (path) => location.origin.replace(/^http/, "ws") + path
 
+const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(location.hostname)
+const payloadHint = document.getElementById("payload-hint")
 const status = document.getElementById("status")
 const subject = document.getElementById("subject")
 const inspector = new Inspector()
@@ -27,7 +29,7 @@ const attempt = new Attempt({ address, opened: () => (followsNext = true) })
 let socket
 let delay = 250
 let watched = null
-// Whether the next connection that the list tells of is the visitor's own, whose diagram is to be shown.
+// Whether to show the diagram of the next connection at the path that the user has just opened.
 let followsNext = false
 
 function say(text, kind) {
@@ -53,7 +55,7 @@ function connect() {
   socket.onclose = (event) => {
     const reason = event.reason ? `: ${event.reason}` : ""
     if (event.code === 1008) return say(`not allowed${reason}`, "bad")
-    say(`the server is gone (${event.code}${reason}); trying again`, "bad")
+    say(`the connection to the server ended (${event.code}${reason}); reconnecting`, "bad")
     setTimeout(connect, delay)
     delay = Math.min(delay * 2, 4000)
   }
@@ -66,7 +68,9 @@ function take(message) {
       attempt.offer(message.places)
       diagram.canTry = message.places.length > 0
       diagram.payloads = message.payloads
-      // The server may be another one than before: its numbers are, and its memory.
+      // Only a user of the server's own machine can restart it with other options.
+      payloadHint.hidden = message.payloads || !isLoopback
+      // After a reconnection the server may be another one, with other connections.
       list.clear(message.own)
       watched = null
       diagram.open(null)

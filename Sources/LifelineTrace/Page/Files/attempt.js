@@ -1,4 +1,4 @@
-// A connection of the visitor's own.
+// A connection that the user opens from the page.
 export class Attempt {
   constructor({ address, opened }) {
     this.address = address
@@ -22,7 +22,7 @@ export class Attempt {
     this.closeButton.addEventListener("click", () => this.socket?.close(1000, "bye"))
   }
 
-  // Sets the paths that may be tried; where there is none, nothing is offered.
+  // Sets the paths to choose from. Without any, the form is hidden.
   offer(places) {
     this.element.hidden = places.length === 0
     const before = this.select.value

@@ -1,4 +1,4 @@
-// The list of connections: only the rows in sight are in the document.
+// The list of connections. Only the visible rows are in the document.
 const rowHeight = 26
 
 export class ConnectionList {
@@ -17,7 +17,7 @@ export class ConnectionList {
     this.element.addEventListener("scroll", () => this.draw())
     this.element.addEventListener("keydown", (event) => this.key(event))
     new ResizeObserver(() => this.draw()).observe(this.element)
-    // Ages grow, and rates fall, while nothing happens.
+    // Ages grow, and rates fall, without any message.
     setInterval(() => this.draw(), 1000)
   }
 
@@ -29,10 +29,10 @@ export class ConnectionList {
     this.draw()
   }
 
-  // Takes what has changed. Returns what has not been there before.
+  // Takes the changes of the list. Returns the new connections.
   update({ now, changed, ids }) {
     this.now = now
-    this.told = performance.now()
+    this.updated = performance.now()
     const fresh = []
     for (const summary of changed) {
       const before = this.summaries.get(summary.id)
@@ -42,9 +42,9 @@ export class ConnectionList {
     }
     const there = new Set(ids)
     for (const id of this.summaries.keys()) if (!there.has(id)) this.summaries.delete(id)
-    // The youngest first, and those that have ended last.
+    // Open connections first, then by age, the youngest first.
     this.order = [...this.summaries.values()]
-      .sort((a, b) => (a.ended != null) - (b.ended != null) || b.id - a.id)
+      .sort((a, b) => isOver(a) - isOver(b) || b.id - a.id)
       .map((summary) => summary.id)
     this.draw()
     return fresh
@@ -55,7 +55,7 @@ export class ConnectionList {
     this.draw()
   }
 
-  // Draws once for all that happened since the last frame.
+  // Draws all changes since the last frame at once.
   draw() {
     if (this.isDue) return
     this.isDue = true
@@ -66,8 +66,8 @@ export class ConnectionList {
   }
 
   drawNow() {
-    const open = this.order.filter((id) => this.summaries.get(id).ended == null).length
-    this.count.textContent = this.order.length ? `(${open} open, ${this.order.length - open} ended)` : ""
+    const open = this.order.filter((id) => !isOver(this.summaries.get(id))).length
+    this.count.textContent = this.order.length ? `(${open} open, ${this.order.length - open} others)` : ""
     this.space.style.height = `${this.order.length * rowHeight}px`
     const first = Math.max(0, Math.floor(this.element.scrollTop / rowHeight) - 4)
     const last = Math.min(this.order.length, first + Math.ceil(this.element.clientHeight / rowHeight) + 8)
@@ -109,14 +109,14 @@ export class ConnectionList {
 
   fill({ element, cells }, summary, index) {
     const isChosen = summary.id === this.chosen
-    element.className = `connection${isChosen ? " chosen" : ""}${summary.ended != null ? " ended" : ""}`
+    element.className = `connection${isChosen ? " chosen" : ""}${isOver(summary) ? " ended" : ""}`
     element.style.transform = `translateY(${index * rowHeight}px)`
     element.setAttribute("aria-selected", isChosen)
     element.setAttribute("aria-setsize", this.order.length)
     element.setAttribute("aria-posinset", index + 1)
     element.dataset.state = summary.state
     element.dataset.route = summary.route
-    const since = performance.now() - (this.told ?? 0)
+    const since = performance.now() - (this.updated ?? 0)
     const age = ((summary.ended ?? this.now + since * 1e6) - summary.began) / 1e9
     cells.dot.className = `dot ${summary.state}${summary.ended != null && summary.isClean === false ? " unclean" : ""}`
     cells.dot.setAttribute("aria-label", summary.state)
@@ -126,10 +126,10 @@ export class ConnectionList {
     set(cells.peer, summary.peer)
     set(cells.age, ageText(age))
     sparkline(cells.spark, summary.roundTrips)
-    const isStale = since > 2000 || summary.ended != null
+    const isStale = since > 2000 || isOver(summary)
     set(cells.in, isStale ? "" : rateText(summary.rates?.in))
     set(cells.out, isStale ? "" : rateText(summary.rates?.out))
-    set(cells.queue, summary.isPaused ? "behind" : summary.pending ? bytesText(summary.pending) : summary.isWaiting ? "waits" : "")
+    set(cells.queue, summary.isPaused ? "paused" : summary.pending ? bytesText(summary.pending) : summary.isWaiting ? "full" : "")
   }
 
   key(event) {
@@ -147,11 +147,18 @@ export class ConnectionList {
   }
 }
 
+// Whether a connection is no open WebSocket connection, and will not become one soon. The TCP connection of an answered request may be
+// kept open, and browsers open some that they do not use.
+function isOver(summary) {
+  if (summary.ended != null || summary.state === "http" || summary.state === "refused") return true
+  return summary.state === "connecting" && summary.route === ""
+}
+
 function set(cell, text) {
   if (cell.textContent !== text) cell.textContent = text
 }
 
-// Messages a second, between two changes.
+// Messages per second between two changes.
 function rates(before, after, now) {
   const seconds = before?.at ? (now - before.at) / 1e9 : 0
   after.at = now

@@ -1,5 +1,7 @@
-// The diagram of one connection, growing as it happens. The server says what its rows are; they are laid out here.
+// The diagram of one connection, which grows as it happens. The server sends its rows.
 const maximumShown = 3000
+// A pause of this many nanoseconds has a row of its own. It is longer than the interval of a feed with one message a second.
+const leastPause = 1.5e9
 
 export class Diagram {
   constructor({ inspect, exportAddress }) {
@@ -13,10 +15,10 @@ export class Diagram {
     this.omitted = document.getElementById("omitted")
     this.filter = { kind: "", from: "", text: "" }
     this.payloads = false
-    // Whether the page can make connections itself.
+    // Whether the page can open connections itself.
     this.canTry = true
     this.open(null)
-    // Whoever scrolls up stays there; whoever comes to the end stays at the end.
+    // The end stays in sight, unless the user scrolls up.
     this.list.addEventListener("scroll", () => {
       const { scrollTop, scrollHeight, clientHeight } = this.list
       if (scrollHeight - scrollTop - clientHeight < 40) this.follows = true
@@ -37,30 +39,30 @@ export class Diagram {
     this.connection = id
     this.rows = []
     this.waiting = null
-    // How many of the rows have been drawn before; what follows is new, and may be shown to be.
+    // The number of rows that have been drawn before. Later ones are marked as new.
     this.known = 0
-    // Whether the end stays in sight, and how far the list was scrolled last.
+    // Whether the end stays in sight, and the last scroll position.
     this.follows = true
     this.lastTop = 0
     this.list.replaceChildren()
     this.omitted.textContent = ""
     this.tools.hidden = this.lifelines.hidden = id === null
     this.hint.hidden = id !== null
-    this.hint.textContent = this.canTry ? "Choose a connection, or make one with Try it." : "Choose a connection."
+    this.hint.textContent = this.canTry ? "Choose a connection, or open one with Try it." : "Choose a connection."
     this.title.textContent = id === null ? "Diagram" : `Diagram of #${id}`
     for (const link of document.querySelectorAll("#export a")) {
       if (id !== null) link.href = this.exportAddress(id, link.dataset.format)
     }
   }
 
-  // Takes rows; those from the first one's place on are replaced. Drawn with the next frame, however many come before.
+  // Takes rows, which replace those from the given index on. Draws once for all that arrive before the next frame.
   take({ from, rows, isNew }) {
     if (isNew) {
       this.rows = []
       this.known = 0
       from = 0
     }
-    // Most of what is told again is as it was, and stays in the document.
+    // Rows that are the same as before stay in the document.
     const known = this.rows.slice(from)
     let same = 0
     while (same < Math.min(rows.length, known.length) && JSON.stringify(rows[same]) === JSON.stringify(known[same])) same++
@@ -94,7 +96,7 @@ export class Diagram {
     for (let index = first; index < this.rows.length; index++) {
       const row = this.rows[index]
       if (row.time != null) {
-        if (lastTime !== null && row.time - lastTime >= 1e9 && !this.isFiltered) {
+        if (lastTime !== null && row.time - lastTime >= leastPause && !this.isFiltered) {
           fragment.append(this.pause(row.time - lastTime, index))
         }
         lastTime = row.time
@@ -114,7 +116,7 @@ export class Diagram {
     const height = this.list.scrollHeight
     this.list.scrollTop = height
     this.lastTop = this.list.scrollTop
-    // Rows are laid out once they are in sight, and are then higher than was assumed.
+    // Rows are laid out when they come into sight, and may be higher than assumed.
     requestAnimationFrame(() => {
       if (this.list.scrollHeight !== height) this.showEnd()
     })

@@ -1,4 +1,4 @@
-// A payload as text, as JSON, and in hexadecimal digits.
+// Shows a payload as text, JSON or hexadecimal digits.
 export class Inspector {
   constructor() {
     this.element = document.getElementById("inspector")
@@ -25,8 +25,8 @@ export class Inspector {
     this.about.textContent = about
     this.bytes = row.base64 ? Uint8Array.from(atob(row.base64), (digit) => digit.charCodeAt(0)) : null
     this.reason = row.payloads
-      ? "This step has no payload that is kept."
-      : "Payloads are not kept here; whoever shows this page has to be told to (--show-payloads)."
+      ? "The server has kept no payload of this step."
+      : "Payloads are not kept. The server keeps and shows them if it is started with --show-payloads."
     this.draw()
   }
 
@@ -45,7 +45,7 @@ export class Inspector {
         try {
           this.content.textContent = JSON.stringify(JSON.parse(text), null, 2)
         } catch {
-          this.content.textContent = "no JSON, or not all of it"
+          this.content.textContent = "not JSON, or not all of it"
         }
         break
       case "hex":

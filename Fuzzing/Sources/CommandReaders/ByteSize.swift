@@ -1,1 +1,0 @@
-../../../Sources/LifelineCLI/Bench/ByteSize.swift

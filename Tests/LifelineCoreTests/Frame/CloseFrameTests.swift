@@ -1,0 +1,116 @@
+import Testing
+
+@testable import LifelineCore
+
+@Suite("§5.5.1 Close frames")
+struct CloseFrameTests {
+    @Test(
+        "§5.5.1 a frame without a payload is echoed without one, and reported as 1005",
+        arguments: WebSocketRole.allCases)
+    func empty(role: WebSocketRole) {
+        let harness = EndpointHarness.open(role)
+        harness.receive(.emptyClose)
+        #expect(harness.events == [.closed])
+        #expect(harness.takeFrames().map(\.payload) == [[]])
+        #expect(harness.outcome?.code == .noStatusReceived)
+        #expect(harness.outcome?.received == .empty)
+        #expect(harness.outcome?.reason == "")
+    }
+
+    @Test("§5.5.1 a payload of one byte fails the connection")
+    func oneByte() {
+        for byte in [UInt8(0), 3, 0xE8] {
+            for role in [WebSocketRole.client, .server] {
+                let harness = EndpointHarness.open(role)
+                harness.receive(WireFrame(opcode: 8, payload: [byte]))
+                harness.expectFailed(with: 1002)
+            }
+        }
+    }
+
+    @Test("§5.5.1 the reason is the peer's, of every length up to 123 bytes")
+    func reasons() {
+        for length in 0...123 {
+            let reason = String(repeating: "r", count: length)
+            let server = EndpointHarness.open(.server)
+            server.receive(.close(4000, reason))
+            #expect(server.outcome?.reason == reason)
+            #expect(server.outcome?.isClean == true)
+        }
+    }
+
+    @Test("§5.5.1 a reason in UTF-8 of several bytes a character")
+    func reasonsInUTF8() {
+        for reason in UTF8Samples.valid where reason.utf8.count <= 123 {
+            let server = EndpointHarness.open(.server)
+            server.receive(.close(1000, reason))
+            #expect(server.outcome?.reason.utf8.elementsEqual(reason.utf8) == true)
+        }
+    }
+
+    @Test("§5.5.1, §8.1 a reason that is not UTF-8 fails the connection with 1007")
+    func invalidReasons() {
+        for sample in UTF8Samples.invalid + [("an unfinished character", [0x61, 0xE2, 0x82])] {
+            let server = EndpointHarness.open(.server)
+            server.receive(WireFrame(opcode: 8, payload: [0x03, 0xE8] + sample.bytes))
+            #expect(server.outcome?.received == nil)
+            server.expectFailed(with: 1007)
+        }
+    }
+
+    @Test("§5.5 a payload of more than 125 bytes fails the connection")
+    func tooLong() {
+        let server = EndpointHarness.open(.server)
+        server.receive(.close(1000, String(repeating: "r", count: 124)))
+        server.expectFailed(with: 1002)
+    }
+
+    @Test("§5.5.1 code and reason are sent in this order, the code in network byte order")
+    func sent() {
+        let server = EndpointHarness.open(.server)
+        server.close(CloseCode(rawValue: 0x1234), "why")
+        #expect(server.takeOutput() == [0x88, 0x05, 0x12, 0x34, 0x77, 0x68, 0x79])
+    }
+
+    @Test("§5.5.1 a frame without a code can be sent")
+    func sentEmpty() {
+        let server = EndpointHarness.open(.server)
+        server.endpoint.close(.empty, at: server.now)
+        server.drain()
+        #expect(server.takeOutput() == [0x88, 0x00])
+    }
+
+    @Test("§5.5 a reason of 123 bytes may be sent, a longer one not")
+    func longestReason() throws {
+        let longest = String(repeating: "é", count: 61) + "!"
+        #expect(try CloseFrame(code: .goingAway, reason: longest).reason == longest)
+        let error = #expect(throws: CloseFrameError.self) {
+            try CloseFrame(code: .goingAway, reason: longest + "!")
+        }
+        #expect(error == .reasonTooLong(124))
+        #expect(
+            error.map { "\($0)" } == "the close reason has 124 bytes of UTF-8; at most 123 are allowed (RFC 6455 §5.5)")
+    }
+
+    @Test("§7.4 a code that must not be sent is refused when it is given, not when it arrives")
+    func unsendable() {
+        for code in [CloseCode.noStatusReceived, .abnormalClosure, .tlsHandshake, CloseCode(rawValue: 0)] {
+            #expect(throws: CloseFrameError.unsendableCode(code)) { try CloseFrame(code: code) }
+        }
+    }
+
+    @Test("§5.5.1 reasons of the library's own are cut between characters")
+    func cutReason() {
+        #expect(
+            CloseFrame(.internalError, String(repeating: "é", count: 100)).reason == String(repeating: "é", count: 61))
+        #expect(CloseFrame(.internalError, String(repeating: "👩‍👩‍👧‍👦", count: 5)).reason.utf8.count == 100)
+        #expect(CloseFrame(.internalError, "short").reason == "short")
+    }
+
+    @Test("§5.5.1 frames describe themselves")
+    func descriptions() throws {
+        #expect("\(CloseFrame.empty)" == "no status")
+        #expect("\(try CloseFrame(code: .goingAway))" == "1001 (going away)")
+        #expect("\(try CloseFrame(code: .goingAway, reason: "bye"))" == "1001 (going away) \"bye\"")
+    }
+}
