@@ -21,7 +21,7 @@ extension WebSocket {
     ///   - configuration: The client's configuration, whose engine has no effect.
     ///   - serverConfiguration: The server's configuration, whose engine has no effect. Default: one that does not log.
     ///   - subprotocols: The server's subprotocols. Default: those that the client offers.
-    /// - Throws: ``Lifeline/WebSocketError`` if the opening handshake fails, for example because the target is
+    /// - Throws: `WebSocketError` if the opening handshake fails, for example because the target is
     ///   malformed.
     public static func pair(
         on network: TestNetwork = TestNetwork(), target: String = "/",

@@ -81,7 +81,7 @@ def urls_without_a_scheme():
 @test
 def a_refused_connection_names_the_address():
     result = run("connect", "-H", "Host: foo.invalid", "ws://127.0.0.1:1/")
-    expect(result.returncode == 2 and b"no connection to 127.0.0.1:1:" in result.stderr, result.stderr)
+    expect(result.returncode == 2 and b"cannot connect to 127.0.0.1:1:" in result.stderr, result.stderr)
     expect(b"foo.invalid" not in result.stderr, result.stderr)
 
 

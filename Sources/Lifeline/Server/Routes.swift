@@ -1,6 +1,6 @@
 import LifelineCore
 
-/// The WebSocket routes and pages of a server, by path.
+/// The WebSocket routes and HTTP responses of a server, by path.
 struct Routes: Sendable {
     typealias Page = @Sendable (ServerRequest) -> HTTPServerResponse
 
@@ -13,8 +13,8 @@ struct Routes: Sendable {
     }
 
     mutating func add(_ path: String, page: @escaping Page) {
-        precondition(path.hasPrefix("/"), "a page's path must begin with /, and \(path) does not")
-        precondition(pages.updateValue(page, forKey: path) == nil, "\(path) already has a page")
+        precondition(path.hasPrefix("/"), "a response's path must begin with /, and \(path) does not")
+        precondition(pages.updateValue(page, forKey: path) == nil, "\(path) already has a response")
     }
 
     func webSocket(at path: String) -> Route? { webSockets[path] }

@@ -133,11 +133,11 @@ public struct WebSocketServer: Service {
 
     /// Answers ordinary HTTP requests (GET and HEAD) to a path, such as a page or a health check.
     ///
-    /// A path may have both a response and a WebSocket.
+    /// A path may have both a response and a WebSocket route.
     ///
     /// - Parameters:
-    ///   - path: The path, without a query; it must match as a whole.
-    ///   - response: Makes the response. It runs on an event loop, so it must not block.
+    ///   - path: The path without a query. It must match the whole path of the request, and have no response yet.
+    ///   - response: Makes the response; called on an event loop, so it must not block.
     public mutating func respond(
         at path: String, _ response: @escaping @Sendable (ServerRequest) -> HTTPServerResponse
     ) {
