@@ -12,13 +12,13 @@ test: ## Run all tests that need nothing but Swift.
 lint: ## Check the format, and that no lock but the package's own is used.
 	swift format lint --strict --recursive Sources Tests Package.swift \
 	    Benchmarks/Sources Benchmarks/Package.swift Benchmarks/Micro/Benchmarks Benchmarks/Micro/Package.swift \
-	    Fuzzing/Sources Fuzzing/Package.swift
+	    Fuzzing/Sources Fuzzing/Package.swift Examples/Sources Examples/Tests Examples/Package.swift
 	scripts/check-locks
 
 format: ## Format the sources in place.
 	swift format format --in-place --recursive Sources Tests Package.swift \
 	    Benchmarks/Sources Benchmarks/Package.swift Benchmarks/Micro/Benchmarks Benchmarks/Micro/Package.swift \
-	    Fuzzing/Sources Fuzzing/Package.swift
+	    Fuzzing/Sources Fuzzing/Package.swift Examples/Sources Examples/Tests Examples/Package.swift
 
 docs: build ## Compile the documentation into .build/docs; fail on a warning.
 	scripts/check-docs
