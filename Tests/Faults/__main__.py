@@ -281,8 +281,8 @@ def serve(trial, server):
         return None
     match = re.search(r":(\d+)(/|$)", line)
     if not match:
-        # What was to be the first line could not be written.
-        status = server.end()
+        # What was to be the first line could not be written, so the command ends by itself.
+        status = server.wait(PATIENCE) if trial.call == "write" else server.end()
         return f"ends with {status}: {words(server)}" if died(status) else None
     address = ("127.0.0.1", int(match.group(1)))
     # What the process makes when it is needed first is no leak.
@@ -331,6 +331,12 @@ def serve(trial, server):
     while (used := processor_use(server.pid)) > 0.3:
         if time.time() > end:
             return f"takes {used:.0%} of a core for nothing"
+    # A command that could not write its output ends by itself, and gives the signals back to the system before it exits.
+    end = time.time() + 2
+    while trial.call == "write" and server.was_hit and server.process.poll() is None and time.time() < end:
+        time.sleep(0.02)
+    if server.process.poll() is not None and ended_for_lost_output(trial, server):
+        return None
     status = server.end()
     if died(status):
         return f"ends with {status} on SIGINT: {words(server)}"

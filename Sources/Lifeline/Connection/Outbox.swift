@@ -16,6 +16,9 @@ struct Outbox {
         /// `nil` where the sender does not wait.
         var waiter: Waiter?
 
+        /// The bytes of its payload.
+        var payloadSize: Int { frame?.payload.readableBytes ?? 0 }
+
         /// The bytes that the item adds to ``Outbox/unawaitedSize``.
         var unawaitedSize: Int { waiter == nil ? (frame?.payload.readableBytes ?? 0) + Outbox.overhead : 0 }
     }
@@ -38,7 +41,7 @@ struct Outbox {
 
     /// The bytes of all payloads.
     var payloadSize: Int {
-        (messages + continuations).reduce(0) { $0 + ($1.frame?.payload.readableBytes ?? 0) }
+        messages.reduce(0) { $0 + $1.payloadSize } + continuations.reduce(0) { $0 + $1.payloadSize }
     }
 
     var isEmpty: Bool { messages.isEmpty && continuations.isEmpty }
@@ -76,8 +79,9 @@ struct Outbox {
     }
 
     /// Removes all items.
-    mutating func removeAll() -> [Item] {
+    mutating func removeAll() -> Deque<Item> {
         defer { self = Outbox() }
-        return Array(continuations) + Array(messages)
+        continuations.append(contentsOf: messages)
+        return continuations
     }
 }
