@@ -12,6 +12,9 @@ struct LargeSendTests {
         UringTransport.minimumZeroCopySize - 1, UringTransport.minimumZeroCopySize, 100_000, 1, 900_000, 300_000,
     ]
 
+    /// How long the last payload may take to arrive after `close`. The default of 10 s is short for a busy machine.
+    static let closeTimeout = Duration.seconds(120)
+
     /// Sends payloads from one buffer, which is changed as soon as each has been sent.
     static let sender: WebSocketServer.Handler = { socket in
         var buffer = ByteBuffer()
@@ -36,6 +39,7 @@ struct LargeSendTests {
     @Test("A payload arrives unchanged over TCP, although its buffer is reused after the send")
     func overTCP() async throws {
         var server = WebSocketServer.forTests()
+        server.configuration.endpoint.closeTimeout = Self.closeTimeout
         server.route("/", handler: Self.sender)
         try await server.withServer { address in
             for _ in 0..<5 { await Self.expectPayloads(on: try await LargeMessageTests.open(address, "/")) }
@@ -47,6 +51,7 @@ struct LargeSendTests {
     func overAUnixDomainSocket() async throws {
         let path = "/tmp/lifeline-large-\(getpid()).sock"
         var server = WebSocketServer.forTests(at: .unixDomainSocket(path: path))
+        server.configuration.endpoint.closeTimeout = Self.closeTimeout
         server.route("/", handler: Self.sender)
         try await server.withServer { address in
             for _ in 0..<2 { await Self.expectPayloads(on: try await LargeMessageTests.open(address, "/")) }
@@ -57,6 +62,7 @@ struct LargeSendTests {
     func onTheSameMachine() async throws {
         let seen = Collected<Bool>()
         var server = WebSocketServer.forTests()
+        server.configuration.endpoint.closeTimeout = Self.closeTimeout
         server.route("/") { socket in
             try await socket.send(ByteBuffer(bytes: LargeMessageTests.payload(200_000)))
             // What comes after it has been received.
