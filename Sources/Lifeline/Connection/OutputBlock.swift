@@ -1,7 +1,7 @@
 /// A block of memory that collects a connection's frames until they are written.
 ///
-/// The loop lends it (``Loop/takeBlock()``), it grows as needed, and the transport gives it back to the loop when it has been
-/// written (``Loop/recycle(_:)``). It is a plain value with one owner at a time: the connection that fills it, or the
+/// A connection takes it from the loop (``Loop/takeBlock()``). It grows as needed. The transport returns it to the loop
+/// after writing it (``Loop/recycle(_:)``). It is a plain value with one owner at a time: the connection that fills it, or the
 /// transport that writes it.
 package struct OutputBlock {
     private(set) var base: UnsafeMutableRawPointer

@@ -12,7 +12,7 @@
 /// - ``receiveEnd(at:)`` and ``transportFailed(_:at:)`` report the end and the failure of the transport.
 /// - ``advance(to:)`` reports that time has passed.
 /// - ``setInputPaused(_:at:)`` and ``noteOutputProgress(at:)`` report whether the driver reads, and whether the peer does.
-/// - ``directWindow(for:)`` lends memory to receive into, and may allocate it.
+/// - ``directWindow(for:)`` returns memory to receive into, and may allocate it.
 ///
 /// *Change the state at the application's request:*
 /// - ``accept(_:compression:at:random:)``, ``respond(_:body:at:)`` and ``refuse(_:at:)`` answer a server's ``request``.

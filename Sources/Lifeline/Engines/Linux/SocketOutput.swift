@@ -16,7 +16,7 @@ struct SocketOutput {
     private var waitingBytes = 0
     private var droppedBytes = 0
     private let marks: BufferLimits.Marks
-    /// The loop that lent the blocks.
+    /// The loop that owns the blocks, and takes them back.
     unowned(unsafe) let loop: Loop
 
     init(_ marks: BufferLimits.Marks, _ loop: Loop) {
