@@ -62,11 +62,9 @@ extension WebSocket {
         within timeout: Duration?
     ) async throws(WebSocketError) -> WebSocketMessage? {
         guard let deadline = await deadline(after: timeout) else { return try await receive { $0.copy } }
-        guard let item = try await handle.receiveOffLoop(whole: true, deadline: deadline) else {
-            try checkEnd(await handle.outcomeOffLoop())
-            return nil
-        }
-        return WebSocketMessage(item.kind, item.bytes)
+        var message: WebSocketMessage?
+        try await takeMessageOffLoop({ message = $0.copy }, until: deadline)
+        return message
     }
 
     private func deadline(after timeout: Duration?) async -> MonotonicInstant? {

@@ -327,9 +327,11 @@ public struct WebSocket: Sendable {
     @usableFromInline
     @inline(never)
     nonisolated(nonsending) func takeMessageOffLoop(
-        _ body: (borrowing ReceivedMessage) -> Void
+        _ body: (borrowing ReceivedMessage) -> Void, until deadline: MonotonicInstant? = nil
     ) async throws(WebSocketError) {
-        if let item = try await handle.receiveOffLoop(whole: true) { return body(ReceivedMessage(item)) }
+        if let item = try await handle.receiveOffLoop(whole: true, deadline: deadline) {
+            return body(ReceivedMessage(item))
+        }
         try checkEnd(await handle.outcomeOffLoop())
     }
 
@@ -380,7 +382,7 @@ public struct WebSocket: Sendable {
     }
 
     /// Throws if the connection ended in an unexpected way (``CloseOutcome/isExpected``).
-    func checkEnd(_ outcome: CloseOutcome?) throws(WebSocketError) {
+    private func checkEnd(_ outcome: CloseOutcome?) throws(WebSocketError) {
         guard let outcome, !outcome.isExpected else { return }
         throw .closed(outcome)
     }
