@@ -123,10 +123,12 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
     }
 
     private func begin(_ target: ConnectTarget, _ requester: any ConnectionRequester) {
-        if requester.isObserved, (try? SocketAddress(ipAddress: target.host, port: target.port)) == nil {
+        if requester.isObserved, case .hostname(let host, let port) = target.address.storage,
+            (try? SocketAddress(ipAddress: host, port: port)) == nil
+        {
             requester.resolved(["127.0.0.1"])
         }
-        let listener = listeners[.hostname("", port: target.port)]
+        let listener = listeners[SimulatedEngine.key(target.address)]
         switch connectFault ?? (listener == nil ? .refused : nil) {
         case .refused:
             network.execute(after: link.latency) {
@@ -141,8 +143,8 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
         case nil:
             guard let listener else { return }
             let client = join(target.outboundMarks, to: listener)
-            begin(
-                requester.makeConnection(on: loop, over: client, remoteAddress: "127.0.0.1:\(target.port)"), client)
+            let name = target.address.port.map { "127.0.0.1:\($0)" } ?? "\(target.address)"
+            begin(requester.makeConnection(on: loop, over: client, remoteAddress: name), client)
         }
     }
 

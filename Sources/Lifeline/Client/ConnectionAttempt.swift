@@ -21,7 +21,7 @@ final class ConnectionAttempt: ConnectionOwner, ConnectionRequester {
     let id = ConnectionID.next()
     /// The buffer limits and the observer of the connection.
     let settings: ConnectionSettings
-    /// The host and port of the URL, from which the request's `Host` field may differ.
+    /// The host and port of the URL, and the address if it is another. The request's `Host` field may differ.
     private let target: String
     private let handshake: ClientHandshake
     private let endpointConfiguration: EndpointConfiguration

@@ -118,14 +118,18 @@ public enum WebSocketClient {
         } catch {
             throw WebSocketError(.invalidRequest, error.message, handshakeFailure: error)
         }
+        let address = configuration.connectTo ?? .hostname(url.hostWithZone, port: url.port)
         let attempt = ConnectionAttempt(
-            to: url.authority, handshake, configuration, clock: loop.driver, makeHandler: makeHandler)
-        attempt.observe(.connecting(host: url.hostWithZone, port: url.port))
+            to: configuration.connectTo.map { "\(url.authority) at \($0)" } ?? url.authority, handshake, configuration,
+            clock: loop.driver, makeHandler: makeHandler)
+        switch address.storage {
+        case .hostname(let host, let port): attempt.observe(.connecting(host: host, port: port))
+        case .unixDomainSocket(let path): attempt.observe(.connecting(host: path, port: 0))
+        }
         return try await attempt.run { attempt in
             engine.connect(
                 to: ConnectTarget(
-                    host: url.hostWithZone, port: url.port, tls: tls, serverName: url.host,
-                    timeout: configuration.connectTimeout,
+                    address: address, tls: tls, serverName: url.host, timeout: configuration.connectTimeout,
                     outboundMarks: configuration.buffers.outbound),
                 on: loop, for: attempt)
         }

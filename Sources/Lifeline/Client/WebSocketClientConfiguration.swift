@@ -8,6 +8,18 @@ public struct WebSocketClientConfiguration: Sendable {
     public var endpoint: EndpointConfiguration = .client
     /// How many bytes are buffered for the application and for the peer.
     public var buffers = BufferLimits()
+    /// The address to which the client connects instead of the host and port of the URL, such as a Unix domain socket
+    /// or one server behind a load balancer. Default: `nil`, which connects to the host and port of the URL.
+    ///
+    /// The URL still determines the request (its `Host` field and path) and the name that the server's certificate must
+    /// contain.
+    ///
+    /// ```swift
+    /// var configuration = WebSocketClientConfiguration()
+    /// configuration.connectTo = .unixDomainSocket(path: "/run/chat.sock")
+    /// let socket = try await WebSocketClient.open(to: "ws://localhost/chat", configuration: configuration)
+    /// ```
+    public var connectTo: ServerAddress?
     /// How long the name lookup and the TCP connection may take together. Default: 10 s. TLS and the opening handshake
     /// have a timeout of their own (`EndpointConfiguration.handshakeTimeout`).
     public var connectTimeout: Duration = .seconds(10)

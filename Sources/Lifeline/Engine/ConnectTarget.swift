@@ -1,8 +1,8 @@
 /// The server to which an engine connects, and how.
 package struct ConnectTarget: Sendable {
-    /// A name or an address. An IPv6 address has no brackets and may have a zone.
-    package var host: String
-    package var port: Int
+    /// A name or an IP address with a port, or a Unix domain socket. An IPv6 address has no brackets and may have a
+    /// zone.
+    package var address: ServerAddress
     /// `nil` for plain TCP.
     package var tls: TLSContext?
     /// The name or address that the server's certificate must contain: the host without a zone.

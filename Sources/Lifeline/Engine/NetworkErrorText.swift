@@ -16,6 +16,7 @@ package enum NetworkErrorText {
         switch error {
         case let error as NIOConnectionError: describe(error)
         case let error as IOError: describe(errno: error.errnoCode) ?? "\(error)"
+        case SocketAddressError.unixDomainSocketPathTooLong: "the path of the Unix domain socket is too long"
         case ChannelError.connectTimeout(let time):
             "nobody answered within \(Duration.nanoseconds(time.nanoseconds)) (connectTimeout)"
         case _ where TLSErrorText.isTLS(error): TLSErrorText.describe(error)
@@ -42,6 +43,9 @@ package enum NetworkErrorText {
 
     private static func describe(errno: CInt) -> String? {
         switch errno {
+        case ENOENT: "there is no socket with this path"
+        case ENOTSOCK, EPROTOTYPE: "the file with this path is not a stream socket"
+        case EAGAIN: "too many connections wait there to be accepted"
         case ECONNREFUSED: "nobody listens there (connection refused)"
         case ECONNRESET: "the peer reset the connection"
         case EPIPE: "the peer no longer takes bytes"

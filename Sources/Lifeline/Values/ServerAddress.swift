@@ -1,4 +1,4 @@
-/// The address at which a server listens.
+/// The address at which a server listens, or to which a client connects.
 public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
     package enum Storage: Hashable, Sendable {
         case hostname(String, port: Int)
@@ -7,7 +7,7 @@ public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
 
     package let storage: Storage
 
-    /// A host name or an IP address, and a port; port 0 selects a free one.
+    /// A host name or an IP address, and a port. A server that listens at port 0 gets a free one.
     public static func hostname(_ host: String, port: Int) -> ServerAddress {
         ServerAddress(storage: .hostname(host, port: port))
     }

@@ -31,7 +31,7 @@ public struct TraceEvent: Hashable, Sendable {
 
     /// What happened. Later versions may add kinds: a `switch` needs a `default`.
     public enum Kind: Hashable, Sendable {
-        /// A client begins to connect.
+        /// A client begins to connect. For a Unix domain socket, the host is the path and the port is 0.
         case connecting(host: String, port: Int)
         /// The host name was resolved.
         case resolved(addresses: [String])

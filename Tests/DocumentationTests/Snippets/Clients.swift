@@ -62,3 +62,10 @@ func openWithoutAScope() async throws {
     try await socket.send("hello")
     try await socket.close()
 }
+
+func openOverAUnixDomainSocket() async throws {
+    var configuration = WebSocketClientConfiguration()
+    configuration.connectTo = .unixDomainSocket(path: "/run/chat.sock")
+    let socket = try await WebSocketClient.open(to: "ws://localhost/chat", configuration: configuration)
+    _ = socket
+}

@@ -199,10 +199,19 @@ final class LinuxEngine: Engine {
         guard let index = loops.firstIndex(where: { $0 === loop }) else {
             preconditionFailure("the loop does not belong to the engine")
         }
-        if let address = try? SocketAddress(ipAddress: target.host, port: target.port) {
-            connect(to: address, target, on: index, for: requester)
-        } else {
-            connectByName(target, on: index, for: requester)
+        switch target.address.storage {
+        case .unixDomainSocket(let path):
+            do {
+                connect(to: try SocketAddress(unixDomainSocketPath: path), target, on: index, for: requester)
+            } catch {
+                requester.connectFailed(error)
+            }
+        case .hostname(let host, let port):
+            if let address = try? SocketAddress(ipAddress: host, port: port) {
+                connect(to: address, target, on: index, for: requester)
+            } else {
+                connectByName(host, port, target, on: index, for: requester)
+            }
         }
     }
 
@@ -217,7 +226,8 @@ final class LinuxEngine: Engine {
         }
         drivers[index].load.wrappingAdd(1, ordering: .relaxed)
         begin(descriptor, on: index, target.outboundMarks) { loop, transport, name in
-            requester.makeConnection(on: loop, over: transport, remoteAddress: name)
+            let name = target.address.port == nil ? "\(target.address)" : name
+            return requester.makeConnection(on: loop, over: transport, remoteAddress: name)
         }
     }
 
@@ -254,14 +264,16 @@ final class LinuxEngine: Engine {
     }
 
     /// Has SwiftNIO resolve the name and try its addresses (RFC 8305), and then takes over the socket.
-    private func connectByName(_ target: ConnectTarget, on index: Int, for requester: any ConnectionRequester) {
+    private func connectByName(
+        _ host: String, _ port: Int, _ target: ConnectTarget, on index: Int, for requester: any ConnectionRequester
+    ) {
         let driver = drivers[index]
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         ClientBootstrap(group: eventLoop)
             .observed(by: requester, on: eventLoop)
             .connectTimeout(TimeAmount(target.timeout))
             .channelOption(.autoRead, value: false)
-            .connect(host: target.host, port: target.port)
+            .connect(host: host, port: port)
             .flatMapThrowing { channel in
                 let descriptor =
                     try channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(

@@ -144,8 +144,12 @@ final class NIOEngine: Engine {
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }
-        bootstrap.observed(by: requester, on: driver.eventLoop)
-            .connect(host: target.host, port: target.port)
-            .whenFailure { requester.connectFailed($0) }
+        let channel =
+            switch target.address.storage {
+            case .hostname(let host, let port):
+                bootstrap.observed(by: requester, on: driver.eventLoop).connect(host: host, port: port)
+            case .unixDomainSocket(let path): bootstrap.connect(unixDomainSocketPath: path)
+            }
+        channel.whenFailure { requester.connectFailed($0) }
     }
 }
