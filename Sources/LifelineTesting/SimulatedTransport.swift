@@ -12,7 +12,7 @@ package import NIOCore
 package final class SimulatedTransport: Transport, @unchecked Sendable {
     private let network: SimulatedNetwork
     private let link: SimulatedLink
-    private let marks: BufferLimits.Marks
+    private var marks: BufferLimits.Marks
     /// The user that reads and writes here; `nil` before ``begin(_:)`` and once TCP has ended.
     package private(set) var user: (any StreamUser)?
     private weak var peer: SimulatedTransport?
@@ -277,6 +277,10 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
 
     private func makeRoom(_ latency: Duration) {
         network.execute(after: latency) { [weak self] in self?.push() }
+    }
+
+    package func setOutboundMarks(_ marks: BufferLimits.Marks) {
+        self.marks = marks
     }
 
     package func setReading(_ reads: Bool) {

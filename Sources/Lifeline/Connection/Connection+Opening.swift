@@ -4,8 +4,20 @@ import LifelineCore
 /// A server's responses in the opening handshake.
 extension Connection {
     /// Opens the WebSocket by sending the response to the pending request.
-    func accept(_ response: HTTPResponse, compression: PerMessageDeflate? = nil) {
-        endpoint.pointee.accept(response, compression: compression, at: now, random: &loop.random)
+    ///
+    /// - Parameters:
+    ///   - configuration: The limits and timeouts of the open connection; `nil` to keep those of the opening handshake.
+    ///   - settings: The settings of the open connection; `nil` to keep those of the opening handshake.
+    func accept(
+        _ response: HTTPResponse, compression: PerMessageDeflate? = nil,
+        configuration: SharedEndpointConfiguration? = nil, settings: ConnectionSettings? = nil
+    ) {
+        if let settings {
+            self.settings = settings
+            transport?.setOutboundMarks(settings.limits.outbound)
+        }
+        endpoint.pointee.accept(
+            response, compression: compression, configuration: configuration, at: now, random: &loop.random)
         wasOpened = true
         answered(response)
     }

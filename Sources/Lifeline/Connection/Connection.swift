@@ -8,7 +8,8 @@ import NIOCore
 package final class Connection {
     package let loop: Loop
     package let id: UInt64
-    let settings: ConnectionSettings
+    /// The settings of the client or server, and those of the route once it is known.
+    @exclusivity(unchecked) var settings: ConnectionSettings
     var limits: BufferLimits { settings.limits }
     /// The size in bytes from which a payload is written from where it lies instead of being copied behind its header.
     let separatePayloadSize: Int

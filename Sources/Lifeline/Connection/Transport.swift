@@ -33,6 +33,9 @@ package protocol Transport: AnyObject {
     /// The size in bytes from which it is cheaper to write a payload from where it lies than to copy it behind its header.
     var separatePayloadSize: Int { get }
 
+    /// Sets the marks at which the output counts as full and as writable again.
+    func setOutboundMarks(_ marks: BufferLimits.Marks)
+
     /// Pauses or resumes reading. Bytes that stay in the kernel make TCP slow the peer down.
     func setReading(_ reads: Bool)
 

@@ -13,9 +13,9 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         var connections = 0
         /// The handlers that have not returned, by connection.
         var handlers: [UInt64: RunningHandler] = [:]
-        /// The tasks in which the application decides about requests, by connection.
-        var decisions: [UInt64: Task<Void, Never>] = [:]
-        /// The tasks that wait until there are no connections, handlers and decisions.
+        /// The tasks in which the application answers requests, by connection.
+        var answers: [UInt64: Task<Void, Never>] = [:]
+        /// The tasks that wait until there are no connections, handlers and answers.
         var idleWaiters: [UnsafeContinuation<Void, Never>] = []
     }
 
@@ -37,16 +37,27 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     /// The configuration that the endpoints of all connections share.
     let endpointConfiguration: SharedEndpointConfiguration
     let connectionSettings: ConnectionSettings
-    private let routes: Routes
+    private let webSockets: RouteTable<ServedRoute>
+    private let responders: RouteTable<[HTTPRequest.Method: Responder]>
     private let logger: Logger
     private let metrics = ServerMetrics()
     private let state = Lock(State())
 
-    init(configuration: WebSocketServerConfiguration, routes: Routes) {
+    /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/invalidConfiguration``.
+    init(configuration: WebSocketServerConfiguration, routes: Routes) throws(WebSocketError) {
+        if let invalid = configuration.originPolicy.invalidOrigin {
+            throw WebSocketError(.invalidConfiguration, "invalid origin policy (originPolicy): \(invalid)")
+        }
+        var webSockets = RouteTable<ServedRoute>()
+        for entry in routes.webSockets.entries {
+            let route = try ServedRoute(entry.value, at: entry.pattern, of: configuration)
+            webSockets.set(entry.pattern) { _ in route }
+        }
+        self.webSockets = webSockets
+        responders = routes.responders
         self.configuration = configuration
         connectionSettings = ConnectionSettings(configuration.buffers, configuration.observers)
         endpointConfiguration = SharedEndpointConfiguration(configuration.endpoint)
-        self.routes = routes
         logger = configuration.logger
     }
 
@@ -107,7 +118,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         guard let outcome else { return }
         guard connection.wasOpened else {
             // Nobody is left to receive a response.
-            state.withLock { $0.decisions[connection.id] }?.cancel()
+            state.withLock { $0.answers[connection.id] }?.cancel()
             logger.debug(
                 "connection ended before it was opened",
                 metadata: ["peer": "\(connection.remoteAddress)", "outcome": "\(SecretText.redacted("\(outcome)"))"])
@@ -153,7 +164,8 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     /// Opens a WebSocket, or asks the route to decide, or throws the refusal.
     private func open(_ connection: Connection, _ request: InboundRequest) throws(HandshakeRefusal) {
-        guard let route = routes.webSocket(at: request.request.targetPath) else {
+        guard let (pattern, route) = webSockets.entry(at: request.request.targetPath).map({ ($0.pattern, $0.value) })
+        else {
             throw HandshakeRefusal(.notFound, status: .notFound, message: "there is no WebSocket at this path")
         }
         guard !request.isHTTP10 else {
@@ -161,32 +173,38 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
                 .method, status: .badRequest, message: "a WebSocket needs HTTP/1.1, not HTTP/1.0 (RFC 6455 §4.1)")
         }
         let handshake = try ServerHandshake(request.request)
-        try handshake.check(route.originPolicy ?? configuration.originPolicy)
+        try handshake.check(route.originPolicy)
         switch route.opening {
         case .always(let target):
-            accept(connection, handshake, handshake.chosenSubprotocol(from: route.subprotocols), target: target)
+            accept(
+                connection, handshake, route, handshake.chosenSubprotocol(from: route.subprotocols), target: target)
         case .deciding(let decide):
             let asked = ServerRequest(
-                request, subprotocols: handshake.subprotocols, from: connection.remoteAddress)
-            start(decide, about: asked, handshake, route.subprotocols, connection.handle)
+                request, subprotocols: handshake.subprotocols, route: pattern, from: connection.remoteAddress)
+            startTask(for: connection.handle) { runtime, handle in
+                let decision = await runtime.decision(decide, asked, handle.id)
+                handle.execute { connection in
+                    connection.answer { runtime.carryOut(decision, connection, handshake, route) }
+                }
+            }
         }
     }
 
     /// Answers with 101 and starts the handler.
     private func accept(
-        _ connection: Connection, _ handshake: ServerHandshake, _ subprotocol: String?, headerFields: HTTPFields = [:],
-        target: Route.Target
+        _ connection: Connection, _ handshake: ServerHandshake, _ route: ServedRoute, _ subprotocol: String?,
+        headerFields: HTTPFields = [:], target: Route.Target
     ) {
         let agreement = HandshakeAgreement(
-            subprotocol: subprotocol,
-            compression: configuration.endpoint.compression?.agreement(on: handshake.extensions),
+            subprotocol: subprotocol, compression: route.compression?.agreement(on: handshake.extensions),
             offers: handshake.extensions)
         let response = handshake.response(
             subprotocol: subprotocol, extensions: agreement.extensions, headerFields: headerFields)
-        connection.accept(response, compression: agreement.compression)
+        connection.accept(
+            response, compression: agreement.compression, configuration: route.endpoint, settings: route.settings)
         let agreed = WebSocketHandshake(
             request: handshake.request, response: response, agreement: agreement,
-            remoteAddress: connection.remoteAddress)
+            remoteAddress: connection.remoteAddress, route: route.pattern)
         metrics.opened()
         logger.info(
             "opened",
@@ -198,30 +216,22 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     // MARK: Decisions of the application
 
-    private typealias Decide = @Sendable (ServerRequest) async throws -> UpgradeAcceptance<Route.Target>
     private typealias Decision = Result<UpgradeAcceptance<Route.Target>, HandshakeRefusal>
 
-    /// Starts a task in which a route decides about a request. The endpoint answers with 503 at the handshake's
-    /// deadline.
-    private func start(
-        _ decide: @escaping Decide, about asked: ServerRequest, _ handshake: ServerHandshake, _ subprotocols: [String],
-        _ handle: ConnectionHandle
+    /// Starts a task that answers a request. The endpoint answers with 503 at the handshake's deadline.
+    private func startTask(
+        for handle: ConnectionHandle, _ body: @escaping @Sendable (ServerRuntime, ConnectionHandle) async -> Void
     ) {
         state.withLock { state in
             // Under the lock, so that the task cannot end before it is recorded.
-            state.decisions[handle.id] = Task(executorPreference: handle.loop) {
-                let decision = await self.decision(decide, asked, handle.id)
-                handle.execute { connection in
-                    connection.answer {
-                        self.carryOut(decision, connection, handshake, subprotocols)
-                    }
-                }
-                self.hasDecided(handle.id)
+            state.answers[handle.id] = Task(executorPreference: handle.loop) {
+                await body(self, handle)
+                self.hasAnswered(handle.id)
             }
         }
     }
 
-    private func decision(_ decide: Decide, _ asked: ServerRequest, _ id: UInt64) async -> Decision {
+    private func decision(_ decide: Route.Decide, _ asked: ServerRequest, _ id: UInt64) async -> Decision {
         do {
             return .success(try await decide(asked))
         } catch let refusal as HandshakeRefusal {
@@ -236,7 +246,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     /// Carries out a decision; on the loop.
     private func carryOut(
-        _ decision: Decision, _ connection: Connection, _ handshake: ServerHandshake, _ subprotocols: [String]
+        _ decision: Decision, _ connection: Connection, _ handshake: ServerHandshake, _ route: ServedRoute
     ) {
         do throws(HandshakeRefusal) {
             try checkCapacity()
@@ -251,7 +261,8 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
                 throw ServerRuntime.internalError
             }
             accept(
-                connection, handshake, acceptance.subprotocol ?? handshake.chosenSubprotocol(from: subprotocols),
+                connection, handshake, route,
+                acceptance.subprotocol ?? handshake.chosenSubprotocol(from: route.subprotocols),
                 headerFields: acceptance.headerFields, target: acceptance.value)
         } catch {
             refuse(connection, error)
@@ -260,12 +271,12 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     private static var internalError: HandshakeRefusal {
         HandshakeRefusal(
-            .application, status: .internalServerError, message: "the server failed while deciding about the request")
+            .application, status: .internalServerError, message: "the server failed to answer the request")
     }
 
-    private func hasDecided(_ id: UInt64) {
+    private func hasAnswered(_ id: UInt64) {
         let waiters = state.withLock { state in
-            state.decisions[id] = nil
+            state.answers[id] = nil
             return takeIdleWaiters(&state)
         }
         for waiter in waiters { waiter.resume() }
@@ -284,20 +295,57 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         }
     }
 
-    /// Answers an ordinary HTTP request with a page, or throws the refusal.
+    /// Starts to answer an ordinary HTTP request, or throws the refusal.
     private func answer(_ connection: Connection, _ request: InboundRequest) throws(HandshakeRefusal) {
         let path = request.request.targetPath
-        guard let page = routes.page(at: path) else {
-            guard routes.webSocket(at: path) == nil else { throw .upgradeRequired }
-            throw HandshakeRefusal(.notFound, status: .notFound, message: "there is nothing at this path")
+        let method = request.request.method
+        guard let entry = responders.entry(at: path, where: { $0[method] != nil }), let respond = entry.value[method]
+        else { throw refusal(of: path) }
+        let asked = ServerRequest(request, route: entry.pattern, from: connection.remoteAddress)
+        startTask(for: connection.handle) { runtime, handle in
+            let response = await runtime.response(respond, asked, handle.id)
+            handle.execute { connection in
+                connection.answer { runtime.carryOut(response, connection) }
+            }
         }
-        guard request.request.method == .get || request.request.method == .head else {
-            throw HandshakeRefusal(
-                .method, status: .methodNotAllowed, message: "only GET and HEAD are allowed at this path",
-                headerFields: [.allow: "GET, HEAD"])
+    }
+
+    /// Describes why there is no responder for a request.
+    private func refusal(of path: String) -> HandshakeRefusal {
+        guard let other = responders.entry(at: path) else {
+            guard webSockets.entry(at: path) == nil else { return .upgradeRequired }
+            return HandshakeRefusal(.notFound, status: .notFound, message: "there is nothing at this path")
         }
-        let answer = page(ServerRequest(request, from: connection.remoteAddress))
-        connection.respond(HTTPResponse(status: answer.status, headerFields: answer.headerFields), answer.body)
+        let methods = other.value.keys.map(\.rawValue).sorted().joined(separator: ", ")
+        return HandshakeRefusal(
+            .method, status: .methodNotAllowed, message: "only \(methods) are allowed at this path",
+            headerFields: [.allow: methods])
+    }
+
+    private func response(
+        _ respond: Responder, _ asked: ServerRequest, _ id: UInt64
+    ) async -> Result<HTTPServerResponse, HandshakeRefusal> {
+        do {
+            return .success(try await respond(asked))
+        } catch let refusal as HandshakeRefusal {
+            return .failure(refusal)
+        } catch {
+            if !Task.isCancelled {
+                logger.error("request failed", metadata: ["connection": "\(id)", "error": "\(error)"])
+            }
+            return .failure(ServerRuntime.internalError)
+        }
+    }
+
+    /// Sends a response; on the loop.
+    private func carryOut(_ response: Result<HTTPServerResponse, HandshakeRefusal>, _ connection: Connection) {
+        switch response {
+        case .success(let response):
+            connection.respond(
+                HTTPResponse(status: response.status, headerFields: response.headerFields), response.body)
+        case .failure(let refusal):
+            refuse(connection, refusal)
+        }
     }
 
     private func refuse(_ connection: Connection, _ refusal: HandshakeRefusal) {
@@ -389,7 +437,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         state.withLock { $0.isShuttingDown = true }
     }
 
-    /// Waits until all connections, handlers and decisions have ended.
+    /// Waits until all connections, handlers and answers have ended.
     func waitUntilIdle() async {
         await withUnsafeContinuation { continuation in
             let isIdle = state.withLock { state in
@@ -410,17 +458,17 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Whether all connections, handlers and decisions have ended.
+    /// Whether all connections, handlers and answers have ended.
     var isIdle: Bool { state.withLock { ServerRuntime.isIdle($0) } }
 
     private static func isIdle(_ state: State) -> Bool {
-        state.connections == 0 && state.handlers.isEmpty && state.decisions.isEmpty
+        state.connections == 0 && state.handlers.isEmpty && state.answers.isEmpty
     }
 
-    /// Cancels the handlers and decisions that have not returned.
+    /// Cancels the handlers and answers that have not returned.
     func cancelHandlers() {
-        let (handlers, decisions) = state.withLock { (Array($0.handlers.values), Array($0.decisions.values)) }
-        for decision in decisions { decision.cancel() }
+        let (handlers, answers) = state.withLock { (Array($0.handlers.values), Array($0.answers.values)) }
+        for answer in answers { answer.cancel() }
         for handler in handlers { handler.cancel() }
     }
 

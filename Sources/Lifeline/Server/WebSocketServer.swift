@@ -1,5 +1,6 @@
-package import LifelineCore
-internal import Logging
+public import HTTPTypes
+import LifelineCore
+import Logging
 public import ServiceLifecycle
 
 /// Accepts connections and passes each to the handler of its path.
@@ -27,7 +28,7 @@ public struct WebSocketServer: Service {
     /// A function that the server calls once it listens, with the address and the actual port.
     public var onListening: (@Sendable (ServerAddress) -> Void)?
 
-    private var routes = Routes()
+    private var root = RouteGroup<Void>(prefix: "", configure: [], .always(()))
 
     /// Creates a server without routes.
     public init(address: ServerAddress, configuration: WebSocketServerConfiguration = WebSocketServerConfiguration()) {
@@ -39,29 +40,52 @@ public struct WebSocketServer: Service {
 
     /// Adds a WebSocket route with an asynchronous handler.
     ///
+    /// ```swift
+    /// server.route("/rooms/{room}") { socket in
+    ///     let room = socket.handshake.parameters["room"] ?? ""
+    ///     try await socket.send("Welcome to \(room)")
+    /// }
+    /// ```
+    ///
     /// When the handler returns, its connection is closed with 1000; when it throws, with 1011 or the code of the
     /// ``WebSocketCloseError`` that it threw.
     ///
+    /// ## Paths
+    ///
+    /// `{room}` matches one segment of a path that is not empty; `{path...}` at the end matches the rest of the path,
+    /// which may be empty. Everything else matches itself, after percent-decoding. If several routes match, a literal
+    /// segment precedes a parameter, and a parameter precedes the rest of a path; so a route at `/{path...}` is the
+    /// fallback for all paths that have no other. A slash at the end is part of the path: `/rooms` and `/rooms/` are
+    /// different.
+    ///
     /// - Parameters:
-    ///   - path: The path without a query. It must match the whole path of the request, and have no route yet.
+    ///   - path: The path without a query. No other WebSocket route may match the same paths: that, and a malformed
+    ///     path, ends the program when the route is added.
     ///   - subprotocols: The subprotocols that the handler supports, in order of preference. The first that the client
-    ///     offers is selected; if there is none, no subprotocol is used.
+    ///     offers is selected; if there is none, no subprotocol is used. Default: none.
+    ///   - configure: Changes the route's configuration, which begins as the server's. Called once, when the server
+    ///     starts.
     ///   - handler: Handles a connection.
-    public mutating func route(_ path: String, subprotocols: [String] = [], handler: @escaping Handler) {
-        routes.add(path, Route(subprotocols: subprotocols, opening: .always(.task(handler))))
+    public mutating func route(
+        _ path: String, subprotocols: [String] = [],
+        configure: @escaping @Sendable (inout RouteConfiguration) -> Void = { _ in }, handler: @escaping Handler
+    ) {
+        root.route(path, subprotocols: subprotocols, configure: configure, handler: handler)
     }
 
     /// Adds a WebSocket route with a handler that runs on the connection's event loop.
     ///
     /// - Parameters:
-    ///   - path: As in ``route(_:subprotocols:handler:)``.
-    ///   - subprotocols: As in ``route(_:subprotocols:handler:)``.
+    ///   - path: As in ``route(_:subprotocols:configure:handler:)``.
+    ///   - subprotocols: As in ``route(_:subprotocols:configure:handler:)``.
+    ///   - configure: As in ``route(_:subprotocols:configure:handler:)``.
     ///   - makeHandler: Makes the handler of a connection; called on its event loop.
     public mutating func routeOnLoop(
         _ path: String, subprotocols: [String] = [],
+        configure: @escaping @Sendable (inout RouteConfiguration) -> Void = { _ in },
         makeHandler: @escaping @Sendable (WebSocketHandshake) -> any OnLoopHandler
     ) {
-        routes.add(path, Route(subprotocols: subprotocols, opening: .always(.onLoop(makeHandler))))
+        root.routeOnLoop(path, subprotocols: subprotocols, configure: configure, makeHandler: makeHandler)
     }
 
     /// Adds a WebSocket route whose requests the application accepts or refuses, with an asynchronous handler.
@@ -81,8 +105,9 @@ public struct WebSocketServer: Service {
     /// not allow, without calling `upgrade`.
     ///
     /// - Parameters:
-    ///   - path: As in ``route(_:subprotocols:handler:)``.
-    ///   - subprotocols: As in ``route(_:subprotocols:handler:)``.
+    ///   - path: As in ``route(_:subprotocols:configure:handler:)``.
+    ///   - subprotocols: As in ``route(_:subprotocols:configure:handler:)``.
+    ///   - configure: As in ``route(_:subprotocols:configure:handler:)``.
     ///   - upgrade: Decides about a request. It runs as a task on the connection's event loop, so it may await but must
     ///     not block. If it throws a `HandshakeRefusal`, that is the response; any other error is logged and answered
     ///     with 500. If it has not returned at the handshake's deadline (`EndpointConfiguration.handshakeTimeout`, 10 s
@@ -91,57 +116,87 @@ public struct WebSocketServer: Service {
     ///   - handler: Handles a connection, with the value that `upgrade` accepted it with.
     public mutating func route<Value: Sendable>(
         _ path: String, subprotocols: [String] = [],
+        configure: @escaping @Sendable (inout RouteConfiguration) -> Void = { _ in },
         upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeAcceptance<Value>,
         handler: @escaping @Sendable (WebSocket, Value) async throws -> Void
     ) {
-        route(path, subprotocols: subprotocols, originPolicy: nil, upgrade: upgrade, handler: handler)
-    }
-
-    /// Adds a WebSocket route whose requests the application accepts or refuses, with an origin policy for this route.
-    package mutating func route<Value: Sendable>(
-        _ path: String, subprotocols: [String] = [], originPolicy: OriginPolicy?,
-        upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeAcceptance<Value>,
-        handler: @escaping @Sendable (WebSocket, Value) async throws -> Void
-    ) {
-        routes.add(
-            path,
-            Route(
-                subprotocols: subprotocols, originPolicy: originPolicy,
-                opening: .deciding(upgrade) { value in .task { socket in try await handler(socket, value) } }))
+        root.route(path, subprotocols: subprotocols, configure: configure, upgrade: upgrade, handler: handler)
     }
 
     /// Adds a WebSocket route whose requests the application accepts or refuses, with a handler that runs on the
     /// connection's event loop.
     ///
     /// - Parameters:
-    ///   - path: As in ``route(_:subprotocols:handler:)``.
-    ///   - subprotocols: As in ``route(_:subprotocols:handler:)``.
-    ///   - upgrade: Decides about a request, as in ``route(_:subprotocols:upgrade:handler:)``.
+    ///   - path: As in ``route(_:subprotocols:configure:handler:)``.
+    ///   - subprotocols: As in ``route(_:subprotocols:configure:handler:)``.
+    ///   - configure: As in ``route(_:subprotocols:configure:handler:)``.
+    ///   - upgrade: Decides about a request, as in ``route(_:subprotocols:configure:upgrade:handler:)``.
     ///   - makeHandler: Makes the handler of a connection, with the value that `upgrade` accepted it with; called on
     ///     its event loop.
     public mutating func routeOnLoop<Value: Sendable>(
         _ path: String, subprotocols: [String] = [],
+        configure: @escaping @Sendable (inout RouteConfiguration) -> Void = { _ in },
         upgrade: @escaping @Sendable (ServerRequest) async throws -> UpgradeAcceptance<Value>,
         makeHandler: @escaping @Sendable (WebSocketHandshake, Value) -> any OnLoopHandler
     ) {
-        routes.add(
-            path,
-            Route(
-                subprotocols: subprotocols,
-                opening: .deciding(upgrade) { value in .onLoop { handshake in makeHandler(handshake, value) } }))
+        root.routeOnLoop(
+            path, subprotocols: subprotocols, configure: configure, upgrade: upgrade, makeHandler: makeHandler)
     }
 
-    /// Answers ordinary HTTP requests (GET and HEAD) to a path, such as a page or a health check.
+    /// Answers ordinary HTTP requests to a path, such as a page, a health check or a webhook.
     ///
-    /// A path may have both a response and a WebSocket route.
+    /// ```swift
+    /// server.respond(at: "/health") { _ in
+    ///     await database.isReachable ? .text("ok") : .text("the database is unreachable", status: .serviceUnavailable)
+    /// }
+    /// ```
+    ///
+    /// A path may have both a responder and a WebSocket route. A request with another method is answered with 405.
     ///
     /// - Parameters:
-    ///   - path: The path without a query. It must match the whole path of the request, and have no response yet.
-    ///   - response: Makes the response; called on an event loop, so it must not block.
+    ///   - methods: The methods of the requests. Default: GET and HEAD.
+    ///   - path: The path, as in ``route(_:subprotocols:configure:handler:)``. No other responder may match the same paths
+    ///     and methods.
+    ///   - response: Makes the response. It runs as a task on an event loop, so it may await but must not block. If it
+    ///     throws a `HandshakeRefusal`, that is the response; any other error is logged and answered with 500. If it has
+    ///     not returned within `EndpointConfiguration.handshakeTimeout`, the server answers with 503 and cancels the task.
     public mutating func respond(
-        at path: String, _ response: @escaping @Sendable (ServerRequest) -> HTTPServerResponse
+        to methods: HTTPRequest.Method..., at path: String,
+        _ response: @escaping @Sendable (ServerRequest) async throws -> HTTPServerResponse
     ) {
-        routes.add(path, page: response)
+        root.routes.add(path, methods: methods.isEmpty ? [.get, .head] : methods, response)
+    }
+
+    /// Adds routes that share a prefix of their paths and a configuration.
+    ///
+    /// - Parameters:
+    ///   - prefix: The beginning of the paths, such as `/api` or `/tenants/{tenant}`; empty for routes that only share a
+    ///     configuration.
+    ///   - configure: Changes the routes' configuration, which begins as the server's.
+    ///   - add: Adds the routes.
+    public mutating func group(
+        _ prefix: String, configure: @escaping @Sendable (inout RouteConfiguration) -> Void = { _ in },
+        routes add: (inout RouteGroup<Void>) -> Void
+    ) {
+        root.group(prefix, configure: configure, routes: add)
+    }
+
+    /// Adds routes that share a prefix of their paths, a configuration and an authorisation; ``RouteGroup`` has an
+    /// example.
+    ///
+    /// - Parameters:
+    ///   - prefix: The beginning of the paths, such as `/api` or `/tenants/{tenant}`; empty for routes that only share a
+    ///     configuration and an authorisation.
+    ///   - configure: Changes the routes' configuration, which begins as the server's.
+    ///   - authorize: Returns the value for the routes' handlers, or throws a `HandshakeRefusal`. It runs before the
+    ///     routes' own `upgrade`, with the same time limit.
+    ///   - add: Adds the routes.
+    public mutating func group<Value: Sendable>(
+        _ prefix: String, configure: @escaping @Sendable (inout RouteConfiguration) -> Void = { _ in },
+        authorize: @escaping @Sendable (ServerRequest) async throws -> Value,
+        routes add: (inout RouteGroup<Value>) -> Void
+    ) {
+        root.group(prefix, configure: configure, authorize: authorize, routes: add)
     }
 
     // MARK: Running
@@ -184,13 +239,10 @@ public struct WebSocketServer: Service {
     }
 
     private func listen() async throws(WebSocketError) -> Listener {
-        if let invalid = configuration.originPolicy.invalidOrigin {
-            throw WebSocketError(.invalidConfiguration, "invalid origin policy (originPolicy): \(invalid)")
-        }
         let tls = try configuration.tls.map(TLSContext.init)
         let engine = try EngineFactory.engine(
             configuration.engine, loopCount: configuration.loopCount, usesTLS: tls != nil)
-        let runtime = ServerRuntime(configuration: configuration, routes: routes)
+        let runtime = try ServerRuntime(configuration: configuration, routes: root.routes)
         do throws(WebSocketError) {
             let listener = try await Listener.listen(at: address, runtime, engine, tls)
             configuration.logger.info(

@@ -6,19 +6,22 @@ public struct WebSocketHandshake: Sendable {
     private final class Storage: Sendable {
         let packed: PackedHandshake
         let remoteAddress: String
+        let pattern: RoutePattern?
 
-        init(_ packed: PackedHandshake, _ remoteAddress: String) {
+        init(_ packed: PackedHandshake, _ remoteAddress: String, _ pattern: RoutePattern?) {
             self.packed = packed
             self.remoteAddress = remoteAddress
+            self.pattern = pattern
         }
     }
 
     private let storage: Storage
 
     init(
-        request: HTTPRequest, response: HTTPResponse, agreement: HandshakeAgreement, remoteAddress: String
+        request: HTTPRequest, response: HTTPResponse, agreement: HandshakeAgreement, remoteAddress: String,
+        route: RoutePattern? = nil
     ) {
-        storage = Storage(PackedHandshake(request, response, agreement), remoteAddress)
+        storage = Storage(PackedHandshake(request, response, agreement), remoteAddress, route)
     }
 
     /// The client's request. All properties are stored packed and unpacked on each access: keep a copy if you need one
@@ -39,6 +42,10 @@ public struct WebSocketHandshake: Sendable {
     public var compression: PerMessageDeflate? { agreement.compression }
     /// The request's path, without its query.
     public var path: String { request.targetPath }
+    /// A server: the path of the route that matches, as it was added, such as `/rooms/{room}`. A client: `nil`.
+    public var route: String? { storage.pattern?.text }
+    /// A server: the values of the route's parameters, such as `room` in `/rooms/{room}`. A client: none.
+    public var parameters: RouteParameters { storage.pattern?.parameters(in: path) ?? RouteParameters() }
     /// The parameters of the request's query.
     public var query: QueryParameters { QueryParameters(request.targetQuery ?? "") }
 }

@@ -168,7 +168,18 @@ extension Endpoint {
         _ response: HTTPResponse, compression: PerMessageDeflate? = nil, at now: MonotonicInstant,
         random: inout RandomPool
     ) {
+        accept(response, compression: compression, configuration: nil, at: now, random: &random)
+    }
+
+    /// A server: accepts the request, and takes the limits, heartbeat and timeouts of the open connection from another configuration.
+    ///
+    /// - Parameter configuration: The configuration of the resource that was requested; `nil` to keep the one of the opening handshake.
+    package mutating func accept(
+        _ response: HTTPResponse, compression: PerMessageDeflate?, configuration: SharedEndpointConfiguration?,
+        at now: MonotonicInstant, random: inout RandomPool
+    ) {
         guard phase == .opening else { return }
+        if let configuration { use(configuration) }
         let handshake = answeredHandshake()
         // After the responses to earlier requests that have not been written yet.
         handshake.output += HTTPHeadWriter.encode(response)

@@ -85,7 +85,7 @@ public struct Endpoint: ~Copyable {
     /// The latest round-trip time that a Pong measured; `nil` before the first.
     public internal(set) var roundTripTime: Duration?
 
-    private let sharedConfiguration: SharedEndpointConfiguration
+    private var sharedConfiguration: SharedEndpointConfiguration
     var configuration: EndpointConfiguration { sharedConfiguration.value }
     var reader: FrameReader
     var heartbeat: Heartbeat
@@ -166,6 +166,13 @@ public struct Endpoint: ~Copyable {
             .readingResponse(request), deadline: now.advanced(by: configuration.handshakeTimeout))
         handshake.output = HTTPHeadWriter.encode(request.request)
         self.handshake = handshake
+    }
+
+    /// Takes limits and timeouts from another configuration, before the first frame is read.
+    mutating func use(_ configuration: SharedEndpointConfiguration) {
+        assert(phase == .opening, "the configuration changes only before the connection opens")
+        sharedConfiguration = configuration
+        reader = FrameReader(role: role, limits: configuration.value.frameLimits)
     }
 
     /// Reads the caller's bytes up to the next event.

@@ -61,7 +61,9 @@ public struct ConnectionPage: Sendable {
         }
         let places = (observes ? [path + "/try"] : []) + places
         // Only the page itself may connect, whatever the server's origin policy says. Browsers always send Origin.
-        server.route(path + "/socket", originPolicy: .sameOrigin) { upgrade in
+        server.route(path + "/socket") {
+            $0.originPolicy = .sameOrigin
+        } upgrade: { upgrade in
             let isOfBrowser = upgrade.headerFields.contains(.origin)
             if let reason = page.refusal(of: upgrade)
                 ?? (isOfBrowser ? nil : "only the page itself may connect: Origin is missing")
@@ -75,9 +77,9 @@ public struct ConnectionPage: Sendable {
             ).run()
         }
         if observes {
-            server.route(path + "/try", originPolicy: .sameOrigin) { _ in
-                .accept()
-            } handler: { socket, _ in
+            server.route(path + "/try") {
+                $0.originPolicy = .sameOrigin
+            } handler: { socket in
                 try await ConnectionPage.try(socket)
             }
         }

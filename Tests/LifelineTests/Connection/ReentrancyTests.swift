@@ -36,7 +36,7 @@ struct ReentrancyTests {
         let loop = Loop(driver: network, random: RandomPool(SplitMix64(seed: 1)))
         var routes = Routes()
         routes.add("/", Route(subprotocols: [], opening: .always(.onLoop { _ in RecordingEcho(recorder: recorder) })))
-        let runtime = ServerRuntime(configuration: WebSocketServerConfiguration(), routes: routes)
+        let runtime = try! ServerRuntime(configuration: WebSocketServerConfiguration(), routes: routes)
         let transport = ReportingTransport()
         let connection = Connection(
             loop: loop, id: 1, transport: transport, owner: runtime, settings: ConnectionSettings(BufferLimits(), []),
@@ -88,6 +88,7 @@ private final class ReportingTransport: Transport {
     }
 
     func setReading(_ reads: Bool) {}
+    func setOutboundMarks(_ marks: BufferLimits.Marks) {}
     func shutdownOutput() {}
     func close() {}
     func abort() {}

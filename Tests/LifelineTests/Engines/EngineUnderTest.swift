@@ -107,7 +107,7 @@ struct EngineUnderTest: Sendable, CustomTestStringConvertible {
         var table = Routes()
         routes(&table)
         let engine = try make()
-        let runtime = ServerRuntime(configuration: server.configuration, routes: table)
+        let runtime = try ServerRuntime(configuration: server.configuration, routes: table)
         let listener: Listener
         do {
             listener = try await Listener.listen(at: address, runtime, engine, nil)

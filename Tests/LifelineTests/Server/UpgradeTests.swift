@@ -17,11 +17,15 @@ import Testing
         Simulation(configure: configure) { routes in
             let opening =
                 onLoop
-                ? Route.Opening.deciding(upgrade) { value in .onLoop { _ in Greeter(value: value) } }
-                : .deciding(upgrade) { value in
-                    .task { socket in
-                        try await socket.send(value)
-                        try await echo(socket)
+                ? Route.Opening.deciding { request in
+                    try await upgrade(request).map { value in .onLoop { _ in Greeter(value: value) } }
+                }
+                : .deciding { request in
+                    try await upgrade(request).map { value in
+                        .task { socket in
+                            try await socket.send(value)
+                            try await echo(socket)
+                        }
                     }
                 }
             routes.add("/room", Route(subprotocols: subprotocols, opening: opening))

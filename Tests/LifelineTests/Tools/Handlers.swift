@@ -31,6 +31,12 @@ extension WebSocket {
     }
 }
 
+extension Route {
+    init(subprotocols: [String] = [], opening: Opening) {
+        self.init(configure: [{ $0.subprotocols = subprotocols }], opening: opening)
+    }
+}
+
 extension Routes {
     /// Has connections to a path handled by a task.
     mutating func route(_ path: String = "/", subprotocols: [String] = [], handler: @escaping WebSocketServer.Handler) {

@@ -52,7 +52,11 @@ final class Simulation: @unchecked Sendable {
         configure(&configuration)
         var table = Routes()
         routes(&table)
-        runtime = ServerRuntime(configuration: configuration, routes: table)
+        do {
+            runtime = try ServerRuntime(configuration: configuration, routes: table)
+        } catch {
+            fatalError("\(error)")
+        }
         self.observes = observes
         network.onLivelock = { Issue.record("the simulated network does not become idle") }
         let listening = start { [runtime, engine] in

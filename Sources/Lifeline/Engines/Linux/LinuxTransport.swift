@@ -93,6 +93,10 @@ class LinuxTransport: Transport {
     @inline(__always)
     final var mayRead: Bool { isReading && !inputHasEnded && !isEnding }
 
+    final func setOutboundMarks(_ marks: BufferLimits.Marks) {
+        output.marks = marks
+    }
+
     final func setReading(_ reads: Bool) {
         loop.assertOnLoop()
         guard reads != isReading else { return }

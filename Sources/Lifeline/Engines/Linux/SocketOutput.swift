@@ -15,7 +15,7 @@ struct SocketOutput {
     private var queue = OutputQueue()
     private var waitingBytes = 0
     private var droppedBytes = 0
-    private let marks: BufferLimits.Marks
+    var marks: BufferLimits.Marks
     /// The loop that owns the blocks, and takes them back.
     unowned(unsafe) let loop: Loop
 

@@ -165,6 +165,12 @@ final class NIOTransport: ChannelInboundHandler, Transport {
         return handedOver - writtenBytes
     }
 
+    func setOutboundMarks(_ marks: BufferLimits.Marks) {
+        loop.assertOnLoop()
+        // Only fails if the channel is closed.
+        try? context?.channel.syncOptions?.setOption(.writeBufferWaterMark, value: .init(marks))
+    }
+
     func setReading(_ reads: Bool) {
         loop.assertOnLoop()
         // Only fails if the channel is closed.

@@ -13,19 +13,30 @@ public struct ServerRequest: Sendable {
     /// Whether the request is HTTP/1.0, which some proxies still use.
     package let isHTTP10: Bool
 
-    init(_ inbound: InboundRequest, subprotocols: [String] = [], from remoteAddress: String) {
+    private let pattern: RoutePattern
+
+    init(
+        _ inbound: InboundRequest, subprotocols: [String] = [], route: RoutePattern, from remoteAddress: String
+    ) {
         request = inbound.request
         isHTTP10 = inbound.isHTTP10
         self.subprotocols = subprotocols
+        pattern = route
         self.remoteAddress = remoteAddress
     }
 
+    /// The request's method.
+    public var method: HTTPRequest.Method { request.method }
     /// The request's header fields.
     public var headerFields: HTTPFields { request.headerFields }
     /// The path, without its query.
     public var path: String { request.targetPath }
     /// The parameters of the query.
     public var query: QueryParameters { QueryParameters(request.targetQuery ?? "") }
+    /// The path of the route that matches, as it was added, such as `/rooms/{room}`.
+    public var route: String { pattern.text }
+    /// The values of the route's parameters, such as `room` in `/rooms/{room}`.
+    public var parameters: RouteParameters { pattern.parameters(in: path) }
     /// The origin of the page that sent the request; `nil` if there is none, as in requests that no browser sent
     /// ([RFC 6455 §10.2](https://www.rfc-editor.org/rfc/rfc6455#section-10.2)).
     public var origin: String? { request.headerFields[.origin] }
