@@ -84,35 +84,35 @@ struct CompressionTests {
     }
 
     @Test(
-        "§7.1.2 what is sent never refers further back than the agreed window", arguments: PerMessageDeflate.windowBits)
-    func windowLimits(_ bits: Int) throws {
+        "§7.1.2 what is sent never refers further back than the agreed window", arguments: PerMessageDeflate.windowBits,
+        [(WebSocketRole.client, false), (.server, false), (.client, true)])
+    func windowLimits(_ bits: Int, sender: (role: WebSocketRole, startsAnew: Bool)) throws {
+        let (role, startsAnew) = sender
         // Content that repeats itself at every distance there is.
         let noise = DeflateSample.random.bytes(40_000)
         try withBudget { budget in
-            for (role, startsAnew) in [(WebSocketRole.client, false), (.server, false), (.client, true)] {
-                let agreement =
-                    role == .client
-                    ? PerMessageDeflate(clientNoContextTakeover: startsAnew, clientMaxWindowBits: bits)
-                    : PerMessageDeflate(serverMaxWindowBits: bits)
-                let harness = EndpointHarness.compressing(
-                    role, agreement, configuration: .compressing(role, budget) { $0.level = bits % 9 + 1 })
-                let receiver = StrictReceiver(agreement, from: role)
-                let window = 1 << bits
-                let nearby = Array(noise[..<min(window, 2000)])
-                let messages = [
-                    DeflateSample.json.bytes(3000), Array(noise[..<(window - 3)]) + nearby,
-                    Array(noise[..<(window + 1)]) + nearby, DeflateSample.json.bytes(3000), [], nearby, nearby,
-                    DeflateSample.text.bytes(2 * window), Array(noise[..<window]), nearby,
-                ]
-                for (index, message) in messages.enumerated() {
-                    try harness.send(.binary, message, compress: .always)
-                    let wire = harness.takeFrames()
-                    #expect(wire.count == 1 && wire.first?.reserved == 4)
-                    let received = try receiver.message(wire)
-                    if received != message { Issue.record("message \(index) from the \(role)") }
-                    // With what was sent before in mind too, after a while in which nothing was sent.
-                    if index.isMultiple(of: 3) { harness.advance(by: .seconds(30)) }
-                }
+            let agreement =
+                role == .client
+                ? PerMessageDeflate(clientNoContextTakeover: startsAnew, clientMaxWindowBits: bits)
+                : PerMessageDeflate(serverMaxWindowBits: bits)
+            let harness = EndpointHarness.compressing(
+                role, agreement, configuration: .compressing(role, budget) { $0.level = bits % 9 + 1 })
+            let receiver = StrictReceiver(agreement, from: role)
+            let window = 1 << bits
+            let nearby = Array(noise[..<min(window, 2000)])
+            let messages = [
+                DeflateSample.json.bytes(3000), Array(noise[..<(window - 3)]) + nearby,
+                Array(noise[..<(window + 1)]) + nearby, DeflateSample.json.bytes(3000), [], nearby, nearby,
+                DeflateSample.text.bytes(2 * window), Array(noise[..<window]), nearby,
+            ]
+            for (index, message) in messages.enumerated() {
+                try harness.send(.binary, message, compress: .always)
+                let wire = harness.takeFrames()
+                #expect(wire.count == 1 && wire.first?.reserved == 4)
+                let received = try receiver.message(wire)
+                if received != message { Issue.record("message \(index) from the \(role)") }
+                // With what was sent before in mind too, after a while in which nothing was sent.
+                if index.isMultiple(of: 3) { harness.advance(by: .seconds(30)) }
             }
         }
     }

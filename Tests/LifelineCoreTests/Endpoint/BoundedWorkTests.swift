@@ -7,6 +7,8 @@ import Testing
 struct BoundedWorkTests {
     private static let most = 64 << 10
 
+    private static let sizesNearTheEndOfACall = [1, 2].flatMap { times in (-2...2).map { times * most + $0 } }
+
     private func client(_ budget: CompressionBudget, delivery: Endpoint.Delivery = .messages) -> EndpointHarness {
         .compressing(.client, configuration: .compressing(.client, budget), delivery: delivery)
     }
@@ -27,37 +29,36 @@ struct BoundedWorkTests {
         }
     }
 
-    @Test("RFC 7692 §7.2.2 messages of all kinds that end near the end of a call are whole, and what follows is right")
-    func boundaries() {
+    @Test(
+        "RFC 7692 §7.2.2 messages of all kinds that end near the end of a call are whole, and what follows is right",
+        arguments: sizesNearTheEndOfACall, [DeflateSample.zeros, .random])
+    func boundaries(count: Int, sample: DeflateSample) {
         withBudget { budget in
-            for count in [1, 2].flatMap({ times in (-2...2).map { times * Self.most + $0 } }) {
-                for content in [DeflateSample.zeros.bytes(count), DeflateSample.random.bytes(count)] {
-                    var stored = DeflateBits()
-                    for start in stride(from: 0, to: count, by: 0xFFFF) {
-                        let end = min(start + 0xFFFF, count)
-                        stored.stored(Array(content[start..<end]), isFinal: end == count)
-                    }
-                    for wire in [OracleCompressor.message(content), stored.bytes] {
-                        let half = wire.count / 2
-                        for frames in [
-                            [WireFrame.compressed(.binary, wire)],
-                            [.compressed(.binary, wire, isFinal: false), .continuation([], isFinal: true)],
-                            [
-                                .compressed(.binary, Array(wire.dropLast()), isFinal: false),
-                                .continuation(wire.suffix(1), isFinal: true),
-                            ],
-                            [
-                                .compressed(.binary, Array(wire[..<half]), isFinal: false),
-                                .continuation([], isFinal: false),
-                                .continuation(Array(wire[half...]), isFinal: true),
-                            ],
-                        ] {
-                            let client = client(budget)
-                            client.receive(frames.bytes(from: .server) + WireFrame.text("next").bytes)
-                            if client.events != [.message(.binary, content), .text("next")] {
-                                Issue.record("\(count): \(client.events.map(\.summary))")
-                            }
-                        }
+            let content = sample.bytes(count)
+            var stored = DeflateBits()
+            for start in stride(from: 0, to: count, by: 0xFFFF) {
+                let end = min(start + 0xFFFF, count)
+                stored.stored(Array(content[start..<end]), isFinal: end == count)
+            }
+            for wire in [OracleCompressor.message(content), stored.bytes] {
+                let half = wire.count / 2
+                for frames in [
+                    [WireFrame.compressed(.binary, wire)],
+                    [.compressed(.binary, wire, isFinal: false), .continuation([], isFinal: true)],
+                    [
+                        .compressed(.binary, Array(wire.dropLast()), isFinal: false),
+                        .continuation(wire.suffix(1), isFinal: true),
+                    ],
+                    [
+                        .compressed(.binary, Array(wire[..<half]), isFinal: false),
+                        .continuation([], isFinal: false),
+                        .continuation(Array(wire[half...]), isFinal: true),
+                    ],
+                ] {
+                    let client = client(budget)
+                    client.receive(frames.bytes(from: .server) + WireFrame.text("next").bytes)
+                    if client.events != [.message(.binary, content), .text("next")] {
+                        Issue.record("\(count): \(client.events.map(\.summary))")
                     }
                 }
             }

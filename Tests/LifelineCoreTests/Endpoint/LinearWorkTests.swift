@@ -116,17 +116,18 @@ struct LinearWorkTests {
         }
     }
 
-    @Test("§5.4, §10.4 large messages in fragments around the sizes of blocks", arguments: Form.allCases)
-    func largeMessages(_ form: Form) {
+    @Test(
+        "§5.4, §10.4 large messages in fragments around the sizes of blocks", arguments: Form.allCases,
+        [((1 << 20) - 1, 3), (1 << 20, 16), ((1 << 20) + 1, 1000), (3 << 20, 48)])
+    func largeMessages(_ form: Form, message: (size: Int, count: Int)) {
         withBudget { budget in
-            for (size, count) in [((1 << 20) - 1, 3), (1 << 20, 16), ((1 << 20) + 1, 1000), (3 << 20, 48)] {
-                let content = size > 1 << 20 ? Array(repeating: 7, count: size) : DeflateSample.json.bytes(size)
-                let bytes = frames(form, parts(content, count)).bytes(from: .server)
-                for piece in [64 << 10, 512 << 10] {
-                    var reader = MeteredReader(configuration(budget))
-                    reader.receive(bytes, piece: piece)
-                    reader.check([.message(.binary, content)], "\(size) in \(count), \(piece) at a time")
-                }
+            let (size, count) = message
+            let content = size > 1 << 20 ? Array(repeating: 7, count: size) : DeflateSample.json.bytes(size)
+            let bytes = frames(form, parts(content, count)).bytes(from: .server)
+            for piece in [64 << 10, 512 << 10] {
+                var reader = MeteredReader(configuration(budget))
+                reader.receive(bytes, piece: piece)
+                reader.check([.message(.binary, content)], "\(size) in \(count), \(piece) at a time")
             }
         }
     }

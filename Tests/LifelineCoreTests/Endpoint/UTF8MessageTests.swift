@@ -5,14 +5,12 @@ import Testing
 /// Text messages through an endpoint: cases like those of Autobahn's groups 6 and 7.5.
 @Suite("§8.1 text that is not UTF-8")
 struct UTF8MessageTests {
-    @Test("§8.1 valid texts arrive as they are")
-    func validTexts() {
-        for text in UTF8Samples.valid {
-            let server = EndpointHarness.open(.server)
-            server.receive(.text(text))
-            #expect(server.events == [.text(text)])
-            server.expectOpen()
-        }
+    @Test("§8.1 valid texts arrive as they are", arguments: UTF8Samples.valid)
+    func validTexts(text: String) {
+        let server = EndpointHarness.open(.server)
+        server.receive(.text(text))
+        #expect(server.events == [.text(text)])
+        server.expectOpen()
     }
 
     @Test(
@@ -25,21 +23,21 @@ struct UTF8MessageTests {
         harness.expectFailed(with: 1007)
     }
 
-    @Test("§8.1 the connection fails on the very byte, not at the end of the frame")
-    func failsOnTheByte() throws {
-        for sample in UTF8Samples.invalid {
-            let payload = Array("κόσμε and some more text ".utf8) + sample.bytes + Array(repeating: 0x61, count: 30)
-            let firstBad = try #require(UTF8Oracle.judge(payload).firstBad)
-            let frame = WireFrame.text(payload)
-            let header = frame.masked().header.count
+    @Test(
+        "§8.1 the connection fails on the very byte, not at the end of the frame",
+        arguments: UTF8Samples.invalid.map(\.bytes))
+    func failsOnTheByte(bytes invalid: [UInt8]) throws {
+        let payload = Array("κόσμε and some more text ".utf8) + invalid + Array(repeating: 0x61, count: 30)
+        let firstBad = try #require(UTF8Oracle.judge(payload).firstBad)
+        let frame = WireFrame.text(payload)
+        let header = frame.masked().header.count
 
-            let server = EndpointHarness.open(.server)
-            let bytes = frame.bytes(from: .client)
-            server.receiveByteByByte(Array(bytes[..<(header + firstBad)]))
-            server.expectOpen()
-            server.receive([bytes[header + firstBad]])
-            server.expectFailed(with: 1007)
-        }
+        let server = EndpointHarness.open(.server)
+        let bytes = frame.bytes(from: .client)
+        server.receiveByteByByte(Array(bytes[..<(header + firstBad)]))
+        server.expectOpen()
+        server.receive([bytes[header + firstBad]])
+        server.expectFailed(with: 1007)
     }
 
     @Test("§8.1 a character may be split over frames, at each of its bytes")

@@ -109,7 +109,7 @@ struct OriginPolicyTests {
     }
 
     @Test(
-        "§10.2 a refused origin gets 403",
+        "§10.2 a refused origin gets 403, and an allowed one does not",
         arguments: [
             (["Origin: https://evil.example"], false), (["Origin: https://server.example.com"], true), ([], true),
             (["Origin: https://server.example.com", "Origin: https://evil.example"], false),
