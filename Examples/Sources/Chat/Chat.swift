@@ -10,7 +10,7 @@ import UnixSignals
 @main
 struct Chat {
     static func main() async throws {
-        let users = ["ada-1815": User(name: "Ada"), "grace-1906": User(name: "Grace")]
+        let users = ["ada-1815": "Ada", "grace-1906": "Grace"]
         var server = WebSocketServer(address: .hostname("127.0.0.1", port: 8080))
         server.addChat(Rooms()) { token in users[token] }
         server.onListening = { address in print("chat at ws://\(address)/rooms?room=den&token=ada-1815") }

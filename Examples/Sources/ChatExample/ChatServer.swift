@@ -1,65 +1,77 @@
 import HTTPTypes
 public import Lifeline
 
-/// Who is at the other end of a connection.
-public struct User: Sendable {
-    public let name: String
+/// The members of each room. An actor, because members enter, leave and speak on the event loops of their connections.
+public actor Rooms {
+    private var members: [String: Set<WebSocket>] = [:]
+    /// The most bytes that may wait for a member who reads too slowly.
+    private let maximumWaiting: Int
 
-    public init(name: String) {
-        self.name = name
+    public init(maximumWaiting: Int = 256 << 10) {
+        self.maximumWaiting = maximumWaiting
     }
-}
 
-/// What the handler of a connection needs to know.
-struct Seat: Sendable {
-    let user: User
-    let room: String
+    /// The number of members in a room.
+    public func count(in room: String) -> Int { members[room]?.count ?? 0 }
+
+    func enter(_ room: String, _ socket: WebSocket) { members[room, default: []].insert(socket) }
+
+    func leave(_ room: String, _ socket: WebSocket) {
+        members[room]?.remove(socket)
+        if members[room]?.isEmpty == true { members[room] = nil }
+    }
+
+    /// Sends a line to everybody in a room.
+    func say(_ line: String, in room: String) async {
+        // It is compressed once, however many members there are.
+        let message = PreparedMessage(line)
+        for member in members[room] ?? [] {
+            // `send` would wait for a member who reads slowly, and everybody behind would wait too. `enqueue` does not wait.
+            if member.enqueue(message) != .sent {
+                leave(room, member)  // The connection is closing or closed.
+            } else if await member.bufferedBytes > maximumWaiting {
+                // What is enqueued takes memory, so a member too far behind is closed. Its client may come back.
+                leave(room, member)
+                Task { try await member.close(code: .tryAgainLater, reason: "you read too slowly") }
+            }
+        }
+    }
 }
 
 extension WebSocketServer {
     /// Adds a chat at `/rooms?room=NAME`.
     ///
-    /// - Parameters:
-    ///   - rooms: The rooms.
-    ///   - verify: Finds the user that a token belongs to, in a database for example.
-    public mutating func addChat(_ rooms: Rooms, verify: @escaping @Sendable (String) async throws -> User?) {
+    /// - Parameter findUser: Returns the name of the user whose token this is, from a database for example.
+    public mutating func addChat(_ rooms: Rooms, findUser: @escaping @Sendable (String) async throws -> String?) {
         route("/rooms") { request in
             // This runs before the server answers, so a stranger gets 401 and never a WebSocket. Browsers cannot set
             // Authorization on a WebSocket; they can send a cookie, or a short-lived token in the query.
-            let bearer = request.headerFields[.authorization].flatMap { field in
-                field.hasPrefix("Bearer ") ? String(field.dropFirst(7)) : nil
-            }
-            guard let token = bearer ?? request.query["token"], let user = try await verify(token) else {
+            let field = request.headerFields[.authorization] ?? ""
+            let token = field.hasPrefix("Bearer ") ? String(field.dropFirst(7)) : request.query["token"]
+            guard let token, let name = try await findUser(token) else {
                 throw HandshakeRefusal(.unauthorized, headerFields: [.wwwAuthenticate: "Bearer"])
             }
             guard let room = request.query["room"], !room.isEmpty else {
                 throw HandshakeRefusal(.badRequest, body: Array("the query has no room\n".utf8))
             }
             // The handler below gets this value with the connection.
-            return .accept(Seat(user: user, room: room))
-        } handler: { socket, seat in
-            await rooms.enter(seat.room, socket)
+            return .accept((name: name, room: room))
+        } handler: { socket, member in
+            await rooms.enter(member.room, socket)
             do {
-                try await rooms.hear(socket, seat.user, in: seat.room)
-                await rooms.leave(seat.room, socket)
+                // A line has a limit of its own. A longer one closes the connection with 1009 before all has arrived.
+                while let message = try await socket.receive(upTo: 4096) {
+                    // The client learns what it did wrong. Any other error would close with 1011, without a reason.
+                    guard let text = message.text else {
+                        throw WebSocketCloseError(code: .unsupportedData, reason: "this chat is for text")
+                    }
+                    await rooms.say("\(member.name): \(text)", in: member.room)
+                }
+                await rooms.leave(member.room, socket)
             } catch {
-                await rooms.leave(seat.room, socket)
+                await rooms.leave(member.room, socket)
                 throw error
             }
-        }
-    }
-}
-
-extension Rooms {
-    /// Passes on what a member says, until the connection ends.
-    nonisolated func hear(_ socket: WebSocket, _ user: User, in room: String) async throws {
-        // A line has a limit of its own. A longer one closes the connection with 1009 before all of it has arrived.
-        while let message = try await socket.receive(upTo: 4096) {
-            guard let text = message.text else {
-                // The client learns what it did wrong. Any other error would close the connection with 1011, without a reason.
-                throw WebSocketCloseError(code: .unsupportedData, reason: "this chat is for text")
-            }
-            await say("\(user.name): \(text)", in: room)
         }
     }
 }

@@ -24,15 +24,11 @@ struct ExamplesTests {
         return configuration
     }
 
-    private static func users(_ token: String) -> User? {
-        ["1": User(name: "Ada"), "2": User(name: "Grace")][token]
-    }
-
     private func withChat(
         _ rooms: Rooms = Rooms(), _ body: nonisolated(nonsending) (String) async throws -> Void
     ) async throws {
         var server = server
-        server.addChat(rooms) { Self.users($0) }
+        server.addChat(rooms) { ["1": "Ada", "2": "Grace"][$0] }
         try await server.withServer { address in
             try await body("ws://localhost:\(address.port ?? 0)/rooms")
         }

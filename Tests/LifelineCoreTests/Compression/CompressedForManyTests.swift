@@ -30,41 +30,39 @@ struct CompressedForManyTests {
 
     @Test(
         "Each agreement gets messages that are valid for it, among others, before and after idleness",
-        arguments: PerMessageDeflate.all)
-    func everyAgreement(_ agreement: PerMessageDeflate) throws {
+        arguments: PerMessageDeflate.all, WebSocketRole.allCases)
+    func everyAgreement(_ agreement: PerMessageDeflate, role: WebSocketRole) throws {
         try withBudget { budget in
             let memory = MemoryPool()
-            for role in [WebSocketRole.client, .server] {
-                let maker = CompressingPair(agreement, budget: budget, memory: memory)
-                let pair = CompressingPair(agreement, budget: budget, memory: memory)
-                #expect(maker[role].endpoint.compressorKind == pair[role].endpoint.compressorKind)
-                let wire = try #require(compressed(update, by: maker[role]))
-                var generator = SplitMix64(seed: 71)
-                for round in 0..<40 {
-                    switch generator.below(4) {
-                    case 0, 1:
-                        try sendPrepared(update, wire, on: pair[role])
-                        pair[role.peer].receive(pair[role].takeOutput())
-                        #expect(pair[role.peer].takeEvents() == [.message(.text, update)])
-                    case 2:
-                        // What refers to the messages before, prepared ones among them.
-                        let start = generator.below(1500)
-                        try pair.exchange(from: role, .text, Array(update[start..<(start + 300)]))
-                    default:
-                        if round.isMultiple(of: 2) {
-                            pair.advance(by: .seconds(10))
-                        } else {
-                            try pair.send(from: role, .text, Array(update[..<100]), .first)
-                            try pair.send(from: role, .text, Array(update[100..<200]), .last)
-                            #expect(pair[role.peer].takeEvents() == [.message(.text, Array(update[..<200]))])
-                        }
+            let maker = CompressingPair(agreement, budget: budget, memory: memory)
+            let pair = CompressingPair(agreement, budget: budget, memory: memory)
+            #expect(maker[role].endpoint.compressorKind == pair[role].endpoint.compressorKind)
+            let wire = try #require(compressed(update, by: maker[role]))
+            var generator = SplitMix64(seed: 71)
+            for round in 0..<40 {
+                switch generator.below(4) {
+                case 0, 1:
+                    try sendPrepared(update, wire, on: pair[role])
+                    pair[role.peer].receive(pair[role].takeOutput())
+                    #expect(pair[role.peer].takeEvents() == [.message(.text, update)])
+                case 2:
+                    // What refers to the messages before, prepared ones among them.
+                    let start = generator.below(1500)
+                    try pair.exchange(from: role, .text, Array(update[start..<(start + 300)]))
+                default:
+                    if round.isMultiple(of: 2) {
+                        pair.advance(by: .seconds(10))
+                    } else {
+                        try pair.send(from: role, .text, Array(update[..<100]), .first)
+                        try pair.send(from: role, .text, Array(update[100..<200]), .last)
+                        #expect(pair[role.peer].takeEvents() == [.message(.text, Array(update[..<200]))])
                     }
                 }
-                let statistics = pair[role].endpoint.compressionStatistics
-                let received = pair[role.peer].endpoint.compressionStatistics
-                #expect(statistics.sentBytes == received.receivedBytes)
-                #expect(statistics.sentWireBytes == received.receivedWireBytes)
             }
+            let statistics = pair[role].endpoint.compressionStatistics
+            let received = pair[role.peer].endpoint.compressionStatistics
+            #expect(statistics.sentBytes == received.receivedBytes)
+            #expect(statistics.sentWireBytes == received.receivedWireBytes)
         }
     }
 
@@ -81,21 +79,19 @@ struct CompressedForManyTests {
         }
     }
 
-    @Test("A prepared message that is longer than the window takes its place")
-    func longerThanTheWindow() throws {
+    @Test("A prepared message that is longer than the window takes its place", arguments: [8, 9, 12, 15])
+    func longerThanTheWindow(bits: Int) throws {
         try withBudget { budget in
-            for bits in [8, 9, 12, 15] {
-                let pair = CompressingPair(PerMessageDeflate(serverMaxWindowBits: bits), budget: budget)
-                let long = DeflateSample.text.bytes(100_000)
-                let wire = try #require(compressed(long, by: pair.server))
-                for _ in 0..<3 {
-                    try pair.exchange(from: .server, .text, update)
-                    try sendPrepared(long, wire, on: pair.server)
-                    pair.client.receive(pair.server.takeOutput())
-                    let isRight = pair.client.takeEvents() == [.message(.text, long)]
-                    #expect(isRight)
-                    try pair.exchange(from: .server, .text, Array(long.prefix(600)))
-                }
+            let pair = CompressingPair(PerMessageDeflate(serverMaxWindowBits: bits), budget: budget)
+            let long = DeflateSample.text.bytes(100_000)
+            let wire = try #require(compressed(long, by: pair.server))
+            for _ in 0..<3 {
+                try pair.exchange(from: .server, .text, update)
+                try sendPrepared(long, wire, on: pair.server)
+                pair.client.receive(pair.server.takeOutput())
+                let isRight = pair.client.takeEvents() == [.message(.text, long)]
+                #expect(isRight)
+                try pair.exchange(from: .server, .text, Array(long.prefix(600)))
             }
         }
     }

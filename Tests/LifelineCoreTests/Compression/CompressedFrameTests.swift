@@ -16,8 +16,10 @@ struct CompressedFrameTests {
         WireFrame(opcode: opcode, isFinal: isFinal, reserved: reserved, payload: opcode >= 8 ? [] : Self.hello)
     }
 
-    @Test("§6 RSV1 on a control frame, a continuation or inside a message: 1002")
-    func misplacedBit() {
+    @Test(
+        "§6 RSV1 on a control frame, a continuation or inside a message: 1002", arguments: WebSocketRole.allCases,
+        [Endpoint.Delivery.messages, .chunks])
+    func misplacedBit(role: WebSocketRole, delivery: Endpoint.Delivery) {
         withBudget { budget in
             let plainBeginning = WireFrame.text("be", isFinal: false)
             let compressedBeginning = WireFrame.compressed(.text, Array(Self.hello[..<3]), isFinal: false)
@@ -28,14 +30,10 @@ struct CompressedFrameTests {
             }
             // A continuation of nothing.
             cases.append([frame(0, reserved: 4)])
-            for role in [WebSocketRole.client, .server] {
-                for delivery in [Endpoint.Delivery.messages, .chunks] {
-                    for frames in cases {
-                        let harness = endpoint(role, budget, delivery: delivery)
-                        harness.receive(frames.bytes(from: role.peer))
-                        harness.expectFailed(with: 1002)
-                    }
-                }
+            for frames in cases {
+                let harness = endpoint(role, budget, delivery: delivery)
+                harness.receive(frames.bytes(from: role.peer))
+                harness.expectFailed(with: 1002)
             }
         }
     }
@@ -75,8 +73,10 @@ struct CompressedFrameTests {
         }
     }
 
-    @Test("§6.1 compressed and plain messages may alternate, and the window is that of the compressed ones")
-    func alternating() {
+    @Test(
+        "§6.1 compressed and plain messages may alternate, and the window is that of the compressed ones",
+        arguments: WebSocketRole.allCases, [Endpoint.Delivery.messages, .chunks])
+    func alternating(role: WebSocketRole, delivery: Endpoint.Delivery) {
         withBudget { budget in
             let compressor = OracleCompressor()
             let texts = (0..<12).map { Array("a message that has much in common with the others, \($0)".utf8) }
@@ -97,42 +97,36 @@ struct CompressedFrameTests {
                     ]
                 }
             }
-            for role in [WebSocketRole.client, .server] {
-                let bytes = frames.bytes(from: role.peer)
-                for delivery in [Endpoint.Delivery.messages, .chunks] {
-                    let whole = endpoint(role, budget, delivery: delivery)
-                    whole.receive(bytes)
-                    #expect(whole.events.withChunksJoined == texts.map { .message(.text, $0) })
-                    let split = endpoint(role, budget, delivery: delivery)
-                    split.receiveByteByByte(bytes)
-                    #expect(split.events.withChunksJoined == texts.map { .message(.text, $0) })
-                }
-            }
+            let bytes = frames.bytes(from: role.peer)
+            let whole = endpoint(role, budget, delivery: delivery)
+            whole.receive(bytes)
+            #expect(whole.events.withChunksJoined == texts.map { .message(.text, $0) })
+            let split = endpoint(role, budget, delivery: delivery)
+            split.receiveByteByByte(bytes)
+            #expect(split.events.withChunksJoined == texts.map { .message(.text, $0) })
         }
     }
 
-    @Test("§6.1 control frames may come between the fragments of a compressed message")
-    func controlFramesBetween() {
+    @Test(
+        "§6.1 control frames may come between the fragments of a compressed message", arguments: WebSocketRole.allCases,
+        [Endpoint.Delivery.messages, .chunks])
+    func controlFramesBetween(role: WebSocketRole, delivery: Endpoint.Delivery) {
         withBudget { budget in
             let text = Array("Ping in the middle of a compressed message, in the middle, in the middle".utf8)
             let wire = OracleCompressor.message(text)
-            for role in [WebSocketRole.client, .server] {
-                for delivery in [Endpoint.Delivery.messages, .chunks] {
-                    let harness = endpoint(role, budget, delivery: delivery)
-                    var frames: [WireFrame] = [.compressed(.text, [], isFinal: false), .ping("0")]
-                    for (index, byte) in wire.enumerated() {
-                        frames += [.continuation([byte], isFinal: false), .ping("\(index + 1)"), .pong("unasked")]
-                    }
-                    frames.append(.continuation([], isFinal: true))
-                    harness.receive(frames.bytes(from: role.peer))
-                    let events = harness.takeEvents()
-                    #expect(events.withChunksJoined.last == .message(.text, text))
-                    let pings = events.compactMap { if case .ping(let payload) = $0 { payload } else { nil } }
-                    #expect(pings == (0...wire.count).map { Array("\($0)".utf8) })
-                    #expect(harness.takeFrames().map(\.opcode) == Array(repeating: 0xA, count: pings.count))
-                    harness.expectOpen()
-                }
+            let harness = endpoint(role, budget, delivery: delivery)
+            var frames: [WireFrame] = [.compressed(.text, [], isFinal: false), .ping("0")]
+            for (index, byte) in wire.enumerated() {
+                frames += [.continuation([byte], isFinal: false), .ping("\(index + 1)"), .pong("unasked")]
             }
+            frames.append(.continuation([], isFinal: true))
+            harness.receive(frames.bytes(from: role.peer))
+            let events = harness.takeEvents()
+            #expect(events.withChunksJoined.last == .message(.text, text))
+            let pings = events.compactMap { if case .ping(let payload) = $0 { payload } else { nil } }
+            #expect(pings == (0...wire.count).map { Array("\($0)".utf8) })
+            #expect(harness.takeFrames().map(\.opcode) == Array(repeating: 0xA, count: pings.count))
+            harness.expectOpen()
         }
     }
 
@@ -177,21 +171,21 @@ struct CompressedFrameTests {
         }
     }
 
-    @Test("§6.1 what is sent: RSV1 on the first frame of a compressed message and on no other frame")
-    func sentBits() throws {
+    @Test(
+        "§6.1 what is sent: RSV1 on the first frame of a compressed message and on no other frame",
+        arguments: WebSocketRole.allCases)
+    func sentBits(role: WebSocketRole) throws {
         try withBudget { budget in
-            for role in [WebSocketRole.client, .server] {
-                let harness = endpoint(role, budget)
-                try harness.send(.text, Array("one".utf8), .first, compress: .always)
-                try harness.ping()
-                try harness.send(.text, Array("two".utf8), .middle, compress: .always)
-                try harness.send(.text, Array("three".utf8), .last, compress: .always)
-                try harness.send(.text, Array("plain".utf8), compress: .never)
-                try harness.send(.binary, [1], .first, compress: .never)
-                try harness.send(.binary, [2], .last, compress: .always)
-                harness.close(.normalClosure)
-                #expect(harness.takeFrames().map(\.reserved) == [4, 0, 0, 0, 0, 0, 0, 0])
-            }
+            let harness = endpoint(role, budget)
+            try harness.send(.text, Array("one".utf8), .first, compress: .always)
+            try harness.ping()
+            try harness.send(.text, Array("two".utf8), .middle, compress: .always)
+            try harness.send(.text, Array("three".utf8), .last, compress: .always)
+            try harness.send(.text, Array("plain".utf8), compress: .never)
+            try harness.send(.binary, [1], .first, compress: .never)
+            try harness.send(.binary, [2], .last, compress: .always)
+            harness.close(.normalClosure)
+            #expect(harness.takeFrames().map(\.reserved) == [4, 0, 0, 0, 0, 0, 0, 0])
         }
     }
 

@@ -301,24 +301,24 @@ struct CompressionMemoryTests {
         }
     }
 
-    @Test("Every end gives all back: clean, failed, aborted, in the middle of messages and idle")
-    func ends() throws {
-        let ends: [(CompressingPair) -> Void] = [
-            { $0.server.close(.normalClosure) }, { $0.server.receive(.compressed(.text, [0xFF])) },
-            { $0.server.endpoint.abort("enough") }, { $0.server.receiveEnd() }, { $0.advance(by: .seconds(60)) },
-            { _ in },
-        ]
-        for end in ends {
-            for isInside in [false, true] {
-                try withBudget { budget in
-                    let pair = CompressingPair(budget: budget)
-                    for role in [WebSocketRole.client, .server] {
-                        try pair.exchange(from: role, .text, json)
-                        if isInside { try pair.send(from: role, .text, json, .first) }
-                    }
-                    end(pair)
-                }
+    /// The ways in which a connection ends.
+    private static let waysToEnd: [@Sendable (CompressingPair) -> Void] = [
+        { $0.server.close(.normalClosure) }, { $0.server.receive(.compressed(.text, [0xFF])) },
+        { $0.server.endpoint.abort("enough") }, { $0.server.receiveEnd() }, { $0.advance(by: .seconds(60)) },
+        { _ in },
+    ]
+
+    @Test(
+        "Every end gives all back: clean, failed, aborted, in the middle of messages and idle", arguments: waysToEnd,
+        [false, true])
+    func ends(end: @Sendable (CompressingPair) -> Void, isInside: Bool) throws {
+        try withBudget { budget in
+            let pair = CompressingPair(budget: budget)
+            for role in [WebSocketRole.client, .server] {
+                try pair.exchange(from: role, .text, json)
+                if isInside { try pair.send(from: role, .text, json, .first) }
             }
+            end(pair)
         }
     }
 }

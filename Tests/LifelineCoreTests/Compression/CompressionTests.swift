@@ -10,62 +10,55 @@ struct CompressionTests {
 
     @Test(
         "§7.2 round trips with every agreement, in both directions, of all sizes and kinds",
-        arguments: PerMessageDeflate.all)
-    func roundTrips(_ agreement: PerMessageDeflate) throws {
+        arguments: PerMessageDeflate.all, [Endpoint.Delivery.messages, .chunks])
+    func roundTrips(_ agreement: PerMessageDeflate, delivery: Endpoint.Delivery) throws {
         try withBudget { budget in
-            for delivery in [Endpoint.Delivery.messages, .chunks] {
-                let pair = CompressingPair(agreement, budget: budget, delivery: delivery)
-                var large = agreement.serverMaxWindowBits
-                for sample in DeflateSample.allCases {
-                    large += 1
-                    for size in Self.sizes + (delivery == .messages ? [Self.largeSizes[large % 3]] : []) {
-                        for role in [WebSocketRole.client, .server] {
-                            try pair.exchange(from: role, sample.isText ? .text : .binary, sample.bytes(size))
-                        }
+            let pair = CompressingPair(agreement, budget: budget, delivery: delivery)
+            var large = agreement.serverMaxWindowBits
+            for sample in DeflateSample.allCases {
+                large += 1
+                for size in Self.sizes + (delivery == .messages ? [Self.largeSizes[large % 3]] : []) {
+                    for role in [WebSocketRole.client, .server] {
+                        try pair.exchange(from: role, sample.isText ? .text : .binary, sample.bytes(size))
                     }
                 }
             }
         }
     }
 
-    @Test("§7.2 round trips of a mebibyte, whole and in chunks")
-    func mebibyte() throws {
-        let agreements = [
+    @Test(
+        "§7.2 round trips of a mebibyte, whole and in chunks",
+        arguments: [
             PerMessageDeflate(),
             PerMessageDeflate(
                 serverNoContextTakeover: true, clientNoContextTakeover: true, serverMaxWindowBits: 8,
                 clientMaxWindowBits: 9),
-        ]
+        ], [Endpoint.Delivery.messages, .chunks])
+    func mebibyte(agreement: PerMessageDeflate, delivery: Endpoint.Delivery) throws {
         try withBudget { budget in
-            for agreement in agreements {
-                for delivery in [Endpoint.Delivery.messages, .chunks] {
-                    let pair = CompressingPair(agreement, budget: budget, delivery: delivery, memory: MemoryPool())
-                    for sample in [DeflateSample.json, .zeros] {
-                        // From the server, whose messages need no masking, which takes its time without optimisation.
-                        try pair.exchange(from: .server, .binary, sample.bytes(1 << 20))
-                        try pair.exchange(from: .server, .binary, sample.bytes(1 << 20 - 1))
-                    }
-                    try pair.exchange(from: .client, .text, DeflateSample.text.bytes(1 << 20))
-                }
+            let pair = CompressingPair(agreement, budget: budget, delivery: delivery, memory: MemoryPool())
+            for sample in [DeflateSample.json, .zeros] {
+                // From the server, whose messages need no masking, which takes its time without optimisation.
+                try pair.exchange(from: .server, .binary, sample.bytes(1 << 20))
+                try pair.exchange(from: .server, .binary, sample.bytes(1 << 20 - 1))
             }
+            try pair.exchange(from: .client, .text, DeflateSample.text.bytes(1 << 20))
         }
     }
 
-    @Test("§7.2 round trips at every level, with every memory level", arguments: 1...9)
-    func levels(_ level: Int) throws {
+    @Test("§7.2 round trips at every level, with every memory level", arguments: 1...9, 1...9)
+    func levels(_ level: Int, memoryLevel: Int) throws {
         try withBudget { budget in
-            for memoryLevel in 1...9 {
-                for bits in 8...15 {
-                    let agreement = PerMessageDeflate(
-                        serverMaxWindowBits: bits, clientMaxWindowBits: 8 + (bits + level) % 8)
-                    let pair = CompressingPair(agreement, budget: budget) {
-                        $0.level = level
-                        $0.memoryLevel = memoryLevel
-                    }
-                    for size in [3000, 900] {
-                        try pair.exchange(from: .server, .text, DeflateSample.json.bytes(size))
-                        try pair.exchange(from: .client, .text, DeflateSample.text.bytes(size))
-                    }
+            for bits in 8...15 {
+                let agreement = PerMessageDeflate(
+                    serverMaxWindowBits: bits, clientMaxWindowBits: 8 + (bits + level) % 8)
+                let pair = CompressingPair(agreement, budget: budget) {
+                    $0.level = level
+                    $0.memoryLevel = memoryLevel
+                }
+                for size in [3000, 900] {
+                    try pair.exchange(from: .server, .text, DeflateSample.json.bytes(size))
+                    try pair.exchange(from: .client, .text, DeflateSample.text.bytes(size))
                 }
             }
         }
@@ -91,64 +84,69 @@ struct CompressionTests {
     }
 
     @Test(
-        "§7.1.2 what is sent never refers further back than the agreed window", arguments: PerMessageDeflate.windowBits)
-    func windowLimits(_ bits: Int) throws {
+        "§7.1.2 what is sent never refers further back than the agreed window", arguments: PerMessageDeflate.windowBits,
+        [(WebSocketRole.client, false), (.server, false), (.client, true)])
+    func windowLimits(_ bits: Int, sender: (role: WebSocketRole, startsAnew: Bool)) throws {
+        let (role, startsAnew) = sender
         // Content that repeats itself at every distance there is.
         let noise = DeflateSample.random.bytes(40_000)
         try withBudget { budget in
-            for (role, startsAnew) in [(WebSocketRole.client, false), (.server, false), (.client, true)] {
-                let agreement =
-                    role == .client
-                    ? PerMessageDeflate(clientNoContextTakeover: startsAnew, clientMaxWindowBits: bits)
-                    : PerMessageDeflate(serverMaxWindowBits: bits)
-                let harness = EndpointHarness.compressing(
-                    role, agreement, configuration: .compressing(role, budget) { $0.level = bits % 9 + 1 })
-                let receiver = StrictReceiver(agreement, from: role)
-                let window = 1 << bits
-                let nearby = Array(noise[..<min(window, 2000)])
-                let messages = [
-                    DeflateSample.json.bytes(3000), Array(noise[..<(window - 3)]) + nearby,
-                    Array(noise[..<(window + 1)]) + nearby, DeflateSample.json.bytes(3000), [], nearby, nearby,
-                    DeflateSample.text.bytes(2 * window), Array(noise[..<window]), nearby,
-                ]
-                for (index, message) in messages.enumerated() {
-                    try harness.send(.binary, message, compress: .always)
-                    let wire = harness.takeFrames()
-                    #expect(wire.count == 1 && wire.first?.reserved == 4)
-                    let received = try receiver.message(wire)
-                    if received != message { Issue.record("message \(index) from the \(role)") }
-                    // With what was sent before in mind too, after a while in which nothing was sent.
-                    if index.isMultiple(of: 3) { harness.advance(by: .seconds(30)) }
-                }
+            let agreement =
+                role == .client
+                ? PerMessageDeflate(clientNoContextTakeover: startsAnew, clientMaxWindowBits: bits)
+                : PerMessageDeflate(serverMaxWindowBits: bits)
+            let harness = EndpointHarness.compressing(
+                role, agreement, configuration: .compressing(role, budget) { $0.level = bits % 9 + 1 })
+            let receiver = StrictReceiver(agreement, from: role)
+            let window = 1 << bits
+            let nearby = Array(noise[..<min(window, 2000)])
+            let messages = [
+                DeflateSample.json.bytes(3000), Array(noise[..<(window - 3)]) + nearby,
+                Array(noise[..<(window + 1)]) + nearby, DeflateSample.json.bytes(3000), [], nearby, nearby,
+                DeflateSample.text.bytes(2 * window), Array(noise[..<window]), nearby,
+            ]
+            for (index, message) in messages.enumerated() {
+                try harness.send(.binary, message, compress: .always)
+                let wire = harness.takeFrames()
+                #expect(wire.count == 1 && wire.first?.reserved == 4)
+                let received = try receiver.message(wire)
+                if received != message { Issue.record("message \(index) from the \(role)") }
+                // With what was sent before in mind too, after a while in which nothing was sent.
+                if index.isMultiple(of: 3) { harness.advance(by: .seconds(30)) }
             }
         }
     }
 
-    @Test("§7.1.1 with context takeover a message again is a reference; without it, as long as the first time")
-    func contextTakeover() throws {
+    @Test(
+        "§7.1.1 with context takeover a message again is a reference; without it, as long as the first time",
+        arguments: WebSocketRole.allCases, [true, false])
+    func contextTakeover(role: WebSocketRole, takesOver: Bool) throws {
         let json = DeflateSample.json.bytes(500)
         try withBudget { budget in
-            for role in [WebSocketRole.client, .server] {
-                for takesOver in [true, false] {
-                    let agreement = PerMessageDeflate(
-                        serverNoContextTakeover: role == .server && !takesOver,
-                        clientNoContextTakeover: role == .client && !takesOver)
-                    let harness = EndpointHarness.compressing(
-                        role, agreement, configuration: .compressing(role, budget))
-                    for _ in 0..<3 { try harness.send(.text, json, compress: .always) }
-                    let sizes = harness.takeFrames().map(\.payload.count)
-                    let isRight =
-                        takesOver ? sizes[0] > 100 && sizes[1...].allSatisfy { $0 < 20 } : Set(sizes).count == 1
-                    #expect(isRight, "\(sizes)")
-                }
-            }
+            let agreement = PerMessageDeflate(
+                serverNoContextTakeover: role == .server && !takesOver,
+                clientNoContextTakeover: role == .client && !takesOver)
+            let harness = EndpointHarness.compressing(
+                role, agreement, configuration: .compressing(role, budget))
+            for _ in 0..<3 { try harness.send(.text, json, compress: .always) }
+            let sizes = harness.takeFrames().map(\.payload.count)
+            let isRight =
+                takesOver ? sizes[0] > 100 && sizes[1...].allSatisfy { $0 < 20 } : Set(sizes).count == 1
+            #expect(isRight, "\(sizes)")
         }
     }
 
     // MARK: Fragments
 
-    @Test("§7.2.1 each fragment of a message that is sent as it comes can be read at once, empty ones too")
-    func streaming() throws {
+    @Test(
+        "§7.2.1 each fragment of a message that is sent as it comes can be read at once, empty ones too",
+        arguments: [
+            PerMessageDeflate(),
+            PerMessageDeflate(
+                serverNoContextTakeover: true, clientNoContextTakeover: true, serverMaxWindowBits: 9,
+                clientMaxWindowBits: 8),
+        ], WebSocketRole.allCases)
+    func streaming(agreement: PerMessageDeflate, role: WebSocketRole) throws {
         let word = { (index: Int) in Array("fragment \(index) of a message, fragment \(index)\n".utf8) }
         let empty: [UInt8] = []
         let plans: [[[UInt8]]] = [
@@ -157,37 +155,28 @@ struct CompressionTests {
             (0..<20).map(word), [DeflateSample.json.bytes(70_000), empty, DeflateSample.json.bytes(70_000)],
         ]
         try withBudget { budget in
-            for agreement in [
-                PerMessageDeflate(),
-                PerMessageDeflate(
-                    serverNoContextTakeover: true, clientNoContextTakeover: true, serverMaxWindowBits: 9,
-                    clientMaxWindowBits: 8),
-            ] {
-                for role in [WebSocketRole.client, .server] {
-                    let pair = CompressingPair(agreement, budget: budget, delivery: .chunks)
-                    // Anew and with something before, again and again.
-                    for plan in plans + plans {
-                        for (index, fragment) in plan.enumerated() {
-                            let isLast = index == plan.count - 1
-                            #expect(
-                                try pair.send(
-                                    from: role, .binary, fragment,
-                                    index == 0 ? .first : isLast ? .last : .middle))
-                            let events = pair[role.peer].takeEvents()
-                            let arrived = events.flatMap { event -> [UInt8] in
-                                if case .chunk(.binary, let payload, _, _) = event { payload } else { [] }
-                            }
-                            if arrived != fragment { Issue.record("fragment \(index) of \(plan.map(\.count))") }
-                            if isLast {
-                                guard case .chunk(_, _, _, isLast: true) = events.last else {
-                                    Issue.record("no end after \(plan.map(\.count))")
-                                    return
-                                }
-                            }
+            let pair = CompressingPair(agreement, budget: budget, delivery: .chunks)
+            // Anew and with something before, again and again.
+            for plan in plans + plans {
+                for (index, fragment) in plan.enumerated() {
+                    let isLast = index == plan.count - 1
+                    #expect(
+                        try pair.send(
+                            from: role, .binary, fragment,
+                            index == 0 ? .first : isLast ? .last : .middle))
+                    let events = pair[role.peer].takeEvents()
+                    let arrived = events.flatMap { event -> [UInt8] in
+                        if case .chunk(.binary, let payload, _, _) = event { payload } else { [] }
+                    }
+                    if arrived != fragment { Issue.record("fragment \(index) of \(plan.map(\.count))") }
+                    if isLast {
+                        guard case .chunk(_, _, _, isLast: true) = events.last else {
+                            Issue.record("no end after \(plan.map(\.count))")
+                            return
                         }
-                        try pair.exchange(from: role, .text, DeflateSample.text.bytes(300))
                     }
                 }
+                try pair.exchange(from: role, .text, DeflateSample.text.bytes(300))
             }
         }
     }
@@ -233,22 +222,20 @@ struct CompressionTests {
 struct CompressionChoiceTests {
     private let json = DeflateSample.json.bytes(1000)
 
-    @Test("§6.1 always, never, and automatic from the least size on")
-    func choice() throws {
+    @Test(
+        "§6.1 always, never, and automatic from the least size on", arguments: [0, 1, 128, 1000, 1001],
+        WebSocketRole.allCases)
+    func choice(least: Int, role: WebSocketRole) throws {
         try withBudget { (budget) throws in
-            for least in [0, 1, 128, 1000, 1001] {
-                let pair = CompressingPair(budget: budget) { $0.minimumSize = least }
-                for role in [WebSocketRole.client, .server] {
-                    // Zeros become shorter whatever their number.
-                    for count in [least - 1, least, least + 1] where count >= 20 {
-                        let zeros = DeflateSample.zeros.bytes(count)
-                        #expect(try pair.send(from: role, .binary, zeros, compress: .automatic) == (count >= least))
-                        #expect(try pair.send(from: role, .binary, zeros, compress: .always))
-                        #expect(try !pair.send(from: role, .binary, zeros, compress: .never))
-                        let expected = Array(repeating: RecordedEvent.message(.binary, zeros), count: 3)
-                        #expect(pair[role.peer].takeEvents() == expected)
-                    }
-                }
+            let pair = CompressingPair(budget: budget) { $0.minimumSize = least }
+            // Zeros become shorter whatever their number.
+            for count in [least - 1, least, least + 1] where count >= 20 {
+                let zeros = DeflateSample.zeros.bytes(count)
+                #expect(try pair.send(from: role, .binary, zeros, compress: .automatic) == (count >= least))
+                #expect(try pair.send(from: role, .binary, zeros, compress: .always))
+                #expect(try !pair.send(from: role, .binary, zeros, compress: .never))
+                let expected = Array(repeating: RecordedEvent.message(.binary, zeros), count: 3)
+                #expect(pair[role.peer].takeEvents() == expected)
             }
         }
     }
@@ -268,23 +255,23 @@ struct CompressionChoiceTests {
         }
     }
 
-    @Test("§6.1 a message that would become longer is sent as it is, unless it is to be compressed always")
-    func longer() throws {
+    @Test(
+        "§6.1 a message that would become longer is sent as it is, unless it is to be compressed always",
+        arguments: WebSocketRole.allCases)
+    func longer(role: WebSocketRole) throws {
         try withBudget { (budget) throws in
             let pair = CompressingPair(budget: budget) { $0.minimumSize = 0 }
-            for role in [WebSocketRole.client, .server] {
-                for content in [[], [0x61], Array("abcdefg".utf8), DeflateSample.random.bytes(900)] {
-                    #expect(try !pair.send(from: role, .binary, content, compress: .automatic))
-                    #expect(try pair.send(from: role, .binary, content, compress: .always))
-                    // Whatever was tried in vain, the messages behind it are right.
-                    #expect(try pair.send(from: role, .text, json, compress: .automatic))
-                    #expect(try pair.send(from: role, .text, json, compress: .automatic))
-                    let expected: [RecordedEvent] = [
-                        .message(.binary, content), .message(.binary, content), .message(.text, json),
-                        .message(.text, json),
-                    ]
-                    #expect(pair[role.peer].takeEvents() == expected)
-                }
+            for content in [[], [0x61], Array("abcdefg".utf8), DeflateSample.random.bytes(900)] {
+                #expect(try !pair.send(from: role, .binary, content, compress: .automatic))
+                #expect(try pair.send(from: role, .binary, content, compress: .always))
+                // Whatever was tried in vain, the messages behind it are right.
+                #expect(try pair.send(from: role, .text, json, compress: .automatic))
+                #expect(try pair.send(from: role, .text, json, compress: .automatic))
+                let expected: [RecordedEvent] = [
+                    .message(.binary, content), .message(.binary, content), .message(.text, json),
+                    .message(.text, json),
+                ]
+                #expect(pair[role.peer].takeEvents() == expected)
             }
         }
     }

@@ -44,13 +44,13 @@ struct InflatedLimitTests {
 
     @Test(
         "§8 a message of just the limit passes; one byte more is 1009, and no byte beyond it is ever inflated",
-        arguments: [0, 1, 2, 100, 1023, 1024, 1025, 65_535, 65_536, 65_537, 200_000])
-    func messageLimit(_ limit: Int) {
+        arguments: [0, 1, 2, 100, 1023, 1024, 1025, 65_535, 65_536, 65_537, 200_000],
+        [Endpoint.Delivery.messages, .chunks])
+    func messageLimit(_ limit: Int, delivery: Endpoint.Delivery) {
         withBudget { budget in
             // Noise is as long on the wire, and masking it takes its time without optimisation.
             for sample in limit < 2000 ? [DeflateSample.zeros, .random] : [.zeros] {
-                for (excess, delivery) in [0, 1, 2, 5000].flatMap({ [($0, Endpoint.Delivery.messages), ($0, .chunks)] })
-                {
+                for excess in [0, 1, 2, 5000] {
                     let content = sample.bytes(limit + excess)
                     for frames in framings(OracleCompressor.message(content, level: 9)) {
                         let server = server(budget, message: limit, frame: .max, delivery: delivery)
@@ -74,140 +74,131 @@ struct InflatedLimitTests {
         }
     }
 
-    @Test("§8 byte by byte, the limit is met at the same byte")
-    func messageLimitByteByByte() {
+    @Test(
+        "§8 byte by byte, the limit is met at the same byte", arguments: [Endpoint.Delivery.messages, .chunks],
+        [0, 1, 2])
+    func messageLimitByteByByte(delivery: Endpoint.Delivery, excess: Int) {
         withBudget { budget in
-            for delivery in [Endpoint.Delivery.messages, .chunks] {
-                for excess in [0, 1, 2] {
-                    let content = DeflateSample.json.bytes(1000 + excess)
-                    let bytes = WireFrame.compressed(.text, OracleCompressor.message(content)).bytes(from: .client)
-                    let server = server(budget, message: 1000, delivery: delivery)
-                    server.receiveByteByByte(bytes)
-                    if excess == 0 {
-                        #expect(server.events.withChunksJoined == [.message(.text, content)])
-                    } else {
-                        let inflated = server.endpoint.compression?.messageSize
-                        #expect(inflated == 1001)
-                        server.expectFailed(with: 1009)
-                    }
-                }
+            let content = DeflateSample.json.bytes(1000 + excess)
+            let bytes = WireFrame.compressed(.text, OracleCompressor.message(content)).bytes(from: .client)
+            let server = server(budget, message: 1000, delivery: delivery)
+            server.receiveByteByByte(bytes)
+            if excess == 0 {
+                #expect(server.events.withChunksJoined == [.message(.text, content)])
+            } else {
+                let inflated = server.endpoint.compression?.messageSize
+                #expect(inflated == 1001)
+                server.expectFailed(with: 1009)
             }
         }
     }
 
-    @Test("§8 each message counts anew, with context takeover and without")
-    func messagesCountAnew() {
+    @Test("§8 each message counts anew, with context takeover and without", arguments: [true, false])
+    func messagesCountAnew(takesOver: Bool) {
         withBudget { budget in
             let content = DeflateSample.json.bytes(1000)
-            for takesOver in [true, false] {
-                let compressor = OracleCompressor()
-                let server = EndpointHarness.compressing(
-                    .server, PerMessageDeflate(clientNoContextTakeover: !takesOver),
-                    configuration: .compressing(.server, budget).limited(message: 1000))
-                for _ in 0..<20 {
-                    server.receive(
-                        .compressed(.text, takesOver ? compressor.message(content) : OracleCompressor.message(content)),
-                        .text(content))
-                    #expect(server.takeEvents() == [.message(.text, content), .message(.text, content)])
-                }
+            let compressor = OracleCompressor()
+            let server = EndpointHarness.compressing(
+                .server, PerMessageDeflate(clientNoContextTakeover: !takesOver),
+                configuration: .compressing(.server, budget).limited(message: 1000))
+            for _ in 0..<20 {
+                server.receive(
+                    .compressed(.text, takesOver ? compressor.message(content) : OracleCompressor.message(content)),
+                    .text(content))
+                #expect(server.takeEvents() == [.message(.text, content), .message(.text, content)])
             }
         }
     }
 
-    @Test("§8 a frame of just the limit passes; one byte more is 1009, in whichever frame it is")
-    func frameLimit() {
+    @Test(
+        "§8 a frame of just the limit passes; one byte more is 1009, in whichever frame it is",
+        arguments: [Endpoint.Delivery.messages, .chunks],
+        [[100], [100, 100, 100], [0, 100, 1], [101], [100, 101], [1, 0, 101], [150, 150]])
+    func frameLimit(delivery: Endpoint.Delivery, sizes: [Int]) {
         withBudget { budget in
-            for delivery in [Endpoint.Delivery.messages, .chunks] {
-                for sizes in [[100], [100, 100, 100], [0, 100, 1], [101], [100, 101], [1, 0, 101], [150, 150]] {
-                    // Each fragment ends where its content does, as one that is flushed does.
-                    let compressor = OracleCompressor()
-                    var frames: [WireFrame] = []
-                    for (index, size) in sizes.enumerated() {
-                        var wire = compressor.compress(DeflateSample.zeros.bytes(size))
-                        let isFinal = index == sizes.count - 1
-                        if isFinal { wire.removeLast(min(4, wire.count)) }
-                        frames.append(
-                            index == 0
-                                ? .compressed(.binary, wire, isFinal: isFinal) : .continuation(wire, isFinal: isFinal))
-                    }
-                    let server = server(budget, message: 1000, frame: 100, delivery: delivery)
-                    server.receive(frames.bytes(from: .client))
-                    if sizes.allSatisfy({ $0 <= 100 }) {
-                        let total = sizes.reduce(0, +)
-                        #expect(server.events.withChunksJoined == [.message(.binary, DeflateSample.zeros.bytes(total))])
-                    } else {
-                        let inflated = server.endpoint.compression?.frameSize
-                        #expect(inflated == 101)
-                        #expect(server.violation?.description.contains("maximumFrameSize") == true)
-                        server.expectFailed(with: 1009)
-                    }
-                }
+            // Each fragment ends where its content does, as one that is flushed does.
+            let compressor = OracleCompressor()
+            var frames: [WireFrame] = []
+            for (index, size) in sizes.enumerated() {
+                var wire = compressor.compress(DeflateSample.zeros.bytes(size))
+                let isFinal = index == sizes.count - 1
+                if isFinal { wire.removeLast(min(4, wire.count)) }
+                frames.append(
+                    index == 0
+                        ? .compressed(.binary, wire, isFinal: isFinal) : .continuation(wire, isFinal: isFinal))
+            }
+            let server = server(budget, message: 1000, frame: 100, delivery: delivery)
+            server.receive(frames.bytes(from: .client))
+            if sizes.allSatisfy({ $0 <= 100 }) {
+                let total = sizes.reduce(0, +)
+                #expect(server.events.withChunksJoined == [.message(.binary, DeflateSample.zeros.bytes(total))])
+            } else {
+                let inflated = server.endpoint.compression?.frameSize
+                #expect(inflated == 101)
+                #expect(server.violation?.description.contains("maximumFrameSize") == true)
+                server.expectFailed(with: 1009)
             }
         }
     }
 
-    @Test("§8 what the omitted tail gives counts as well")
-    func frameLimitInTail() {
+    @Test("§8 what the omitted tail gives counts as well", arguments: [10, 11])
+    func frameLimitInTail(limit: Int) {
         // Eight bits of the tail, all zero, can be literals of a code that has not ended; the end of the message then
         // lacks. Whatever comes first is the answer, and no more than one byte past the limit is inflated.
         var bits = DeflateBits()
         bits.beginFixed()
         for _ in 0..<10 { bits.fixed(.literal(0x61)) }
         withBudget { budget in
-            for limit in [10, 11] {
-                let server = server(budget, message: 1000, frame: limit)
-                server.receive(.compressed(.binary, bits.bytes))
-                #expect([1007, 1009].contains(server.violation?.closeCode.rawValue))
-                let inflated = server.endpoint.compression?.messageSize ?? 0
-                #expect(inflated <= limit + 1)
-            }
+            let server = server(budget, message: 1000, frame: limit)
+            server.receive(.compressed(.binary, bits.bytes))
+            #expect([1007, 1009].contains(server.violation?.closeCode.rawValue))
+            let inflated = server.endpoint.compression?.messageSize ?? 0
+            #expect(inflated <= limit + 1)
         }
     }
 
-    @Test("§8 bombs, a thousandfold, whole and over fragments: 1009, and memory for no more than the limit")
-    func bombs() {
+    @Test(
+        "§8 bombs, a thousandfold, whole and over fragments: 1009, and memory for no more than the limit",
+        arguments: [1000, 1 << 20], [Endpoint.Delivery.messages, .chunks])
+    func bombs(limit: Int, delivery: Endpoint.Delivery) {
         let wire = OracleCompressor.message(Array(repeating: 0x61, count: 50 << 20), level: 9)
         withBudget { budget in
-            for limit in [1000, 1 << 20] {
-                for size in [wire.count, 1000, 7] {
-                    for delivery in [Endpoint.Delivery.messages, .chunks] {
-                        let server = server(budget, message: limit, delivery: delivery)
-                        var start = 0
-                        while start < wire.count, server.phase == .open {
-                            let end = min(start + size, wire.count)
-                            let part = Array(wire[start..<end])
-                            server.receive(
-                                start == 0
-                                    ? .compressed(.text, part, isFinal: end == wire.count)
-                                    : .continuation(part, isFinal: end == wire.count))
-                            let kept = server.endpoint.assembly.count
-                            if kept > limit { Issue.record("\(kept) bytes kept") }
-                            start = end
-                        }
-                        let inflated = server.endpoint.compression?.messageSize
-                        // A frame that is much longer than what it may give is not looked into.
-                        #expect(inflated == (size > needed(for: limit) ? 0 : limit + 1))
-                        let kept = server.endpoint.assembly.count
-                        #expect(kept == 0)
-                        server.expectFailed(with: 1009)
-                    }
+            for size in [wire.count, 1000, 7] {
+                let server = server(budget, message: limit, delivery: delivery)
+                var start = 0
+                while start < wire.count, server.phase == .open {
+                    let end = min(start + size, wire.count)
+                    let part = Array(wire[start..<end])
+                    server.receive(
+                        start == 0
+                            ? .compressed(.text, part, isFinal: end == wire.count)
+                            : .continuation(part, isFinal: end == wire.count))
+                    let kept = server.endpoint.assembly.count
+                    if kept > limit { Issue.record("\(kept) bytes kept") }
+                    start = end
                 }
+                let inflated = server.endpoint.compression?.messageSize
+                // A frame that is much longer than what it may give is not looked into.
+                #expect(inflated == (size > needed(for: limit) ? 0 : limit + 1))
+                let kept = server.endpoint.assembly.count
+                #expect(kept == 0)
+                server.expectFailed(with: 1009)
             }
         }
     }
 
-    @Test("§8 the code is the same wherever the bytes are split: bad text before the limit is bad text")
-    func badTextBeforeTheLimit() {
+    @Test(
+        "§8 the code is the same wherever the bytes are split: bad text before the limit is bad text",
+        arguments: [(10, 1007), (999, 1007), (1000, 1009), (1001, 1009)] as [(Int, UInt16)])
+    func badTextBeforeTheLimit(offset: Int, code: UInt16) {
         withBudget { budget in
-            for (offset, code) in [(10, 1007), (999, 1007), (1000, 1009), (1001, 1009)] as [(Int, UInt16)] {
-                var content = Array(repeating: UInt8(0x61), count: 3000)
-                content[offset] = 0xFF
-                let bytes = WireFrame.compressed(.text, OracleCompressor.message(content)).bytes(from: .client)
-                for isBytewise in [false, true] {
-                    let server = server(budget, message: 1000)
-                    if isBytewise { server.receiveByteByByte(bytes) } else { server.receive(bytes) }
-                    server.expectFailed(with: code)
-                }
+            var content = Array(repeating: UInt8(0x61), count: 3000)
+            content[offset] = 0xFF
+            let bytes = WireFrame.compressed(.text, OracleCompressor.message(content)).bytes(from: .client)
+            for isBytewise in [false, true] {
+                let server = server(budget, message: 1000)
+                if isBytewise { server.receiveByteByByte(bytes) } else { server.receive(bytes) }
+                server.expectFailed(with: code)
             }
         }
     }
@@ -218,92 +209,85 @@ struct InflatedLimitTests {
     private func needed(for size: Int) -> Int { size + size / 32 + size / 128 + size / 2048 + 1024 }
 
     @Test(
-        "§8 a frame that announces more than any of the allowed size needs: 1009 at its header, in whichever fragment")
-    func announced() {
+        "§8 a frame that announces more than any of the allowed size needs: 1009 at its header, in whichever fragment",
+        arguments: [0, 1, 1000, 1 << 20], [0, 1])
+    func announced(limit: Int, excess: Int) {
         withBudget { budget in
-            for limit in [0, 1, 1000, 1 << 20] {
-                for excess in [0, 1] {
-                    let first = WireFrame(
-                        opcode: 2, reserved: 4, payload: [], declaredLength: UInt64(needed(for: limit) + excess))
-                    let server = server(budget, message: 16 << 20, frame: limit)
-                    server.receive(first.masked().header)
-                    if excess == 0 { server.expectOpen() } else { server.expectFailed(with: 1009) }
+            let first = WireFrame(
+                opcode: 2, reserved: 4, payload: [], declaredLength: UInt64(needed(for: limit) + excess))
+            let server = server(budget, message: 16 << 20, frame: limit)
+            server.receive(first.masked().header)
+            if excess == 0 { server.expectOpen() } else { server.expectFailed(with: 1009) }
 
-                    // Over a message, with sixteen bytes more for each fragment.
-                    let other = self.server(budget, message: limit, frame: 16 << 20)
-                    other.receive(.compressed(.binary, [0x00], isFinal: false))
-                    let rest = needed(for: limit) + 2 * 16 - 1 + excess
-                    other.receive(
-                        WireFrame(opcode: 0, payload: [], declaredLength: UInt64(rest)).masked().header)
-                    if excess == 0 { other.expectOpen() } else { other.expectFailed(with: 1009) }
-                }
-            }
+            // Over a message, with sixteen bytes more for each fragment.
+            let other = self.server(budget, message: limit, frame: 16 << 20)
+            other.receive(.compressed(.binary, [0x00], isFinal: false))
+            let rest = needed(for: limit) + 2 * 16 - 1 + excess
+            other.receive(
+                WireFrame(opcode: 0, payload: [], declaredLength: UInt64(rest)).masked().header)
+            if excess == 0 { other.expectOpen() } else { other.expectFailed(with: 1009) }
         }
     }
 
-    @Test("§8 what zlib makes of noise with the least memory and the most flushes is within what may be announced")
-    func worstOfZlib() {
+    @Test(
+        "§8 what zlib makes of noise with the least memory and the most flushes is within what may be announced",
+        arguments: [(1, 1, 0), (9, 1, 0), (6, 9, 4), (0, 1, 0), (6, 1, 2)] as [(Int, Int, Int32)])
+    func worstOfZlib(level: Int, memory: Int, strategy: Int32) {
         let content = DeflateSample.random.bytes(100_000)
         withBudget { budget in
-            for (level, memory, strategy) in [(1, 1, 0), (9, 1, 0), (6, 9, 4), (0, 1, 0), (6, 1, 2)]
-                as [(Int, Int, Int32)]
-            {
-                let compressor = OracleCompressor(level: level, memoryLevel: memory, strategy: strategy)
-                var frames: [WireFrame] = []
-                for start in stride(from: 0, to: content.count, by: 10_000) {
-                    var wire = compressor.compress(Array(content[start..<(start + 10_000)]))
-                    let isLast = start + 10_000 == content.count
-                    if isLast { wire.removeLast(4) }
-                    frames.append(
-                        start == 0 ? .compressed(.binary, wire, isFinal: false) : .continuation(wire, isFinal: isLast))
-                }
-                let client = EndpointHarness.compressing(
-                    .client, configuration: .compressing(.client, budget).limited(message: content.count, frame: 10_000)
-                )
-                client.receive(frames.bytes(from: .server))
-                let isRight = client.events == [.message(.binary, content)]
-                #expect(isRight, "\(level), \(memory), \(strategy): \(String(describing: client.violation))")
+            let compressor = OracleCompressor(level: level, memoryLevel: memory, strategy: strategy)
+            var frames: [WireFrame] = []
+            for start in stride(from: 0, to: content.count, by: 10_000) {
+                var wire = compressor.compress(Array(content[start..<(start + 10_000)]))
+                let isLast = start + 10_000 == content.count
+                if isLast { wire.removeLast(4) }
+                frames.append(
+                    start == 0 ? .compressed(.binary, wire, isFinal: false) : .continuation(wire, isFinal: isLast))
             }
+            let client = EndpointHarness.compressing(
+                .client, configuration: .compressing(.client, budget).limited(message: content.count, frame: 10_000)
+            )
+            client.receive(frames.bytes(from: .server))
+            let isRight = client.events == [.message(.binary, content)]
+            #expect(isRight, "\(level), \(memory), \(strategy): \(String(describing: client.violation))")
         }
     }
 
-    @Test("§8 blocks that give nothing, for ever: 1009 by the bytes on the wire, in one frame and over many")
-    func emptyBlocks() {
+    @Test(
+        "§8 blocks that give nothing, for ever: 1009 by the bytes on the wire, in one frame and over many",
+        arguments: [true, false], [Endpoint.Delivery.messages, .chunks])
+    func emptyBlocks(isOneFrame: Bool, delivery: Endpoint.Delivery) {
         var bits = DeflateBits()
         for _ in 0..<100 { bits.stored([]) }
         withBudget { budget in
-            for isOneFrame in [true, false] {
-                for delivery in [Endpoint.Delivery.messages, .chunks] {
-                    let server = server(budget, message: 10_000, fragments: 1000, delivery: delivery)
-                    var received = 0
-                    if isOneFrame {
-                        // Announced as long as one may be; then one byte longer.
-                        let longest = needed(for: 10_000)
-                        server.receive(
-                            WireFrame(
-                                opcode: 2, isFinal: false, reserved: 4, payload: [], declaredLength: UInt64(longest)
-                            )
-                            .masked(with: [0, 0, 0, 0]).header)
-                        while received + 500 <= longest {
-                            server.receive(bits.bytes)
-                            received += 500
-                        }
-                        server.expectOpen()
-                        let another = self.server(budget, message: 10_000, delivery: delivery)
-                        another.receive(
-                            WireFrame(opcode: 2, reserved: 4, payload: [], declaredLength: UInt64(longest + 1))
-                                .masked().header)
-                        another.expectFailed(with: 1009)
-                    } else {
-                        server.receive(.compressed(.binary, bits.bytes, isFinal: false))
-                        while server.phase == .open, received < 1_000_000 {
-                            server.receive(.continuation(bits.bytes, isFinal: false))
-                            received += 500
-                        }
-                        #expect(received < 50_000)
-                        server.expectFailed(with: 1009)
-                    }
+            let server = server(budget, message: 10_000, fragments: 1000, delivery: delivery)
+            var received = 0
+            if isOneFrame {
+                // Announced as long as one may be; then one byte longer.
+                let longest = needed(for: 10_000)
+                server.receive(
+                    WireFrame(
+                        opcode: 2, isFinal: false, reserved: 4, payload: [], declaredLength: UInt64(longest)
+                    )
+                    .masked(with: [0, 0, 0, 0]).header)
+                while received + 500 <= longest {
+                    server.receive(bits.bytes)
+                    received += 500
                 }
+                server.expectOpen()
+                let another = self.server(budget, message: 10_000, delivery: delivery)
+                another.receive(
+                    WireFrame(opcode: 2, reserved: 4, payload: [], declaredLength: UInt64(longest + 1))
+                        .masked().header)
+                another.expectFailed(with: 1009)
+            } else {
+                server.receive(.compressed(.binary, bits.bytes, isFinal: false))
+                while server.phase == .open, received < 1_000_000 {
+                    server.receive(.continuation(bits.bytes, isFinal: false))
+                    received += 500
+                }
+                #expect(received < 50_000)
+                server.expectFailed(with: 1009)
             }
         }
     }
@@ -320,34 +304,32 @@ struct InflatedLimitTests {
         }
     }
 
-    @Test("§8 a message of noise that is longer compressed than plain passes at just the limit")
-    func longerOnTheWire() {
+    @Test(
+        "§8 a message of noise that is longer compressed than plain passes at just the limit",
+        arguments: [1, 100, 5000])
+    func longerOnTheWire(limit: Int) {
         withBudget { budget in
-            for limit in [1, 100, 5000] {
-                let content = DeflateSample.random.bytes(limit)
-                var bits = DeflateBits()
-                for byte in content { bits.stored([byte]) }
-                let wires = limit > 200 ? [OracleCompressor.message(content, level: 0)] : [bits.bytes + [0x00]]
-                for wire in wires {
-                    #expect(wire.count > limit)
-                    let server = server(budget, message: limit)
-                    server.receive(.compressed(.binary, wire))
-                    #expect(server.events == [.message(.binary, content)])
-                }
+            let content = DeflateSample.random.bytes(limit)
+            var bits = DeflateBits()
+            for byte in content { bits.stored([byte]) }
+            let wires = limit > 200 ? [OracleCompressor.message(content, level: 0)] : [bits.bytes + [0x00]]
+            for wire in wires {
+                #expect(wire.count > limit)
+                let server = server(budget, message: limit)
+                server.receive(.compressed(.binary, wire))
+                #expect(server.events == [.message(.binary, content)])
             }
         }
     }
 
-    @Test("§8 limits that are none: no arithmetic overflows")
-    func noLimits() {
+    @Test("§8 limits that are none: no arithmetic overflows", arguments: [Endpoint.Delivery.messages, .chunks])
+    func noLimits(delivery: Endpoint.Delivery) {
         withBudget { budget in
-            for delivery in [Endpoint.Delivery.messages, .chunks] {
-                let server = server(budget, message: .max, frame: .max, fragments: .max, delivery: delivery)
-                let content = DeflateSample.zeros.bytes(300_000)
-                for frames in framings(OracleCompressor.message(content)) {
-                    server.receive(frames.bytes(from: .client))
-                    #expect(server.takeEvents().withChunksJoined == [.message(.binary, content)])
-                }
+            let server = server(budget, message: .max, frame: .max, fragments: .max, delivery: delivery)
+            let content = DeflateSample.zeros.bytes(300_000)
+            for frames in framings(OracleCompressor.message(content)) {
+                server.receive(frames.bytes(from: .client))
+                #expect(server.takeEvents().withChunksJoined == [.message(.binary, content)])
             }
         }
     }

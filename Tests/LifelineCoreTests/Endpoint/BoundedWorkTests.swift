@@ -7,57 +7,58 @@ import Testing
 struct BoundedWorkTests {
     private static let most = 64 << 10
 
+    private static let sizesNearTheEndOfACall = [1, 2].flatMap { times in (-2...2).map { times * most + $0 } }
+
     private func client(_ budget: CompressionBudget, delivery: Endpoint.Delivery = .messages) -> EndpointHarness {
         .compressing(.client, configuration: .compressing(.client, budget), delivery: delivery)
     }
 
-    @Test("RFC 7692 §7.2.2 a message that inflates a thousandfold takes a call for each 64 KiB")
-    func bomb() {
+    @Test(
+        "RFC 7692 §7.2.2 a message that inflates a thousandfold takes a call for each 64 KiB",
+        arguments: [1, most - 1, most, most + 1, 1 << 20, (1 << 20) + 1])
+    func bomb(size: Int) {
         withBudget { budget in
-            for size in [1, Self.most - 1, Self.most, Self.most + 1, 1 << 20, (1 << 20) + 1] {
-                let content = DeflateSample.zeros.bytes(size)
-                let bytes = WireFrame.compressed(.binary, OracleCompressor.message(content, level: 9)).bytes
-                var reader = MeteredReader(EndpointConfiguration.compressing(.client, budget))
-                reader.receive(bytes + bytes + WireFrame.text("next").bytes)
-                reader.check(
-                    [.binary(content), .binary(content), .text("next")], "\(size)")
-                #expect(
-                    (size / Self.most * 2 - 1...(size / Self.most + 1) * 2).contains(reader.turns) || size < Self.most)
-            }
+            let content = DeflateSample.zeros.bytes(size)
+            let bytes = WireFrame.compressed(.binary, OracleCompressor.message(content, level: 9)).bytes
+            var reader = MeteredReader(EndpointConfiguration.compressing(.client, budget))
+            reader.receive(bytes + bytes + WireFrame.text("next").bytes)
+            reader.check(
+                [.binary(content), .binary(content), .text("next")], "\(size)")
+            #expect(
+                (size / Self.most * 2 - 1...(size / Self.most + 1) * 2).contains(reader.turns) || size < Self.most)
         }
     }
 
-    @Test("RFC 7692 §7.2.2 messages of all kinds that end near the end of a call are whole, and what follows is right")
-    func boundaries() {
+    @Test(
+        "RFC 7692 §7.2.2 messages of all kinds that end near the end of a call are whole, and what follows is right",
+        arguments: sizesNearTheEndOfACall, [DeflateSample.zeros, .random])
+    func boundaries(count: Int, sample: DeflateSample) {
         withBudget { budget in
-            for count in [1, 2].flatMap({ times in (-2...2).map { times * Self.most + $0 } }) {
-                for content in [DeflateSample.zeros.bytes(count), DeflateSample.random.bytes(count)] {
-                    var stored = DeflateBits()
-                    for start in stride(from: 0, to: count, by: 0xFFFF) {
-                        let end = min(start + 0xFFFF, count)
-                        stored.stored(Array(content[start..<end]), isFinal: end == count)
-                    }
-                    for wire in [OracleCompressor.message(content), stored.bytes] {
-                        let half = wire.count / 2
-                        for frames in [
-                            [WireFrame.compressed(.binary, wire)],
-                            [.compressed(.binary, wire, isFinal: false), .continuation([], isFinal: true)],
-                            [
-                                .compressed(.binary, Array(wire.dropLast()), isFinal: false),
-                                .continuation(wire.suffix(1), isFinal: true),
-                            ],
-                            [
-                                .compressed(.binary, Array(wire[..<half]), isFinal: false),
-                                .continuation([], isFinal: false),
-                                .continuation(Array(wire[half...]), isFinal: true),
-                            ],
-                        ] {
-                            let client = client(budget)
-                            client.receive(frames.bytes(from: .server) + WireFrame.text("next").bytes)
-                            if client.events != [.message(.binary, content), .text("next")] {
-                                Issue.record("\(count): \(client.events.map(\.summary))")
-                            }
-                        }
+            let content = sample.bytes(count)
+            var stored = DeflateBits()
+            for start in stride(from: 0, to: count, by: 0xFFFF) {
+                let end = min(start + 0xFFFF, count)
+                stored.stored(Array(content[start..<end]), isFinal: end == count)
+            }
+            for wire in [OracleCompressor.message(content), stored.bytes] {
+                let half = wire.count / 2
+                for frames in [
+                    [WireFrame.compressed(.binary, wire)],
+                    [.compressed(.binary, wire, isFinal: false), .continuation([], isFinal: true)],
+                    [
+                        .compressed(.binary, Array(wire.dropLast()), isFinal: false),
+                        .continuation(wire.suffix(1), isFinal: true),
+                    ],
+                    [
+                        .compressed(.binary, Array(wire[..<half]), isFinal: false),
+                        .continuation([], isFinal: false),
+                        .continuation(Array(wire[half...]), isFinal: true),
+                    ],
+                ] {
+                    let client = client(budget)
+                    client.receive(frames.bytes(from: .server) + WireFrame.text("next").bytes)
+                    if client.events != [.message(.binary, content), .text("next")] {
+                        Issue.record("\(count): \(client.events.map(\.summary))")
                     }
                 }
             }
@@ -85,19 +86,18 @@ struct BoundedWorkTests {
     }
 
     @Test(
-        "§5.4 256 frames without an event are read in a call, and the rest by the next ones", arguments: [true, false])
-    func emptyFragments(_ isCompressed: Bool) {
+        "§5.4 256 frames without an event are read in a call, and the rest by the next ones", arguments: [true, false],
+        [1, 254, 255, 256, 257, 1000])
+    func emptyFragments(_ isCompressed: Bool, count: Int) {
         withBudget { budget in
-            for count in [1, 254, 255, 256, 257, 1000] {
-                var frames = Array(repeating: WireFrame.continuation([], isFinal: false), count: count)
-                frames[0] = isCompressed ? .compressed(.text, [], isFinal: false) : .text("", isFinal: false)
-                let client = client(budget)
-                client.receive(frames.bytes(from: .server))
-                // What is left is never nothing.
-                #expect(client.turns == (count - 1) / 256 && client.events.isEmpty)
-                client.receive(.ping("p"), .continuation([], isFinal: true))
-                #expect(client.events == [.ping("p"), .text("")])
-            }
+            var frames = Array(repeating: WireFrame.continuation([], isFinal: false), count: count)
+            frames[0] = isCompressed ? .compressed(.text, [], isFinal: false) : .text("", isFinal: false)
+            let client = client(budget)
+            client.receive(frames.bytes(from: .server))
+            // What is left is never nothing.
+            #expect(client.turns == (count - 1) / 256 && client.events.isEmpty)
+            client.receive(.ping("p"), .continuation([], isFinal: true))
+            #expect(client.events == [.ping("p"), .text("")])
         }
     }
 
@@ -111,19 +111,19 @@ struct BoundedWorkTests {
         #expect(client.turns == 10_000 / 256)
     }
 
-    @Test("RFC 7692 §7.2.3.4 final blocks that give nothing, thousands of two bytes: 256 in a call")
-    func finalBlocks() {
+    @Test(
+        "RFC 7692 §7.2.3.4 final blocks that give nothing, thousands of two bytes: 256 in a call",
+        arguments: [Endpoint.Delivery.messages, .chunks])
+    func finalBlocks(delivery: Endpoint.Delivery) {
         withBudget { budget in
-            for delivery in [Endpoint.Delivery.messages, .chunks] {
-                var bits = DeflateBits()
-                bits.fixedBlock([], isFinal: true)
-                let wire = Array(repeating: bits.bytes, count: 5000).flatMap { $0 }
-                let client = client(budget, delivery: delivery)
-                client.receive(
-                    WireFrame.compressed(.binary, wire).bytes + WireFrame.text("next").bytes)
-                #expect(client.events.withChunksJoined == [.binary([]), .text("next")])
-                #expect(client.turns >= 5000 / 256)
-            }
+            var bits = DeflateBits()
+            bits.fixedBlock([], isFinal: true)
+            let wire = Array(repeating: bits.bytes, count: 5000).flatMap { $0 }
+            let client = client(budget, delivery: delivery)
+            client.receive(
+                WireFrame.compressed(.binary, wire).bytes + WireFrame.text("next").bytes)
+            #expect(client.events.withChunksJoined == [.binary([]), .text("next")])
+            #expect(client.turns >= 5000 / 256)
         }
     }
 
@@ -191,17 +191,17 @@ struct BoundedWorkTests {
         }
     }
 
-    @Test("RFC 6455 §7.1.7 what is wrong with a message is found in whichever call, and ends it there")
-    func failures() {
+    @Test(
+        "RFC 6455 §7.1.7 what is wrong with a message is found in whichever call, and ends it there",
+        arguments: [10, most - 1, most, most + 1, 150_000])
+    func failures(position: Int) {
         withBudget { budget in
-            for position in [10, Self.most - 1, Self.most, Self.most + 1, 150_000] {
-                var content = Array(repeating: UInt8(0x61), count: 200_000)
-                content[position] = 0xFF
-                let client = client(budget)
-                client.receive(WireFrame.compressed(.text, OracleCompressor.message(content, level: 9)).bytes)
-                #expect(client.turns == position / Self.most)
-                client.expectFailed(with: 1007)
-            }
+            var content = Array(repeating: UInt8(0x61), count: 200_000)
+            content[position] = 0xFF
+            let client = client(budget)
+            client.receive(WireFrame.compressed(.text, OracleCompressor.message(content, level: 9)).bytes)
+            #expect(client.turns == position / Self.most)
+            client.expectFailed(with: 1007)
         }
     }
 

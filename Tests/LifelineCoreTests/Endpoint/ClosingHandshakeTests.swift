@@ -45,35 +45,33 @@ struct ClosingHandshakeTests {
         #expect(outcome.sent == CloseFrame(CloseCode(rawValue: 4001), ""))
     }
 
-    @Test("§7.1.1 the server ends TCP first, and then reads on until the client has ended it too")
-    func serverEndsFirst() {
-        for isBegunHere in [true, false] {
-            let server = EndpointHarness.open(.server)
-            if isBegunHere { server.close(.normalClosure) }
-            server.receive(.close(1000))
-            #expect(server.phase == .ending)
-            #expect(server.transportRequest == .shutdownOutput)
-            server.receiveEnd()
-            #expect(server.phase == .closed)
-            #expect(server.transportRequest == .close)
-            #expect(server.outcome?.isClean == true)
-            #expect(server.deadline == nil)
-        }
+    @Test(
+        "§7.1.1 the server ends TCP first, and then reads on until the client has ended it too",
+        arguments: [true, false])
+    func serverEndsFirst(isBegunHere: Bool) {
+        let server = EndpointHarness.open(.server)
+        if isBegunHere { server.close(.normalClosure) }
+        server.receive(.close(1000))
+        #expect(server.phase == .ending)
+        #expect(server.transportRequest == .shutdownOutput)
+        server.receiveEnd()
+        #expect(server.phase == .closed)
+        #expect(server.transportRequest == .close)
+        #expect(server.outcome?.isClean == true)
+        #expect(server.deadline == nil)
     }
 
-    @Test("§7.1.1 the client waits for the server to end TCP")
-    func clientWaits() {
-        for isBegunHere in [true, false] {
-            let client = EndpointHarness.open(.client)
-            if isBegunHere { client.close(.normalClosure) }
-            client.receive(.close(1000))
-            #expect(client.phase == .ending)
-            #expect(client.transportRequest == nil)
-            client.receiveEnd()
-            #expect(client.phase == .closed)
-            #expect(client.transportRequest == .close)
-            #expect(client.outcome?.isClean == true)
-        }
+    @Test("§7.1.1 the client waits for the server to end TCP", arguments: [true, false])
+    func clientWaits(isBegunHere: Bool) {
+        let client = EndpointHarness.open(.client)
+        if isBegunHere { client.close(.normalClosure) }
+        client.receive(.close(1000))
+        #expect(client.phase == .ending)
+        #expect(client.transportRequest == nil)
+        client.receiveEnd()
+        #expect(client.phase == .closed)
+        #expect(client.transportRequest == .close)
+        #expect(client.outcome?.isClean == true)
     }
 
     @Test(
@@ -106,20 +104,20 @@ struct ClosingHandshakeTests {
         #expect(outcome.sent == CloseFrame(.normalClosure, "bye") && outcome.received == nil)
     }
 
-    @Test("§5.5.1 messages that come between the two Close frames are received, one that had begun before among them")
-    func dataWhileClosing() {
-        for delivery in [Endpoint.Delivery.messages, .chunks] {
-            let server = EndpointHarness.open(.server, delivery: delivery)
-            server.receive(.text("begun", isFinal: false))
-            server.close(.normalClosure)
-            server.receive(
-                .continuation(" before", isFinal: true), .binary([1, 2, 3]), .ping("p"), .text("late"), .close(1000))
-            #expect(
-                server.events.withChunksJoined
-                    == [.text("begun before"), .binary([1, 2, 3]), .ping("p"), .text("late"), .closed])
-            #expect(server.outcome?.isClean == true)
-            #expect(server.takeFrames().map(\.opcode) == [8], "nothing is sent after the Close frame")
-        }
+    @Test(
+        "§5.5.1 messages that come between the two Close frames are received, one that had begun before among them",
+        arguments: [Endpoint.Delivery.messages, .chunks])
+    func dataWhileClosing(delivery: Endpoint.Delivery) {
+        let server = EndpointHarness.open(.server, delivery: delivery)
+        server.receive(.text("begun", isFinal: false))
+        server.close(.normalClosure)
+        server.receive(
+            .continuation(" before", isFinal: true), .binary([1, 2, 3]), .ping("p"), .text("late"), .close(1000))
+        #expect(
+            server.events.withChunksJoined
+                == [.text("begun before"), .binary([1, 2, 3]), .ping("p"), .text("late"), .closed])
+        #expect(server.outcome?.isClean == true)
+        #expect(server.takeFrames().map(\.opcode) == [8], "nothing is sent after the Close frame")
     }
 
     @Test("§5.5.1 a message in frames is received whole, wherever in it the closing handshake begins")

@@ -63,31 +63,27 @@ struct DirectWindowTests {
         }
     }
 
-    @Test("Fragments are put together, with control frames between them")
-    func fragments() {
+    @Test("Fragments are put together, with control frames between them", arguments: [999, 4096])
+    func fragments(piece: Int) {
         let message = Self.payload(4 * Self.least)
         let (first, rest) = (Array(message.prefix(2 * Self.least + 3)), Array(message.dropFirst(2 * Self.least + 3)))
-        for piece in [999, 4096] {
-            let harness = Self.open()
-            let direct = harness.receive(
-                [
-                    .binary(first, isFinal: false), .ping("between"), .continuation([], isFinal: false),
-                    .continuation(rest, isFinal: true), .close(1000),
-                ].bytes(from: .client)
-            ) { piece }
-            #expect(harness.events == [.ping("between"), .message(.binary, message), .closed])
-            #expect(direct > Self.least)
-        }
+        let harness = Self.open()
+        let direct = harness.receive(
+            [
+                .binary(first, isFinal: false), .ping("between"), .continuation([], isFinal: false),
+                .continuation(rest, isFinal: true), .close(1000),
+            ].bytes(from: .client)
+        ) { piece }
+        #expect(harness.events == [.ping("between"), .message(.binary, message), .closed])
+        #expect(direct > Self.least)
     }
 
-    @Test("Text is judged as it arrives, characters that windows cut in two included")
-    func text() {
+    @Test("Text is judged as it arrives, characters that windows cut in two included", arguments: [1021, 4093, 30_011])
+    func text(piece: Int) {
         let text = String(repeating: "κόσμε 😀 plain ", count: 6000)
-        for piece in [1021, 4093, 30_011] {
-            let harness = Self.open()
-            #expect(harness.receive(WireFrame.text(text).masked().bytes) { piece } > 0)
-            #expect(harness.events == [.text(text)])
-        }
+        let harness = Self.open()
+        #expect(harness.receive(WireFrame.text(text).masked().bytes) { piece } > 0)
+        #expect(harness.events == [.text(text)])
     }
 
     @Test("The first bad byte of a text ends the connection, whatever is still to come")
@@ -149,19 +145,19 @@ struct DirectWindowTests {
         #expect(harness.endpoint.directWindow(for: 10 * outstanding)?.count == outstanding)
     }
 
-    @Test("Memory is made for a few times what has arrived, not for what is announced")
-    func growth() {
+    @Test(
+        "Memory is made for a few times what has arrived, not for what is announced",
+        arguments: [1 << 20, 64 << 20, 1 << 40])
+    func growth(announced: Int) {
         let pool = MemoryPool()
-        for announced in [1 << 20, 64 << 20, 1 << 40] {
-            var store = ByteStore(pool: pool)
-            withUnsafeBytes(of: UInt64(7)) { store.append($0.baseAddress!, count: 8, expecting: announced) }
-            for arrived in [8, 1000, 20_000, 200_000] {
-                let room = store.room(for: arrived, of: announced - store.count)
-                // A pool's blocks are powers of two, and none is smaller than its smallest.
-                #expect(room.count >= arrived)
-                #expect(room.count <= max(8 * (store.count + arrived), MemoryPool.minimumSize))
-                store.append(room.baseAddress!, count: arrived)
-            }
+        var store = ByteStore(pool: pool)
+        withUnsafeBytes(of: UInt64(7)) { store.append($0.baseAddress!, count: 8, expecting: announced) }
+        for arrived in [8, 1000, 20_000, 200_000] {
+            let room = store.room(for: arrived, of: announced - store.count)
+            // A pool's blocks are powers of two, and none is smaller than its smallest.
+            #expect(room.count >= arrived)
+            #expect(room.count <= max(8 * (store.count + arrived), MemoryPool.minimumSize))
+            store.append(room.baseAddress!, count: arrived)
         }
     }
 

@@ -157,12 +157,11 @@ struct EndOfStreamTests {
         }
     }
 
-    @Test("§7.1 closing a connection that is not open yet gives it up")
-    func closeBeforeOpen() {
-        for harness in [EndpointHarness(server: .server), .client()] {
-            harness.close(.normalClosure)
-            #expect(harness.phase == .closed && harness.transportRequest == .abort)
-            #expect(harness.outcome?.failure == .aborted("closed before the opening handshake was finished"))
-        }
+    @Test("§7.1 closing a connection that is not open yet gives it up", arguments: WebSocketRole.allCases)
+    func closeBeforeOpen(role: WebSocketRole) {
+        let harness = role == .server ? EndpointHarness(server: .server) : .client()
+        harness.close(.normalClosure)
+        #expect(harness.phase == .closed && harness.transportRequest == .abort)
+        #expect(harness.outcome?.failure == .aborted("closed before the opening handshake was finished"))
     }
 }

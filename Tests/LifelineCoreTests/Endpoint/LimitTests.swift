@@ -27,23 +27,21 @@ struct LimitTests {
         server.expectFailed(with: 1009)
     }
 
-    @Test("§10.4 a message of just the limit passes; of one byte more it is answered with 1009")
-    func messageSize() {
-        for parts in [[10], [5, 5], [0, 10, 0], [1, 2, 3, 4], [10, 0, 0, 0]] {
-            for excess in [0, 1] {
-                let server = EndpointHarness.open(.server, configuration: configuration(message: 10))
-                for (index, part) in parts.enumerated() {
-                    let isLast = index == parts.count - 1
-                    let bytes = [UInt8](repeating: 0x61, count: part + (isLast ? excess : 0))
-                    server.receive(
-                        index == 0 ? .text(bytes, isFinal: isLast) : .continuation(bytes, isFinal: isLast))
-                }
-                if excess == 0 {
-                    #expect(server.events == [.text(String(repeating: "a", count: 10))])
-                } else {
-                    server.expectFailed(with: 1009)
-                }
-            }
+    @Test(
+        "§10.4 a message of just the limit passes; of one byte more it is answered with 1009",
+        arguments: [[10], [5, 5], [0, 10, 0], [1, 2, 3, 4], [10, 0, 0, 0]], [0, 1])
+    func messageSize(parts: [Int], excess: Int) {
+        let server = EndpointHarness.open(.server, configuration: configuration(message: 10))
+        for (index, part) in parts.enumerated() {
+            let isLast = index == parts.count - 1
+            let bytes = [UInt8](repeating: 0x61, count: part + (isLast ? excess : 0))
+            server.receive(
+                index == 0 ? .text(bytes, isFinal: isLast) : .continuation(bytes, isFinal: isLast))
+        }
+        if excess == 0 {
+            #expect(server.events == [.text(String(repeating: "a", count: 10))])
+        } else {
+            server.expectFailed(with: 1009)
         }
     }
 
@@ -92,65 +90,62 @@ struct LimitTests {
         #expect(kept == 3)
     }
 
-    @Test("§10.4 a message of just the limit of fragments passes; one more is answered with 1008")
-    func fragmentCount() {
-        for limit in [1, 2, 10] {
-            let server = EndpointHarness.open(.server, configuration: configuration(fragments: limit))
-            for round in 0..<3 {
-                for index in 0..<limit {
-                    let isLast = index == limit - 1
-                    server.receive(index == 0 ? .text("", isFinal: isLast) : .continuation("", isFinal: isLast))
-                }
-                #expect(server.events.count == round + 1, "each message counts anew")
+    @Test(
+        "§10.4 a message of just the limit of fragments passes; one more is answered with 1008", arguments: [1, 2, 10])
+    func fragmentCount(limit: Int) {
+        let server = EndpointHarness.open(.server, configuration: configuration(fragments: limit))
+        for round in 0..<3 {
+            for index in 0..<limit {
+                let isLast = index == limit - 1
+                server.receive(index == 0 ? .text("", isFinal: isLast) : .continuation("", isFinal: isLast))
             }
-            for index in 0...limit {
-                server.receive(index == 0 ? .text("", isFinal: false) : .continuation("", isFinal: false))
-            }
+            #expect(server.events.count == round + 1, "each message counts anew")
+        }
+        for index in 0...limit {
+            server.receive(index == 0 ? .text("", isFinal: false) : .continuation("", isFinal: false))
+        }
+        server.expectFailed(with: 1008)
+    }
+
+    @Test(
+        "§10.4 every 32 bytes received allow one fragment more; a 33rd byte in 32 fragments does not",
+        arguments: [(31, 10), (32, 10), (33, 10), (32, 1), (64, 2)])
+    func fragmentAllowance(size: Int, limit: Int) {
+        let server = EndpointHarness.open(.server, configuration: configuration(fragments: limit))
+        let bytes = [UInt8](repeating: 0x61, count: size)
+        var sent = 0
+        while server.phase == .open, sent < 1000 {
+            server.receive(sent == 0 ? .text(bytes, isFinal: false) : .continuation(bytes, isFinal: false))
+            sent += 1
+        }
+        // The fragment n comes behind n - 1 others.
+        let refused = (1...1000).first { $0 > limit + ($0 - 1) * size / 32 }
+        #expect(sent == refused ?? 1000, "\(size), \(limit)")
+        if refused != nil {
+            let description = server.violation?.description ?? ""
+            #expect(description.contains("\(limit) (maximumFragmentsPerMessage), and one for every 32 bytes"))
             server.expectFailed(with: 1008)
         }
     }
 
-    @Test("§10.4 every 32 bytes received allow one fragment more; a 33rd byte in 32 fragments does not")
-    func fragmentAllowance() {
-        for (size, limit) in [(31, 10), (32, 10), (33, 10), (32, 1), (64, 2)] {
-            let server = EndpointHarness.open(.server, configuration: configuration(fragments: limit))
-            let bytes = [UInt8](repeating: 0x61, count: size)
-            var sent = 0
-            while server.phase == .open, sent < 1000 {
-                server.receive(sent == 0 ? .text(bytes, isFinal: false) : .continuation(bytes, isFinal: false))
-                sent += 1
-            }
-            // The fragment n comes behind n - 1 others.
-            let refused = (1...1000).first { $0 > limit + ($0 - 1) * size / 32 }
-            #expect(sent == refused ?? 1000, "\(size), \(limit)")
-            if refused != nil {
-                let description = server.violation?.description ?? ""
-                #expect(description.contains("\(limit) (maximumFragmentsPerMessage), and one for every 32 bytes"))
-                server.expectFailed(with: 1008)
-            }
-        }
-    }
-
     @Test(
-        "§10.4 4 MiB in fragments of 64 bytes pass with the defaults and a limit of 16 MiB, as Autobahn's 9.3.1 sends them"
-    )
-    func autobahnFragments() {
-        for role in [WebSocketRole.client, .server] {
-            var configuration = role == .server ? EndpointConfiguration.server : .client
-            configuration.maximumMessageSize = 16 << 20
-            configuration.maximumFrameSize = 16 << 20
-            let harness = EndpointHarness.open(role, configuration: configuration)
-            let part = [UInt8](repeating: 0x2A, count: 64)
-            let count = (4 << 20) / 64
-            harness.receive(WireFrame.binary(part, isFinal: false).bytes(from: role.peer))
-            let middle = WireFrame.continuation(part, isFinal: false).bytes(from: role.peer)
-            let thousand = Array(repeating: middle, count: 1000).flatMap { $0 }
-            for _ in 0..<((count - 2) / 1000) { harness.receive(thousand) }
-            for _ in 0..<((count - 2) % 1000) { harness.receive(middle) }
-            harness.receive(.continuation(part, isFinal: true))
-            let isRight = harness.events == [.binary([UInt8](repeating: 0x2A, count: 4 << 20))]
-            #expect(isRight, "\(String(describing: harness.violation))")
-        }
+        "§10.4 4 MiB in fragments of 64 bytes pass with the defaults and a limit of 16 MiB, as Autobahn's 9.3.1 sends them",
+        arguments: WebSocketRole.allCases)
+    func autobahnFragments(role: WebSocketRole) {
+        var configuration = role == .server ? EndpointConfiguration.server : .client
+        configuration.maximumMessageSize = 16 << 20
+        configuration.maximumFrameSize = 16 << 20
+        let harness = EndpointHarness.open(role, configuration: configuration)
+        let part = [UInt8](repeating: 0x2A, count: 64)
+        let count = (4 << 20) / 64
+        harness.receive(WireFrame.binary(part, isFinal: false).bytes(from: role.peer))
+        let middle = WireFrame.continuation(part, isFinal: false).bytes(from: role.peer)
+        let thousand = Array(repeating: middle, count: 1000).flatMap { $0 }
+        for _ in 0..<((count - 2) / 1000) { harness.receive(thousand) }
+        for _ in 0..<((count - 2) % 1000) { harness.receive(middle) }
+        harness.receive(.continuation(part, isFinal: true))
+        let isRight = harness.events == [.binary([UInt8](repeating: 0x2A, count: 4 << 20))]
+        #expect(isRight, "\(String(describing: harness.violation))")
     }
 
     @Test("§10.4 the allowance counts bytes on the wire, where they are compressed")

@@ -76,84 +76,78 @@ struct LinearWorkTests {
         }
     }
 
-    @Test("§10.4 one frame, in pieces of all kinds", arguments: Form.allCases)
-    func oneFrame(_ form: Form) {
+    @Test("§10.4 one frame, in pieces of all kinds", arguments: Form.allCases, sizes)
+    func oneFrame(_ form: Form, size: Int) {
         withBudget { budget in
-            for size in Self.sizes {
-                for sample in [DeflateSample.json, .zeros, .random] {
-                    let content = sample.bytes(size)
-                    let frames = frames(form, [content])
-                    let wire = frames.bytes(from: .server).count
-                    var pieces = [Int.max, 4096, 1000, 64 << 10]
-                    if wire <= 3000 { pieces += [1, 2, 7] }
-                    check(frames, content, pieces: pieces, budget, "\(size) of \(sample)")
-                }
+            for sample in [DeflateSample.json, .zeros, .random] {
+                let content = sample.bytes(size)
+                let frames = frames(form, [content])
+                let wire = frames.bytes(from: .server).count
+                var pieces = [Int.max, 4096, 1000, 64 << 10]
+                if wire <= 3000 { pieces += [1, 2, 7] }
+                check(frames, content, pieces: pieces, budget, "\(size) of \(sample)")
             }
         }
     }
 
-    @Test("§10.4 one frame, split in two everywhere", arguments: Form.allCases)
-    func everySplit(_ form: Form) {
+    @Test("§10.4 one frame, split in two everywhere", arguments: Form.allCases, [127, 128, 129, 1023, 1024, 1025])
+    func everySplit(_ form: Form, size: Int) {
         withBudget { budget in
-            for size in [127, 128, 129, 1023, 1024, 1025] {
-                let content = DeflateSample.json.bytes(size)
-                let bytes = frames(form, [content]).bytes(from: .server)
-                for split in 0...bytes.count {
-                    var reader = MeteredReader(configuration(budget))
-                    reader.receive(Array(bytes[..<split]))
-                    reader.receive(Array(bytes[split...]))
-                    reader.check([.message(.binary, content)], "\(size) split at \(split)")
-                }
+            let content = DeflateSample.json.bytes(size)
+            let bytes = frames(form, [content]).bytes(from: .server)
+            for split in 0...bytes.count {
+                var reader = MeteredReader(configuration(budget))
+                reader.receive(Array(bytes[..<split]))
+                reader.receive(Array(bytes[split...]))
+                reader.check([.message(.binary, content)], "\(size) split at \(split)")
             }
         }
     }
 
-    @Test("§5.4, §10.4 fragments of all sizes, and empty ones", arguments: Form.allCases)
-    func fragments(_ form: Form) {
+    @Test("§5.4, §10.4 fragments of all sizes, and empty ones", arguments: Form.allCases, sizes)
+    func fragments(_ form: Form, size: Int) {
         withBudget { budget in
-            for size in Self.sizes {
-                let content = DeflateSample.json.bytes(size)
-                for count in [2, 3, 17, 300] where count <= 17 || size > 1000 && size < 40_000 {
-                    check(
-                        frames(form, parts(content, count)), content, pieces: [.max, 509, 64 << 10], budget,
-                        "\(size) in \(count) fragments")
-                }
+            let content = DeflateSample.json.bytes(size)
+            for count in [2, 3, 17, 300] where count <= 17 || size > 1000 && size < 40_000 {
+                check(
+                    frames(form, parts(content, count)), content, pieces: [.max, 509, 64 << 10], budget,
+                    "\(size) in \(count) fragments")
             }
         }
     }
 
-    @Test("§5.4, §10.4 large messages in fragments around the sizes of blocks", arguments: Form.allCases)
-    func largeMessages(_ form: Form) {
+    @Test(
+        "§5.4, §10.4 large messages in fragments around the sizes of blocks", arguments: Form.allCases,
+        [((1 << 20) - 1, 3), (1 << 20, 16), ((1 << 20) + 1, 1000), (3 << 20, 48)])
+    func largeMessages(_ form: Form, message: (size: Int, count: Int)) {
         withBudget { budget in
-            for (size, count) in [((1 << 20) - 1, 3), (1 << 20, 16), ((1 << 20) + 1, 1000), (3 << 20, 48)] {
-                let content = size > 1 << 20 ? Array(repeating: 7, count: size) : DeflateSample.json.bytes(size)
-                let bytes = frames(form, parts(content, count)).bytes(from: .server)
-                for piece in [64 << 10, 512 << 10] {
-                    var reader = MeteredReader(configuration(budget))
-                    reader.receive(bytes, piece: piece)
-                    reader.check([.message(.binary, content)], "\(size) in \(count), \(piece) at a time")
-                }
+            let (size, count) = message
+            let content = size > 1 << 20 ? Array(repeating: 7, count: size) : DeflateSample.json.bytes(size)
+            let bytes = frames(form, parts(content, count)).bytes(from: .server)
+            for piece in [64 << 10, 512 << 10] {
+                var reader = MeteredReader(configuration(budget))
+                reader.receive(bytes, piece: piece)
+                reader.check([.message(.binary, content)], "\(size) in \(count), \(piece) at a time")
             }
         }
     }
 
     @Test(
         "§5.4, §10.4 many empty fragments behind a beginning of any size cost what they are long",
-        arguments: Form.allCases)
-    func emptyFragments(_ form: Form) {
+        arguments: Form.allCases,
+        [1, 1000, 10 << 10, 16 << 10, (16 << 10) + 1, (64 << 10) - 1, 64 << 10, 300_000, 1 << 20])
+    func emptyFragments(_ form: Form, size: Int) {
         withBudget { budget in
-            for size in [1, 1000, 10 << 10, 16 << 10, (16 << 10) + 1, (64 << 10) - 1, 64 << 10, 300_000, 1 << 20] {
-                let content = DeflateSample.random.bytes(size)
-                var begun = frames(form, [content, []])
-                let last = begun.removeLast()
-                let empty = Array(repeating: WireFrame.continuation([], isFinal: false), count: 4000)
-                let bytes = (begun + empty + [last]).bytes(from: .server)
-                for piece in [Int.max, 1000] {
-                    var reader = MeteredReader(configuration(budget))
-                    reader.receive(bytes, piece: piece)
-                    reader.check([.message(.binary, content)], "\(size), then nothing, \(piece) at a time")
-                    if piece == .max { #expect(reader.turns >= 4000 / 256 - 1) }
-                }
+            let content = DeflateSample.random.bytes(size)
+            var begun = frames(form, [content, []])
+            let last = begun.removeLast()
+            let empty = Array(repeating: WireFrame.continuation([], isFinal: false), count: 4000)
+            let bytes = (begun + empty + [last]).bytes(from: .server)
+            for piece in [Int.max, 1000] {
+                var reader = MeteredReader(configuration(budget))
+                reader.receive(bytes, piece: piece)
+                reader.check([.message(.binary, content)], "\(size), then nothing, \(piece) at a time")
+                if piece == .max { #expect(reader.turns >= 4000 / 256 - 1) }
             }
         }
     }
@@ -178,24 +172,24 @@ struct LinearWorkTests {
         }
     }
 
-    @Test("§10.4 what has been read and gives little leaves no memory behind while the message waits for more")
-    func givesLittle() {
+    @Test(
+        "§10.4 what has been read and gives little leaves no memory behind while the message waits for more",
+        arguments: [0, 10, 5000])
+    func givesLittle(given: Int) {
         var blocks = DeflateBits()
         for _ in 0..<30_000 { blocks.stored([]) }
         withBudget { budget in
-            for given in [0, 10, 5000] {
-                var bits = DeflateBits()
-                bits.stored(Array(repeating: 7, count: given))
-                var reader = MeteredReader(configuration(budget))
-                for (index, payload) in [bits.bytes, blocks.bytes, [], blocks.bytes, [0, 0]].enumerated() {
-                    let frame =
-                        index == 0
-                        ? WireFrame.compressed(.binary, payload, isFinal: false)
-                        : .continuation(payload, isFinal: false)
-                    reader.receive(frame.bytes + WireFrame.ping("p").bytes)
-                }
-                reader.check(Array(repeating: .ping("p"), count: 5), "\(given) and empty blocks")
+            var bits = DeflateBits()
+            bits.stored(Array(repeating: 7, count: given))
+            var reader = MeteredReader(configuration(budget))
+            for (index, payload) in [bits.bytes, blocks.bytes, [], blocks.bytes, [0, 0]].enumerated() {
+                let frame =
+                    index == 0
+                    ? WireFrame.compressed(.binary, payload, isFinal: false)
+                    : .continuation(payload, isFinal: false)
+                reader.receive(frame.bytes + WireFrame.ping("p").bytes)
             }
+            reader.check(Array(repeating: .ping("p"), count: 5), "\(given) and empty blocks")
         }
     }
 

@@ -23,66 +23,59 @@ struct PhaseTests {
 
     private static let phases: [Endpoint.Phase] = [.opening, .open, .closing, .ending, .closed]
 
-    @Test("Each phase is reached as §4 and §7 say", arguments: phases)
-    func reached(_ phase: Endpoint.Phase) {
-        for role in [WebSocketRole.client, .server] { #expect(harness(role, in: phase).phase == phase) }
+    @Test("Each phase is reached as §4 and §7 say", arguments: phases, WebSocketRole.allCases)
+    func reached(_ phase: Endpoint.Phase, role: WebSocketRole) {
+        #expect(harness(role, in: phase).phase == phase)
     }
 
-    @Test("Data and Pings are sent while the connection is open, and never else", arguments: phases)
-    func sending(_ phase: Endpoint.Phase) throws {
-        for role in [WebSocketRole.client, .server] {
-            let harness = harness(role, in: phase)
-            if phase == .open {
-                try harness.send(.text, [])
-                try harness.ping()
-            } else {
-                #expect(throws: Endpoint.SendError.notOpen) { try harness.send(.text, []) }
-                #expect(throws: Endpoint.SendError.notOpen) { try harness.ping() }
-            }
+    @Test(
+        "Data and Pings are sent while the connection is open, and never else", arguments: phases,
+        WebSocketRole.allCases)
+    func sending(_ phase: Endpoint.Phase, role: WebSocketRole) throws {
+        let harness = harness(role, in: phase)
+        if phase == .open {
+            try harness.send(.text, [])
+            try harness.ping()
+        } else {
+            #expect(throws: Endpoint.SendError.notOpen) { try harness.send(.text, []) }
+            #expect(throws: Endpoint.SendError.notOpen) { try harness.ping() }
         }
     }
 
-    @Test("A deadline is set in each phase but the last", arguments: phases)
-    func deadlines(_ phase: Endpoint.Phase) {
-        for role in [WebSocketRole.client, .server] {
-            let harness = harness(role, in: phase)
-            #expect((harness.deadline == nil) == (phase == .closed))
-            // Before the deadline nothing is due.
-            guard let deadline = harness.deadline else { continue }
-            harness.endpoint.advance(to: MonotonicInstant(nanoseconds: deadline.nanoseconds - 1))
-            #expect(harness.phase == phase && !harness.hasOutput && harness.deadline == deadline)
-        }
+    @Test("A deadline is set in each phase but the last", arguments: phases, WebSocketRole.allCases)
+    func deadlines(_ phase: Endpoint.Phase, role: WebSocketRole) {
+        let harness = harness(role, in: phase)
+        #expect((harness.deadline == nil) == (phase == .closed))
+        // Before the deadline nothing is due.
+        guard let deadline = harness.deadline else { return }
+        harness.endpoint.advance(to: MonotonicInstant(nanoseconds: deadline.nanoseconds - 1))
+        #expect(harness.phase == phase && !harness.hasOutput && harness.deadline == deadline)
     }
 
-    @Test("An outcome stands from the end of the WebSocket on, and not before", arguments: phases)
-    func outcomes(_ phase: Endpoint.Phase) {
-        for role in [WebSocketRole.client, .server] {
-            #expect((harness(role, in: phase).outcome != nil) == (phase == .ending || phase == .closed))
-        }
+    @Test(
+        "An outcome stands from the end of the WebSocket on, and not before", arguments: phases, WebSocketRole.allCases)
+    func outcomes(_ phase: Endpoint.Phase, role: WebSocketRole) {
+        #expect((harness(role, in: phase).outcome != nil) == (phase == .ending || phase == .closed))
     }
 
-    @Test("Aborting ends each phase at once; what was decided stays decided", arguments: phases)
-    func abort(_ phase: Endpoint.Phase) {
-        for role in [WebSocketRole.client, .server] {
-            let harness = harness(role, in: phase)
-            let outcome = harness.outcome
-            let request = harness.transportRequest
-            harness.endpoint.abort("enough")
-            #expect(harness.phase == .closed)
-            #expect(harness.outcome == outcome || outcome == nil && harness.outcome?.failure == .aborted("enough"))
-            #expect(harness.transportRequest == (phase == .closed ? request : .abort))
-        }
+    @Test("Aborting ends each phase at once; what was decided stays decided", arguments: phases, WebSocketRole.allCases)
+    func abort(_ phase: Endpoint.Phase, role: WebSocketRole) {
+        let harness = harness(role, in: phase)
+        let outcome = harness.outcome
+        let request = harness.transportRequest
+        harness.endpoint.abort("enough")
+        #expect(harness.phase == .closed)
+        #expect(harness.outcome == outcome || outcome == nil && harness.outcome?.failure == .aborted("enough"))
+        #expect(harness.transportRequest == (phase == .closed ? request : .abort))
     }
 
-    @Test("Pausing the input is allowed in each phase", arguments: phases)
-    func pausing(_ phase: Endpoint.Phase) {
-        for role in [WebSocketRole.client, .server] {
-            let harness = harness(role, in: phase)
-            let deadline = harness.deadline
-            harness.endpoint.setInputPaused(true, at: harness.now)
-            harness.endpoint.setInputPaused(false, at: harness.now)
-            #expect(harness.phase == phase && harness.deadline == deadline)
-        }
+    @Test("Pausing the input is allowed in each phase", arguments: phases, WebSocketRole.allCases)
+    func pausing(_ phase: Endpoint.Phase, role: WebSocketRole) {
+        let harness = harness(role, in: phase)
+        let deadline = harness.deadline
+        harness.endpoint.setInputPaused(true, at: harness.now)
+        harness.endpoint.setInputPaused(false, at: harness.now)
+        #expect(harness.phase == phase && harness.deadline == deadline)
     }
 
     @Test("A client is told of the opening once, with what the server said")

@@ -4,21 +4,19 @@ import Testing
 
 @Suite("§6.1 sending")
 struct SendingTests {
-    @Test("§6.1 data is sent only while the connection is open")
-    func onlyWhileOpen() throws {
+    @Test("§6.1 data is sent only while the connection is open", arguments: WebSocketRole.allCases)
+    func onlyWhileOpen(role: WebSocketRole) throws {
         let opening = EndpointHarness(server: .server)
         #expect(throws: Endpoint.SendError.notOpen) { try opening.send(.text, []) }
 
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.open(role)
-            try harness.send(.text, [0x61])
-            harness.close(.normalClosure)
-            #expect(throws: Endpoint.SendError.notOpen) { try harness.send(.text, []) }
-            harness.receive(.close(1000))
-            #expect(throws: Endpoint.SendError.notOpen) { try harness.send(.text, []) }
-            harness.receiveEnd()
-            #expect(throws: Endpoint.SendError.notOpen) { try harness.send(.text, []) }
-        }
+        let harness = EndpointHarness.open(role)
+        try harness.send(.text, [0x61])
+        harness.close(.normalClosure)
+        #expect(throws: Endpoint.SendError.notOpen) { try harness.send(.text, []) }
+        harness.receive(.close(1000))
+        #expect(throws: Endpoint.SendError.notOpen) { try harness.send(.text, []) }
+        harness.receiveEnd()
+        #expect(throws: Endpoint.SendError.notOpen) { try harness.send(.text, []) }
     }
 
     @Test("§5.5.1 no data is sent once the peer's Close frame has been answered")

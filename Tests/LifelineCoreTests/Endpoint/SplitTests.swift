@@ -33,64 +33,54 @@ struct SplitTests {
         }
     }
 
-    @Test("The transcripts give what they must in one piece", arguments: Transcript.all)
-    func onePiece(_ transcript: Transcript) {
-        for role in [WebSocketRole.client, .server] {
+    @Test("The transcripts give what they must in one piece", arguments: Transcript.all, WebSocketRole.allCases)
+    func onePiece(_ transcript: Transcript, role: WebSocketRole) {
+        let harness = endpoint(role)
+        harness.receive(input(role, transcript))
+        #expect(Array(harness.events.dropFirst()) == transcript.events)
+        check(harness, transcript, "one piece")
+    }
+
+    @Test("Split in two at every offset, handshake included", arguments: Transcript.all, WebSocketRole.allCases)
+    func everyOffset(_ transcript: Transcript, role: WebSocketRole) {
+        let bytes = input(role, transcript)
+        for split in 0...bytes.count {
             let harness = endpoint(role)
-            harness.receive(input(role, transcript))
-            #expect(Array(harness.events.dropFirst()) == transcript.events)
-            check(harness, transcript, "one piece")
+            harness.receive(bytes, splitAt: [split])
+            check(harness, transcript, "\(role) split at \(split)")
         }
     }
 
-    @Test("Split in two at every offset, handshake included", arguments: Transcript.all)
-    func everyOffset(_ transcript: Transcript) {
-        for role in [WebSocketRole.client, .server] {
-            let bytes = input(role, transcript)
-            for split in 0...bytes.count {
-                let harness = endpoint(role)
-                harness.receive(bytes, splitAt: [split])
-                check(harness, transcript, "\(role) split at \(split)")
-            }
-        }
+    @Test("One byte at a time", arguments: Transcript.all, WebSocketRole.allCases)
+    func byteByByte(_ transcript: Transcript, role: WebSocketRole) {
+        let harness = endpoint(role)
+        harness.receiveByteByByte(input(role, transcript))
+        check(harness, transcript, "\(role) byte by byte")
     }
 
-    @Test("One byte at a time", arguments: Transcript.all)
-    func byteByByte(_ transcript: Transcript) {
-        for role in [WebSocketRole.client, .server] {
-            let harness = endpoint(role)
-            harness.receiveByteByByte(input(role, transcript))
-            check(harness, transcript, "\(role) byte by byte")
-        }
-    }
-
-    @Test("In random pieces", arguments: Transcript.all)
-    func randomPieces(_ transcript: Transcript) {
+    @Test("In random pieces", arguments: Transcript.all, WebSocketRole.allCases)
+    func randomPieces(_ transcript: Transcript, role: WebSocketRole) {
         var generator = SplitMix64(seed: 1918)
-        for role in [WebSocketRole.client, .server] {
-            let bytes = input(role, transcript)
-            for round in 0..<TestScale.rounds(debug: 20, release: 2000) {
-                let harness = endpoint(role)
-                let splits = (0..<generator.below(12)).map { _ in generator.below(bytes.count + 1) }.sorted()
-                harness.receive(bytes, splitAt: splits)
-                check(harness, transcript, "\(role), round \(round), split at \(splits)")
-            }
+        let bytes = input(role, transcript)
+        for round in 0..<TestScale.rounds(debug: 20, release: 2000) {
+            let harness = endpoint(role)
+            let splits = (0..<generator.below(12)).map { _ in generator.below(bytes.count + 1) }.sorted()
+            harness.receive(bytes, splitAt: splits)
+            check(harness, transcript, "\(role), round \(round), split at \(splits)")
         }
     }
 
-    @Test("In chunks, what is put together is the same")
-    func chunks() {
+    @Test("In chunks, what is put together is the same", arguments: WebSocketRole.allCases)
+    func chunks(role: WebSocketRole) {
         var generator = SplitMix64(seed: 1919)
         let expected = Transcript.rich.events
-        for role in [WebSocketRole.client, .server] {
-            let bytes = Transcript.rich.frames.bytes(from: role.peer)
-            var splits = (0...bytes.count).map { [$0] } + [Array(1..<bytes.count)]
-            splits += (0..<100).map { _ in (0..<10).map { _ in generator.below(bytes.count + 1) }.sorted() }
-            for split in splits {
-                let harness = EndpointHarness.open(role, delivery: .chunks)
-                harness.receive(bytes, splitAt: split)
-                if harness.events.withChunksJoined != expected { Issue.record("\(role) split at \(split)") }
-            }
+        let bytes = Transcript.rich.frames.bytes(from: role.peer)
+        var splits = (0...bytes.count).map { [$0] } + [Array(1..<bytes.count)]
+        splits += (0..<100).map { _ in (0..<10).map { _ in generator.below(bytes.count + 1) }.sorted() }
+        for split in splits {
+            let harness = EndpointHarness.open(role, delivery: .chunks)
+            harness.receive(bytes, splitAt: split)
+            if harness.events.withChunksJoined != expected { Issue.record("\(role) split at \(split)") }
         }
     }
 
@@ -107,15 +97,13 @@ struct SplitTests {
         #expect(!isInside)
     }
 
-    @Test("A violation in chunks ends with the same code", arguments: Transcript.invalid)
-    func violationsInChunks(_ transcript: Transcript) {
-        for isBytewise in [true, false] {
-            let server = EndpointHarness.open(.server, delivery: .chunks)
-            let bytes = transcript.frames.bytes(from: .client)
-            if isBytewise { server.receiveByteByByte(bytes) } else { server.receive(bytes) }
-            #expect(server.takeFrames().last?.closeCode == transcript.sentCode)
-            #expect(server.events.last == .closed)
-        }
+    @Test("A violation in chunks ends with the same code", arguments: Transcript.invalid, [true, false])
+    func violationsInChunks(_ transcript: Transcript, isBytewise: Bool) {
+        let server = EndpointHarness.open(.server, delivery: .chunks)
+        let bytes = transcript.frames.bytes(from: .client)
+        if isBytewise { server.receiveByteByByte(bytes) } else { server.receive(bytes) }
+        #expect(server.takeFrames().last?.closeCode == transcript.sentCode)
+        #expect(server.events.last == .closed)
     }
 
     @Test("Headers that are reported are the same, wherever the bytes are split")

@@ -5,41 +5,39 @@ import Testing
 /// Text messages through an endpoint: cases like those of Autobahn's groups 6 and 7.5.
 @Suite("§8.1 text that is not UTF-8")
 struct UTF8MessageTests {
-    @Test("§8.1 valid texts arrive as they are")
-    func validTexts() {
-        for text in UTF8Samples.valid {
-            let server = EndpointHarness.open(.server)
-            server.receive(.text(text))
-            #expect(server.events == [.text(text)])
-            server.expectOpen()
-        }
+    @Test("§8.1 valid texts arrive as they are", arguments: UTF8Samples.valid)
+    func validTexts(text: String) {
+        let server = EndpointHarness.open(.server)
+        server.receive(.text(text))
+        #expect(server.events == [.text(text)])
+        server.expectOpen()
     }
 
-    @Test("§8.1 a message in one frame fails the connection with 1007", arguments: UTF8Samples.invalid.map(\.bytes))
-    func invalidMessage(_ bytes: [UInt8]) {
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.open(role)
-            harness.receive(.text(Array("text before ".utf8) + bytes + Array(" and behind".utf8)))
-            #expect(harness.events == [.closed])
-            harness.expectFailed(with: 1007)
-        }
+    @Test(
+        "§8.1 a message in one frame fails the connection with 1007", arguments: UTF8Samples.invalid.map(\.bytes),
+        WebSocketRole.allCases)
+    func invalidMessage(_ bytes: [UInt8], role: WebSocketRole) {
+        let harness = EndpointHarness.open(role)
+        harness.receive(.text(Array("text before ".utf8) + bytes + Array(" and behind".utf8)))
+        #expect(harness.events == [.closed])
+        harness.expectFailed(with: 1007)
     }
 
-    @Test("§8.1 the connection fails on the very byte, not at the end of the frame")
-    func failsOnTheByte() throws {
-        for sample in UTF8Samples.invalid {
-            let payload = Array("κόσμε and some more text ".utf8) + sample.bytes + Array(repeating: 0x61, count: 30)
-            let firstBad = try #require(UTF8Oracle.judge(payload).firstBad)
-            let frame = WireFrame.text(payload)
-            let header = frame.masked().header.count
+    @Test(
+        "§8.1 the connection fails on the very byte, not at the end of the frame",
+        arguments: UTF8Samples.invalid.map(\.bytes))
+    func failsOnTheByte(bytes invalid: [UInt8]) throws {
+        let payload = Array("κόσμε and some more text ".utf8) + invalid + Array(repeating: 0x61, count: 30)
+        let firstBad = try #require(UTF8Oracle.judge(payload).firstBad)
+        let frame = WireFrame.text(payload)
+        let header = frame.masked().header.count
 
-            let server = EndpointHarness.open(.server)
-            let bytes = frame.bytes(from: .client)
-            server.receiveByteByByte(Array(bytes[..<(header + firstBad)]))
-            server.expectOpen()
-            server.receive([bytes[header + firstBad]])
-            server.expectFailed(with: 1007)
-        }
+        let server = EndpointHarness.open(.server)
+        let bytes = frame.bytes(from: .client)
+        server.receiveByteByByte(Array(bytes[..<(header + firstBad)]))
+        server.expectOpen()
+        server.receive([bytes[header + firstBad]])
+        server.expectFailed(with: 1007)
     }
 
     @Test("§8.1 a character may be split over frames, at each of its bytes")
@@ -66,20 +64,18 @@ struct UTF8MessageTests {
         server.expectFailed(with: 1007)
     }
 
-    @Test("§8.1 a message that ends inside a character fails, whichever frame it ends with")
-    func endsInsideCharacter() {
-        for cut in 1...3 {
-            let start = Array("😀".utf8.prefix(cut))
-            let single = EndpointHarness.open(.server)
-            single.receive(.text(start))
-            single.expectFailed(with: 1007)
+    @Test("§8.1 a message that ends inside a character fails, whichever frame it ends with", arguments: 1...3)
+    func endsInsideCharacter(cut: Int) {
+        let start = Array("😀".utf8.prefix(cut))
+        let single = EndpointHarness.open(.server)
+        single.receive(.text(start))
+        single.expectFailed(with: 1007)
 
-            let continued = EndpointHarness.open(.server)
-            continued.receive(.text(start, isFinal: false))
-            continued.expectOpen()
-            continued.receive(.continuation([], isFinal: true))
-            continued.expectFailed(with: 1007)
-        }
+        let continued = EndpointHarness.open(.server)
+        continued.receive(.text(start, isFinal: false))
+        continued.expectOpen()
+        continued.receive(.continuation([], isFinal: true))
+        continued.expectFailed(with: 1007)
     }
 
     @Test("§8.1 a control frame between the bytes of a character changes nothing")

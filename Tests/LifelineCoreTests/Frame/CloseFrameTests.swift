@@ -17,15 +17,11 @@ struct CloseFrameTests {
         #expect(harness.outcome?.reason == "")
     }
 
-    @Test("§5.5.1 a payload of one byte fails the connection")
-    func oneByte() {
-        for byte in [UInt8(0), 3, 0xE8] {
-            for role in [WebSocketRole.client, .server] {
-                let harness = EndpointHarness.open(role)
-                harness.receive(WireFrame(opcode: 8, payload: [byte]))
-                harness.expectFailed(with: 1002)
-            }
-        }
+    @Test("§5.5.1 a payload of one byte fails the connection", arguments: [UInt8(0), 3, 0xE8], WebSocketRole.allCases)
+    func oneByte(byte: UInt8, role: WebSocketRole) {
+        let harness = EndpointHarness.open(role)
+        harness.receive(WireFrame(opcode: 8, payload: [byte]))
+        harness.expectFailed(with: 1002)
     }
 
     @Test("§5.5.1 the reason is the peer's, of every length up to 123 bytes")
@@ -48,14 +44,14 @@ struct CloseFrameTests {
         }
     }
 
-    @Test("§5.5.1, §8.1 a reason that is not UTF-8 fails the connection with 1007")
-    func invalidReasons() {
-        for sample in UTF8Samples.invalid + [("an unfinished character", [0x61, 0xE2, 0x82])] {
-            let server = EndpointHarness.open(.server)
-            server.receive(WireFrame(opcode: 8, payload: [0x03, 0xE8] + sample.bytes))
-            #expect(server.outcome?.received == nil)
-            server.expectFailed(with: 1007)
-        }
+    @Test(
+        "§5.5.1, §8.1 a reason that is not UTF-8 fails the connection with 1007",
+        arguments: UTF8Samples.invalid.map(\.bytes) + [[0x61, 0xE2, 0x82]])
+    func invalidReasons(reason: [UInt8]) {
+        let server = EndpointHarness.open(.server)
+        server.receive(WireFrame(opcode: 8, payload: [0x03, 0xE8] + reason))
+        #expect(server.outcome?.received == nil)
+        server.expectFailed(with: 1007)
     }
 
     @Test("§5.5 a payload of more than 125 bytes fails the connection")
@@ -92,11 +88,11 @@ struct CloseFrameTests {
             error.map { "\($0)" } == "the close reason has 124 bytes of UTF-8; at most 123 are allowed (RFC 6455 §5.5)")
     }
 
-    @Test("§7.4 a code that must not be sent is refused when it is given, not when it arrives")
-    func unsendable() {
-        for code in [CloseCode.noStatusReceived, .abnormalClosure, .tlsHandshake, CloseCode(rawValue: 0)] {
-            #expect(throws: CloseFrameError.unsendableCode(code)) { try CloseFrame(code: code) }
-        }
+    @Test(
+        "§7.4 a code that must not be sent is refused when it is given, not when it arrives",
+        arguments: [CloseCode.noStatusReceived, .abnormalClosure, .tlsHandshake, CloseCode(rawValue: 0)])
+    func unsendable(code: CloseCode) {
+        #expect(throws: CloseFrameError.unsendableCode(code)) { try CloseFrame(code: code) }
     }
 
     @Test("§5.5.1 reasons of the library's own are cut between characters")

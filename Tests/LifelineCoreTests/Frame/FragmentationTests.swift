@@ -4,33 +4,31 @@ import Testing
 
 @Suite("§5.4 fragmentation")
 struct FragmentationTests {
-    @Test("§5.4 a message in two, three and many fragments", arguments: [2, 3, 10, 500])
-    func fragments(_ count: Int) {
+    @Test("§5.4 a message in two, three and many fragments", arguments: [2, 3, 10, 500], WebSocketRole.allCases)
+    func fragments(_ count: Int, role: WebSocketRole) {
         let payload = (0..<count * 3).map { UInt8(truncatingIfNeeded: $0) }
-        for role in [WebSocketRole.client, .server] {
-            let harness = EndpointHarness.open(role)
-            for index in 0..<count {
-                let part = Array(payload[(index * 3)..<(index * 3 + 3)])
-                let isLast = index == count - 1
-                harness.receive(
-                    index == 0 ? .binary(part, isFinal: false) : .continuation(part, isFinal: isLast))
-                #expect(harness.events.isEmpty == !isLast)
-            }
-            #expect(harness.events == [.binary(payload)])
+        let harness = EndpointHarness.open(role)
+        for index in 0..<count {
+            let part = Array(payload[(index * 3)..<(index * 3 + 3)])
+            let isLast = index == count - 1
+            harness.receive(
+                index == 0 ? .binary(part, isFinal: false) : .continuation(part, isFinal: isLast))
+            #expect(harness.events.isEmpty == !isLast)
         }
+        #expect(harness.events == [.binary(payload)])
     }
 
-    @Test("§5.4 fragments may be empty, the first, the middle or the last, or all of them")
-    func emptyFragments() {
-        for parts in [["", "a"], ["a", ""], ["", "", "a"], ["", "a", ""], ["a", "", ""], ["", ""], ["", "", ""]] {
-            let server = EndpointHarness.open(.server)
-            for (index, part) in parts.enumerated() {
-                let isLast = index == parts.count - 1
-                server.receive(
-                    index == 0 ? .text(part, isFinal: isLast) : .continuation(part, isFinal: isLast))
-            }
-            #expect(server.events == [.text(parts.joined())])
+    @Test(
+        "§5.4 fragments may be empty, the first, the middle or the last, or all of them",
+        arguments: [["", "a"], ["a", ""], ["", "", "a"], ["", "a", ""], ["a", "", ""], ["", ""], ["", "", ""]])
+    func emptyFragments(parts: [String]) {
+        let server = EndpointHarness.open(.server)
+        for (index, part) in parts.enumerated() {
+            let isLast = index == parts.count - 1
+            server.receive(
+                index == 0 ? .text(part, isFinal: isLast) : .continuation(part, isFinal: isLast))
         }
+        #expect(server.events == [.text(parts.joined())])
     }
 
     @Test("§5.4 control frames may come between fragments, and are handed out at once")
@@ -55,39 +53,36 @@ struct FragmentationTests {
         #expect(server.events == [.ping("in pieces"), .text("one two"), .ping("again")])
     }
 
-    @Test("§5.4 a continuation without a message to continue fails the connection")
-    func continuationWithoutMessage() {
-        for isFinal in [true, false] {
-            for role in [WebSocketRole.client, .server] {
-                let harness = EndpointHarness.open(role)
-                harness.receive(.continuation("lost", isFinal: isFinal))
-                #expect(harness.events == [.closed])
-                harness.expectFailed(with: 1002)
-            }
-        }
+    @Test(
+        "§5.4 a continuation without a message to continue fails the connection", arguments: [true, false],
+        WebSocketRole.allCases)
+    func continuationWithoutMessage(isFinal: Bool, role: WebSocketRole) {
+        let harness = EndpointHarness.open(role)
+        harness.receive(.continuation("lost", isFinal: isFinal))
+        #expect(harness.events == [.closed])
+        harness.expectFailed(with: 1002)
     }
 
-    @Test("§5.4 a continuation after a message's last frame fails the connection")
-    func continuationAfterTheEnd() {
-        for first in [[WireFrame.text("whole")], [.text("a", isFinal: false), .continuation("b", isFinal: true)]] {
-            let server = EndpointHarness.open(.server)
-            server.receive(first.bytes(from: .client))
-            #expect(server.takeEvents().count == 1)
-            server.receive(.continuation("more", isFinal: true))
-            server.expectFailed(with: 1002)
-        }
+    @Test(
+        "§5.4 a continuation after a message's last frame fails the connection",
+        arguments: [[WireFrame.text("whole")], [.text("a", isFinal: false), .continuation("b", isFinal: true)]])
+    func continuationAfterTheEnd(first: [WireFrame]) {
+        let server = EndpointHarness.open(.server)
+        server.receive(first.bytes(from: .client))
+        #expect(server.takeEvents().count == 1)
+        server.receive(.continuation("more", isFinal: true))
+        server.expectFailed(with: 1002)
     }
 
-    @Test("§5.4 a new message inside a message fails the connection")
-    func messageInsideMessage() {
-        for inner in [WireFrame.text("inner"), .binary([1]), .text("inner", isFinal: false), .text("")] {
-            for role in [WebSocketRole.client, .server] {
-                let harness = EndpointHarness.open(role)
-                harness.receive(.text("outer", isFinal: false), inner)
-                #expect(harness.events == [.closed])
-                harness.expectFailed(with: 1002)
-            }
-        }
+    @Test(
+        "§5.4 a new message inside a message fails the connection",
+        arguments: [WireFrame.text("inner"), .binary([1]), .text("inner", isFinal: false), .text("")],
+        WebSocketRole.allCases)
+    func messageInsideMessage(inner: WireFrame, role: WebSocketRole) {
+        let harness = EndpointHarness.open(role)
+        harness.receive(.text("outer", isFinal: false), inner)
+        #expect(harness.events == [.closed])
+        harness.expectFailed(with: 1002)
     }
 
     @Test("§5.4 the kind of a message is its first frame's")

@@ -52,21 +52,19 @@ struct UTF8ValidatorTests {
         }
     }
 
-    @Test("§8.1 each kind of invalid sequence at every offset 0…40: the first bad byte is seen when it is there")
-    func invalidAtEveryOffset() throws {
-        for sample in UTF8Samples.invalid {
-            for filling in UTF8Samples.fillings {
-                for offset in 0...40 {
-                    let bytes = UTF8Samples.filling(filling, count: offset) + sample.bytes
-                    let firstBad = try #require(UTF8Oracle.judge(bytes).firstBad)
-                    let before = Array(bytes[..<firstBad])
-                    let upTo = Array(bytes[...firstBad])
-                    #expect(accepts(before, splitAt: []), "\(sample.kind) at \(offset)")
-                    #expect(!accepts(upTo, splitAt: []), "\(sample.kind) at \(offset)")
-                    // And with more behind it, so that it lies in the middle of a vector.
-                    #expect(!accepts(bytes + UTF8Samples.filling(filling, count: 20), splitAt: []))
-                }
-            }
+    @Test(
+        "§8.1 each kind of invalid sequence at every offset 0…40: the first bad byte is seen when it is there",
+        arguments: UTF8Samples.invalid, UTF8Samples.fillings)
+    func invalidAtEveryOffset(sample: (kind: String, bytes: [UInt8]), filling: [UInt8]) throws {
+        for offset in 0...40 {
+            let bytes = UTF8Samples.filling(filling, count: offset) + sample.bytes
+            let firstBad = try #require(UTF8Oracle.judge(bytes).firstBad)
+            let before = Array(bytes[..<firstBad])
+            let upTo = Array(bytes[...firstBad])
+            #expect(accepts(before, splitAt: []), "\(sample.kind) at \(offset)")
+            #expect(!accepts(upTo, splitAt: []), "\(sample.kind) at \(offset)")
+            // And with more behind it, so that it lies in the middle of a vector.
+            #expect(!accepts(bytes + UTF8Samples.filling(filling, count: 20), splitAt: []))
         }
     }
 

@@ -18,22 +18,20 @@ struct HTTPLimitTests {
         #expect(server.events == [.closed], sourceLocation: sourceLocation)
     }
 
-    @Test("RFC 6585 §5 a head of just the limit passes, whatever its pieces; one byte more gets 431")
-    func headSize() {
-        for limit in [256, 1000, 16 << 10] {
-            var configuration = EndpointConfiguration.server
-            configuration.maximumHeadSize = limit
-            for excess in [0, 1] {
-                let bytes = request(ofSize: limit + excess)
-                for splits in [[], [1], [limit - 1], [limit], [limit / 2, limit - 1]] {
-                    let server = EndpointHarness(server: configuration)
-                    server.receive(bytes, splitAt: splits)
-                    if excess == 0 {
-                        #expect(server.takeMessage().status == 101)
-                    } else {
-                        expectTooLarge(server)
-                    }
-                }
+    @Test(
+        "RFC 6585 §5 a head of just the limit passes, whatever its pieces; one byte more gets 431",
+        arguments: [256, 1000, 16 << 10], [0, 1])
+    func headSize(limit: Int, excess: Int) {
+        var configuration = EndpointConfiguration.server
+        configuration.maximumHeadSize = limit
+        let bytes = request(ofSize: limit + excess)
+        for splits in [[], [1], [limit - 1], [limit], [limit / 2, limit - 1]] {
+            let server = EndpointHarness(server: configuration)
+            server.receive(bytes, splitAt: splits)
+            if excess == 0 {
+                #expect(server.takeMessage().status == 101)
+            } else {
+                expectTooLarge(server)
             }
         }
     }
@@ -57,32 +55,28 @@ struct HTTPLimitTests {
         #expect(server.output.isEmpty)
     }
 
-    @Test("RFC 6585 §5 as many fields as the limit pass; one more gets 431")
-    func fieldCount() {
-        for excess in [0, 1] {
-            var request = HandshakeText.request
-            request.fields += (0..<(95 + excess)).map { "X-\($0): y" }
-            let server = EndpointHarness(server: .server)
-            server.receive(request.bytes)
-            if excess == 0 {
-                #expect(server.takeMessage().status == 101)
-            } else {
-                expectTooLarge(server)
-            }
+    @Test("RFC 6585 §5 as many fields as the limit pass; one more gets 431", arguments: [0, 1])
+    func fieldCount(excess: Int) {
+        var request = HandshakeText.request
+        request.fields += (0..<(95 + excess)).map { "X-\($0): y" }
+        let server = EndpointHarness(server: .server)
+        server.receive(request.bytes)
+        if excess == 0 {
+            #expect(server.takeMessage().status == 101)
+        } else {
+            expectTooLarge(server)
         }
     }
 
-    @Test("RFC 6585 §5 10,000 fields get 431, by their number or by their size")
-    func tenThousandFields() {
-        for limit in [16 << 10, 1 << 20] {
-            var configuration = EndpointConfiguration.server
-            configuration.maximumHeadSize = limit
-            var request = HandshakeText.request
-            request.fields += (0..<10_000).map { "X-\($0): y" }
-            let server = EndpointHarness(server: configuration)
-            server.receive(request.bytes)
-            expectTooLarge(server)
-        }
+    @Test("RFC 6585 §5 10,000 fields get 431, by their number or by their size", arguments: [16 << 10, 1 << 20])
+    func tenThousandFields(limit: Int) {
+        var configuration = EndpointConfiguration.server
+        configuration.maximumHeadSize = limit
+        var request = HandshakeText.request
+        request.fields += (0..<10_000).map { "X-\($0): y" }
+        let server = EndpointHarness(server: configuration)
+        server.receive(request.bytes)
+        expectTooLarge(server)
     }
 
     @Test("RFC 6455 §10.4 a head of a megabyte, byte by byte: the work is linear in the bytes", .timeLimit(.minutes(1)))

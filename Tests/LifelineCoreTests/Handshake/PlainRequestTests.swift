@@ -19,18 +19,18 @@ struct PlainRequestTests {
         #expect(server.events.last == .text("hello"))
     }
 
-    @Test("RFC 9112 §9.3.2 requests and the upgrade behind them, in one piece or byte by byte, are answered in order")
-    func pipelined() {
+    @Test(
+        "RFC 9112 §9.3.2 requests and the upgrade behind them, in one piece or byte by byte, are answered in order",
+        arguments: [false, true])
+    func pipelined(isBytewise: Bool) {
         let bytes =
             HandshakeText.plainRequest.bytes + HandshakeText.plainRequest.startLine("GET /two HTTP/1.1").bytes
             + HandshakeText.request.bytes + WireFrame.text("hello").bytes(from: .client)
-        for isBytewise in [false, true] {
-            let server = EndpointHarness(server: .server)
-            if isBytewise { server.receiveByteByByte(bytes) } else { server.receive(bytes) }
-            #expect(
-                [server.takeMessage(), server.takeMessage(), server.takeMessage()].map(\.status) == [200, 200, 101])
-            #expect(server.events.count == 4 && server.events.last == .text("hello"))
-        }
+        let server = EndpointHarness(server: .server)
+        if isBytewise { server.receiveByteByByte(bytes) } else { server.receive(bytes) }
+        #expect(
+            [server.takeMessage(), server.takeMessage(), server.takeMessage()].map(\.status) == [200, 200, 101])
+        #expect(server.events.count == 4 && server.events.last == .text("hello"))
     }
 
     @Test("RFC 9112 §9.3.2 no answer is lost where none has been written yet when the next request is answered")
@@ -69,22 +69,21 @@ struct PlainRequestTests {
         #expect(server.request?.path == "/2")
     }
 
-    @Test("RFC 9112 §9.6 Connection: close ends the connection with the answer")
-    func connectionClose() {
-        for request in [
+    @Test(
+        "RFC 9112 §9.6 Connection: close ends the connection with the answer",
+        arguments: [
             HandshakeText.plainRequest.adding("Connection: close"),
-            .plainRequest.adding("Connection: keep-alive, Close"),
-            .plainRequest.startLine("GET / HTTP/1.0"),
-        ] {
-            let server = EndpointHarness(server: .server)
-            server.receive(request.bytes)
-            let answer = server.takeMessage()
-            #expect(answer.status == 200 && answer["Connection"] == "close")
-            #expect(server.phase == .ending && server.transportRequest == .shutdownOutput)
-            #expect(server.outcome?.isClean == false)
-            server.receive(HandshakeText.plainRequest.bytes)
-            #expect(server.output.isEmpty)
-        }
+            .plainRequest.adding("Connection: keep-alive, Close"), .plainRequest.startLine("GET / HTTP/1.0"),
+        ])
+    func connectionClose(request: HandshakeText) {
+        let server = EndpointHarness(server: .server)
+        server.receive(request.bytes)
+        let answer = server.takeMessage()
+        #expect(answer.status == 200 && answer["Connection"] == "close")
+        #expect(server.phase == .ending && server.transportRequest == .shutdownOutput)
+        #expect(server.outcome?.isClean == false)
+        server.receive(HandshakeText.plainRequest.bytes)
+        #expect(server.output.isEmpty)
     }
 
     @Test("RFC 9112 §9.3 HTTP/1.0 is kept alive only where it asks for it, and needs no Host")
@@ -145,16 +144,14 @@ struct PlainRequestTests {
         }
     }
 
-    @Test("RFC 9113 §3.4 an HTTP/2 preface is not answered, in one piece or in many")
-    func http2Preface() {
+    @Test("RFC 9113 §3.4 an HTTP/2 preface is not answered, in one piece or in many", arguments: [false, true])
+    func http2Preface(isBytewise: Bool) {
         let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
-        for isBytewise in [false, true] {
-            let server = EndpointHarness(server: .server)
-            if isBytewise { server.receiveByteByByte(preface) } else { server.receive(preface) }
-            #expect(server.events == [.closed])
-            #expect(server.output.isEmpty && server.transportRequest == .close)
-            #expect(server.outcome?.failure == .aborted("an HTTP/2 client at an HTTP/1.1 port"))
-        }
+        let server = EndpointHarness(server: .server)
+        if isBytewise { server.receiveByteByByte(preface) } else { server.receive(preface) }
+        #expect(server.events == [.closed])
+        #expect(server.output.isEmpty && server.transportRequest == .close)
+        #expect(server.outcome?.failure == .aborted("an HTTP/2 client at an HTTP/1.1 port"))
     }
 
     @Test("§4.2.2 WebSocket frames behind a refused handshake are no request: the connection ends")

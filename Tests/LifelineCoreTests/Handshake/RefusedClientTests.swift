@@ -63,27 +63,22 @@ struct RefusedClientTests {
     }
 
     @Test(
-        "RFC 9112 §6.3 a body that only the end of the stream ends is waited for 1 s, behind a head that is all that matters"
-    )
-    func openStream() throws {
-        for fields in [
-            [], ["Connection: keep-alive"], ["Transfer-Encoding: gzip"], ["Transfer-Encoding: chunked, gzip"],
-        ] {
-            for body in ["", "some of it"] {
-                let client = EndpointHarness.client()
-                client.advance(by: .seconds(3))
-                client.receive(
-                    HandshakeText(startLine: "HTTP/1.1 403 Forbidden", fields: fields).bytes + Array(body.utf8))
-                client.advance(by: .seconds(1) - .nanoseconds(1))
-                #expect(client.phase == .opening)
-                client.receive(Array(body.utf8))
-                #expect(client.deadline == client.now.advanced(by: .nanoseconds(1)), "more of it puts nothing off")
-                client.advance(by: .nanoseconds(1))
-                let failure = try #require(reasonOfEnd(client))
-                #expect(failure.reason == .refused && failure.response?.status == .forbidden)
-                #expect(failure.body == Array((body + body).utf8))
-            }
-        }
+        "RFC 9112 §6.3 a body that only the end of the stream ends is waited for 1 s, behind a head that is all that matters",
+        arguments: [[], ["Connection: keep-alive"], ["Transfer-Encoding: gzip"], ["Transfer-Encoding: chunked, gzip"]],
+        ["", "some of it"])
+    func openStream(fields: [String], body: String) throws {
+        let client = EndpointHarness.client()
+        client.advance(by: .seconds(3))
+        client.receive(
+            HandshakeText(startLine: "HTTP/1.1 403 Forbidden", fields: fields).bytes + Array(body.utf8))
+        client.advance(by: .seconds(1) - .nanoseconds(1))
+        #expect(client.phase == .opening)
+        client.receive(Array(body.utf8))
+        #expect(client.deadline == client.now.advanced(by: .nanoseconds(1)), "more of it puts nothing off")
+        client.advance(by: .nanoseconds(1))
+        let failure = try #require(reasonOfEnd(client))
+        #expect(failure.reason == .refused && failure.response?.status == .forbidden)
+        #expect(failure.body == Array((body + body).utf8))
     }
 
     @Test("RFC 9112 §6.3 that wait is no longer than the handshake may take")
@@ -95,17 +90,17 @@ struct RefusedClientTests {
         #expect(reasonOfEnd(client)?.reason == .refused)
     }
 
-    @Test("RFC 9112 §7.1 a body in chunks ends at its last chunk, whatever follows, and is not waited for any longer")
-    func lastChunk() throws {
-        for end in ["0\r\n", "000\r\n", "0;last\r\n", "0 \r\n", "0\r\nTrailer: x\r\n\r\n"] {
-            let client = EndpointHarness.client()
-            client.receive(
-                HandshakeText(startLine: "HTTP/1.1 403 Forbidden", fields: ["Transfer-Encoding: chunked"]).bytes)
-            client.receiveByteByByte(Array("3\r\nabc\r\n".utf8))
-            #expect(client.phase == .opening)
-            client.receiveByteByByte(Array(end.utf8))
-            #expect(reasonOfEnd(client)?.body == Array("abc".utf8))
-        }
+    @Test(
+        "RFC 9112 §7.1 a body in chunks ends at its last chunk, whatever follows, and is not waited for any longer",
+        arguments: ["0\r\n", "000\r\n", "0;last\r\n", "0 \r\n", "0\r\nTrailer: x\r\n\r\n"])
+    func lastChunk(end: String) throws {
+        let client = EndpointHarness.client()
+        client.receive(
+            HandshakeText(startLine: "HTTP/1.1 403 Forbidden", fields: ["Transfer-Encoding: chunked"]).bytes)
+        client.receiveByteByByte(Array("3\r\nabc\r\n".utf8))
+        #expect(client.phase == .opening)
+        client.receiveByteByByte(Array(end.utf8))
+        #expect(reasonOfEnd(client)?.body == Array("abc".utf8))
     }
 
     @Test("RFC 9112 §7.1 a body in chunks")
@@ -144,24 +139,23 @@ struct RefusedClientTests {
         #expect(failure.body == Array(body.utf8.prefix(1024)))
     }
 
-    @Test("§4.1 the body may come in any pieces, together with the head or apart")
-    func bodyInPieces() throws {
-        let texts = [
+    @Test(
+        "§4.1 the body may come in any pieces, together with the head or apart",
+        arguments: [
             HandshakeText(startLine: "HTTP/1.1 403 Forbidden", fields: ["Content-Length: 8"]).text + "go away!",
             HandshakeText(startLine: "HTTP/1.1 403 Forbidden", fields: ["Transfer-Encoding: chunked"]).text
                 + "3\r\ngo \r\n5\r\naway!\r\n0\r\n\r\n",
-        ]
-        for text in texts {
-            let bytes = Array(text.utf8)
-            for split in 0..<bytes.count {
-                let client = EndpointHarness.client()
-                client.receive(bytes, splitAt: [split])
-                #expect(reasonOfEnd(client)?.body == Array("go away!".utf8))
-            }
+        ])
+    func bodyInPieces(text: String) throws {
+        let bytes = Array(text.utf8)
+        for split in 0..<bytes.count {
             let client = EndpointHarness.client()
-            client.receiveByteByByte(bytes)
+            client.receive(bytes, splitAt: [split])
             #expect(reasonOfEnd(client)?.body == Array("go away!".utf8))
         }
+        let client = EndpointHarness.client()
+        client.receiveByteByByte(bytes)
+        #expect(reasonOfEnd(client)?.body == Array("go away!".utf8))
     }
 
     @Test("§4.1 a body that never ends is waited for no longer than the handshake may take")
@@ -210,14 +204,12 @@ struct RefusedClientTests {
         #expect(failure.reason == .refused)
     }
 
-    @Test("§4.1 the stream ends before an answer")
-    func endOfStream() {
-        for text in ["", "HTTP/1.1 101 Switch"] {
-            let client = EndpointHarness.client()
-            client.receive(Array(text.utf8))
-            client.receiveEnd()
-            #expect(client.phase == .closed && client.transportRequest == .close)
-            #expect(client.outcome?.failure == .endOfStream(insideFrame: false))
-        }
+    @Test("§4.1 the stream ends before an answer", arguments: ["", "HTTP/1.1 101 Switch"])
+    func endOfStream(text: String) {
+        let client = EndpointHarness.client()
+        client.receive(Array(text.utf8))
+        client.receiveEnd()
+        #expect(client.phase == .closed && client.transportRequest == .close)
+        #expect(client.outcome?.failure == .endOfStream(insideFrame: false))
     }
 }

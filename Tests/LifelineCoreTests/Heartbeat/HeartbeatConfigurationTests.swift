@@ -12,20 +12,20 @@ struct HeartbeatConfigurationTests {
         #expect(EndpointConfiguration.server.heartbeat == HeartbeatConfiguration())
     }
 
-    @Test("The shortest and the longest interval there are")
-    func extremes() throws {
-        for (interval, timeout) in [
+    @Test(
+        "The shortest and the longest interval there are",
+        arguments: [
             (Duration.nanoseconds(1), Duration.nanoseconds(1)), (.nanoseconds(2), .seconds(1)),
             (.seconds(1 << 40), .seconds(1 << 40)),
-        ] {
-            let server = HeartbeatTests.server(interval: interval, timeout: timeout)
-            let deadline = try #require(server.deadline)
-            #expect(deadline >= server.now)
-            server.endpoint.advance(to: deadline)
-            server.drain()
-            #expect(server.takeFrames().map(\.opcode) == [0x9])
-            server.expectOpen()
-        }
+        ])
+    func extremes(interval: Duration, timeout: Duration) throws {
+        let server = HeartbeatTests.server(interval: interval, timeout: timeout)
+        let deadline = try #require(server.deadline)
+        #expect(deadline >= server.now)
+        server.endpoint.advance(to: deadline)
+        server.drain()
+        #expect(server.takeFrames().map(\.opcode) == [0x9])
+        server.expectOpen()
     }
 
     @Test("Instants order, measure and never overflow")

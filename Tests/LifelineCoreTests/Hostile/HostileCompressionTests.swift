@@ -186,28 +186,26 @@ struct HostileCompressionTests {
 
     @Test(
         "Bombs: just the limit passes, beyond it 1009; no more than the limit is ever inflated",
-        arguments: HostileCompressedFrames.bombs)
-    func bombs(_ frames: HostileCompressedFrames) {
+        arguments: HostileCompressedFrames.bombs, [Endpoint.Delivery.messages, .chunks])
+    func bombs(_ frames: HostileCompressedFrames, delivery: Endpoint.Delivery) {
         withBudget { budget in
-            for delivery in [Endpoint.Delivery.messages, .chunks] {
-                let server = server(budget, delivery)
-                server.receive(frames.bytes)
-                check(server, frames)
-            }
+            let server = server(budget, delivery)
+            server.receive(frames.bytes)
+            check(server, frames)
         }
     }
 
-    @Test("Streams: the right message, or 1007 or 1002", arguments: HostileCompressedFrames.streams)
-    func streams(_ frames: HostileCompressedFrames) {
+    @Test(
+        "Streams: the right message, or 1007 or 1002", arguments: HostileCompressedFrames.streams,
+        [Endpoint.Delivery.messages, .chunks])
+    func streams(_ frames: HostileCompressedFrames, delivery: Endpoint.Delivery) {
         withBudget { budget in
-            for delivery in [Endpoint.Delivery.messages, .chunks] {
-                let whole = server(budget, delivery)
-                whole.receive(frames.bytes)
-                check(whole, frames)
-                let split = server(budget, delivery)
-                split.receiveByteByByte(frames.bytes)
-                check(split, frames)
-            }
+            let whole = server(budget, delivery)
+            whole.receive(frames.bytes)
+            check(whole, frames)
+            let split = server(budget, delivery)
+            split.receiveByteByByte(frames.bytes)
+            check(split, frames)
         }
     }
 
@@ -237,8 +235,10 @@ struct HostileCompressionTests {
         }
     }
 
-    @Test("A peer that refers further back than it has agreed to: the message or 1007, and never what is not its own")
-    func beyondTheWindow() {
+    @Test(
+        "A peer that refers further back than it has agreed to: the message or 1007, and never what is not its own",
+        arguments: [513, 600, 1000, 30_000], [100, 600, 2000])
+    func beyondTheWindow(distance: Int, before: Int) {
         withBudget { budget in
             let memory = MemoryPool()
             // Somebody else's bytes, in a decompressor that is used again.
@@ -247,27 +247,23 @@ struct HostileCompressionTests {
                 memory: memory)
             other.receive(.compressed(.binary, OracleCompressor.message(Array(repeating: 0x73, count: 2000))))
             other.receiveEnd()
-            for distance in [513, 600, 1000, 30_000] {
-                for before in [100, 600, 2000] {
-                    var bits = DeflateBits()
-                    bits.stored(Array(repeating: 0x61, count: before))
-                    bits.beginFixed()
-                    bits.fixed(.threeBytes(distance: distance))
-                    bits.fixed(.endOfBlock)
-                    bits.endMessage()
-                    for isBytewise in [false, true] {
-                        let server = EndpointHarness.compressing(
-                            .server, PerMessageDeflate(clientMaxWindowBits: 9),
-                            configuration: .compressing(.server, budget), memory: memory)
-                        let bytes = WireFrame.compressed(.binary, bits.bytes).bytes(from: .client)
-                        if isBytewise { server.receiveByteByByte(bytes) } else { server.receive(bytes) }
-                        if server.phase == .open {
-                            #expect(distance <= before)
-                            #expect(server.events == [.message(.binary, Array(repeating: 0x61, count: before + 3))])
-                        } else {
-                            server.expectFailed(with: 1007)
-                        }
-                    }
+            var bits = DeflateBits()
+            bits.stored(Array(repeating: 0x61, count: before))
+            bits.beginFixed()
+            bits.fixed(.threeBytes(distance: distance))
+            bits.fixed(.endOfBlock)
+            bits.endMessage()
+            for isBytewise in [false, true] {
+                let server = EndpointHarness.compressing(
+                    .server, PerMessageDeflate(clientMaxWindowBits: 9),
+                    configuration: .compressing(.server, budget), memory: memory)
+                let bytes = WireFrame.compressed(.binary, bits.bytes).bytes(from: .client)
+                if isBytewise { server.receiveByteByByte(bytes) } else { server.receive(bytes) }
+                if server.phase == .open {
+                    #expect(distance <= before)
+                    #expect(server.events == [.message(.binary, Array(repeating: 0x61, count: before + 3))])
+                } else {
+                    server.expectFailed(with: 1007)
                 }
             }
         }

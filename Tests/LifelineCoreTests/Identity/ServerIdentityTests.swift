@@ -51,11 +51,9 @@ import Testing
         arguments: [
             "*", "*.", "*a.example.org", "a*.example.org", "f*o.example.org", "*foo.example.org", "foo*.example.org",
             "foo.*.org", "foo.example.*", "*.*.org", "*.*", "xn--*.example.org", "**.example.org", "*.example.org.",
-        ])
-    func partialWildcard(presented: String) {
-        for host in ["foo.example.org", "foo", "example.org", "xn--foo.example.org", "localhost"] {
-            #expect(!Self.isNamed(host, names: [presented]), "\(host)")
-        }
+        ], ["foo.example.org", "foo", "example.org", "xn--foo.example.org", "localhost"])
+    func partialWildcard(presented: String, host: String) {
+        #expect(!Self.isNamed(host, names: [presented]), "\(host)")
     }
 
     @Test("RFC 9525 §6.4 an address is compared as bytes, with addresses alone")

@@ -1,3 +1,5 @@
+import LifelineCore
+
 /// Content for messages that are compressed: what compresses well, badly, and not at all.
 enum DeflateSample: String, CaseIterable, Sendable {
     case json, text, zeros, random

@@ -36,25 +36,18 @@ struct LargeSendTests {
         await client.close()
     }
 
-    @Test("A payload arrives unchanged over TCP, although its buffer is reused after the send")
-    func overTCP() async throws {
-        var server = WebSocketServer.forTests()
+    /// Over a Unix domain socket the kernel cannot send without a copy, and says so when it is asked to.
+    @Test(
+        "A payload arrives unchanged over TCP and Unix domain sockets, although its buffer is reused after the send",
+        arguments: [
+            (.hostname("127.0.0.1", port: 0), 5), (.unixDomainSocket(path: "/tmp/lifeline-large-\(getpid()).sock"), 2),
+        ] as [(ServerAddress, Int)])
+    func unchanged(at address: ServerAddress, connections: Int) async throws {
+        var server = WebSocketServer.forTests(at: address)
         server.configuration.endpoint.closeTimeout = Self.closeTimeout
         server.route("/", handler: Self.sender)
         try await server.withServer { address in
-            for _ in 0..<5 { await Self.expectPayloads(on: try await LargeMessageTests.open(address, "/")) }
-        }
-    }
-
-    /// The kernel does not send without a copy here, and says so when it is asked to.
-    @Test("A payload arrives unchanged over a Unix domain socket")
-    func overAUnixDomainSocket() async throws {
-        let path = "/tmp/lifeline-large-\(getpid()).sock"
-        var server = WebSocketServer.forTests(at: .unixDomainSocket(path: path))
-        server.configuration.endpoint.closeTimeout = Self.closeTimeout
-        server.route("/", handler: Self.sender)
-        try await server.withServer { address in
-            for _ in 0..<2 { await Self.expectPayloads(on: try await LargeMessageTests.open(address, "/")) }
+            for _ in 0..<connections { await Self.expectPayloads(on: try await LargeMessageTests.open(address, "/")) }
         }
     }
 

@@ -1,4 +1,4 @@
-import LifelineTesting
+import Lifeline
 
 /// Runs sequences of events, and finds the shortest of those that fail.
 struct Explorer {

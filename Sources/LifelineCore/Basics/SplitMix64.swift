@@ -1,4 +1,4 @@
-/// A small random number generator with a seed, which makes code that uses randomness reproducible.
+/// A small random number generator with a seed, which makes tests and simulations reproducible. It is not fit for masking keys.
 package struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
