@@ -204,7 +204,7 @@ final class ExplorerWorld {
         if connection.unwritten > maximumUnwritten, connection.outcome == nil, !connection.isQueued {
             problem(side, "\(connection.unwritten) bytes are unwritten (maximumOutbound)")
         }
-        let pending = connection.transport?.pendingBytes ?? 0
+        let pending = (connection.transport as? SimulatedTransport)?.waitingBytes ?? 0
         if pending > maximumUnwritten + ExplorerWorld.outbound.high + ExplorerWorld.maximumMessageSize + 512 {
             problem(side, "\(pending) bytes wait to be written")
         }
