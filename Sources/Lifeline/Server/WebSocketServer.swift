@@ -27,7 +27,7 @@ public struct WebSocketServer: Service {
     /// A function that the server calls once it listens, with the address and the actual port.
     public var onListening: (@Sendable (ServerAddress) -> Void)?
 
-    private var routes = Routes()
+    var routes = Routes()
 
     /// Creates a server without routes.
     public init(address: ServerAddress, configuration: WebSocketServerConfiguration = WebSocketServerConfiguration()) {
@@ -183,7 +183,8 @@ public struct WebSocketServer: Service {
         }
     }
 
-    private func listen() async throws(WebSocketError) -> Listener {
+    /// Listens, with the engine that the configuration selects. The caller must shut the listener down.
+    func listen() async throws(WebSocketError) -> Listener {
         if let invalid = configuration.originPolicy.invalidOrigin {
             throw WebSocketError(.invalidConfiguration, "invalid origin policy (originPolicy): \(invalid)")
         }

@@ -141,13 +141,13 @@ struct EngineUnderTest: Sendable, CustomTestStringConvertible {
         body: (Running) async throws -> Void
     ) async throws {
         let recorder = EventRecorder()
-        var server = WebSocketServer.forTests()
+        var server = WebSocketServer.forTests(at: address)
         server.configuration.observers = [recorder]
         server.configuration.shutdownTimeout = .seconds(1)
         configure(&server.configuration)
-        var table = Routes()
-        routes(&table)
+        routes(&server.routes)
         let engine = try make()
+        server.configuration.engine = .given(engine)
         // Simulated time passes as real time does while the server runs.
         let simulated = engine as? SimulatedEngine
         let clock = simulated.map { engine in
@@ -157,14 +157,7 @@ struct EngineUnderTest: Sendable, CustomTestStringConvertible {
             clock?.cancel()
             simulated?.network.performBlocking { simulated?.tearDown() }
         }
-        let runtime = ServerRuntime(configuration: server.configuration, routes: table)
-        let listener: Listener
-        do {
-            listener = try await Listener.listen(at: address, runtime, engine, nil)
-        } catch {
-            await engine.shutDown()
-            throw error
-        }
+        let listener = try await server.listen()
         do {
             try await body(Running(engine: engine, address: listener.address, recorder: recorder))
         } catch {
@@ -175,7 +168,7 @@ struct EngineUnderTest: Sendable, CustomTestStringConvertible {
         await listener.shutDown()
         let time = start.duration(to: .now)
         #expect(time < server.configuration.shutdownTimeout + .seconds(8), "\(name): the shutdown took \(time)")
-        #expect(runtime.isIdle, "\(name)")
+        #expect(listener.runtime.isIdle, "\(name)")
         let begun = recorder.words.count { $0 == "connected" }
         #expect(recorder.words.count { $0 == "TCP ended" } == begun, "\(name): \(recorder.words)")
     }
