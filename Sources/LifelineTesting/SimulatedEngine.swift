@@ -64,8 +64,9 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
     /// The time after which a failed accept is retried.
     package static let acceptPause = Duration.milliseconds(100)
 
-    package init(seed: UInt64 = 1, runsByItself: Bool = false) {
-        network = SimulatedNetwork(seed: seed, runsByItself: runsByItself)
+    /// Creates an engine. The parameters are those of ``SimulatedNetwork/init(seed:runsByItself:executor:)``.
+    package init(seed: UInt64 = 1, runsByItself: Bool = false, executor: (any TaskExecutor)? = nil) {
+        network = SimulatedNetwork(seed: seed, runsByItself: runsByItself, executor: executor)
         loop = Loop(driver: network, random: RandomPool(SplitMix64(seed: seed &+ 1)))
         randomSeed = Atomic(seed &+ 2)
     }
@@ -164,7 +165,14 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
     /// - Returns: The client's end, to which the caller attaches a ``StreamUser``; `nil` if nothing listens at the
     ///   port.
     package func connect(to port: Int) -> SimulatedTransport? {
-        listeners[.hostname("", port: port)].map { join(BufferLimits().outbound, to: $0) }
+        connect(to: .hostname("", port: port))
+    }
+
+    /// Connects to an address, which may be that of a Unix domain socket.
+    ///
+    /// - Returns: As ``connect(to:)-(Int)``.
+    package func connect(to address: ServerAddress) -> SimulatedTransport? {
+        listeners[SimulatedEngine.key(address)].map { join(BufferLimits().outbound, to: $0) }
     }
 
     // MARK: Connections

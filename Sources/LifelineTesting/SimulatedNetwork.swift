@@ -53,11 +53,14 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
     ///   - seed: The seed of ``random``.
     ///   - runsByItself: Whether work runs automatically as soon as it is added, on any thread, rather than when
     ///     ``run()`` is called on this thread.
-    package init(seed: UInt64 = 1, runsByItself: Bool = false) {
+    ///   - executor: Where a network that runs by itself runs its work. Default: Swift's shared threads.
+    package init(seed: UInt64 = 1, runsByItself: Bool = false, executor: (any TaskExecutor)? = nil) {
         random = SplitMix64(seed: seed)
         self.runsByItself = runsByItself
         let runner = Runner()
-        agenda = runsByItself ? Agenda { _ in Task.detached { runner.network?.drain() } } : Agenda()
+        agenda =
+            runsByItself
+            ? Agenda { _ in Task.detached(executorPreference: executor) { runner.network?.drain() } } : Agenda()
         elsewhere = ElsewhereExecutor(agenda)
         thread = Atomic(runsByItself ? 0 : SimulatedNetwork.currentThread)
         runner.network = self

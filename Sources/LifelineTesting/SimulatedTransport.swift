@@ -22,6 +22,8 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
     // Output
     private var pending = ByteBuffer()
     private var flushed = 0
+    /// The number of bytes that were dropped because a write failed or TCP had ended.
+    private var dropped = 0
     package private(set) var isWritable = true {
         didSet { user?.writabilityChanged(to: isWritable) }
     }
@@ -31,7 +33,7 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
     private var pushIsDue = false
     /// Whether writes fail from now on.
     private var writesFail = false
-    /// Whether a write has failed, so that nothing more can be written. The connection learns of it at once if it does
+    /// Whether a write has failed, so that nothing more can be written. The connection learns of it as soon as it does
     /// not read, and otherwise within ``brokenOutputTimeout``.
     package private(set) var outputIsBroken = false
     /// How long reading continues after a write has failed.
@@ -92,7 +94,10 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
     }
 
     package func write(lent bytes: UnsafeRawBufferPointer) {
-        guard user != nil, !endsOutput, !outputIsBroken else { return }
+        guard user != nil, !endsOutput, !outputIsBroken else {
+            dropped += bytes.count
+            return
+        }
         pending.writeBytes(bytes)
         if pending.readableBytes > marks.high { isWritable = false }
     }
@@ -135,8 +140,16 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
         }
     }
 
-    /// The number of bytes that have been written here and that the network has not accepted.
-    package var pendingBytes: Int { pending.readableBytes }
+    package var pendingBytes: Int { waitingBytes + dropped }
+
+    /// The number of bytes that have been written here and that wait until the network accepts them.
+    package var waitingBytes: Int { pending.readableBytes }
+
+    private func dropOutput() {
+        dropped += pending.readableBytes
+        pending.clear()
+        flushed = 0
+    }
 
     private func send(_ what: @escaping @Sendable (SimulatedTransport) -> Void) {
         guard !isCut else {
@@ -160,8 +173,7 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
     private func breakOutput() {
         guard !outputIsBroken else { return }
         outputIsBroken = true
-        pending.clear()
-        flushed = 0
+        dropOutput()
         isWritable = false
         if closesAfterOutput { return end() }
         if resetHasArrived { return }
@@ -226,7 +238,7 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
     private func readNow() {
         guard isReadable, let user else { return }
         isInsideRead = true
-        if arrived.readableBytes > 0 {
+        if isReading, arrived.readableBytes > 0 {
             read(user)
         } else if resetHasArrived {
             fail("the peer reset the connection")
@@ -286,6 +298,8 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
     package func setReading(_ reads: Bool) {
         isReading = reads
         readSoon()
+        // While nothing is read, nothing else would report the failed write.
+        if !reads, outputIsBroken { failSoon() }
     }
 
     // MARK: The end
@@ -312,8 +326,7 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
         isWritable = false
         self.user = nil
         isReading = false
-        pending.clear()
-        flushed = 0
+        dropOutput()
         if arrived.readableBytes > 0 {
             send { $0.arriveReset() }
         } else if !outputHasEnded {
@@ -346,5 +359,12 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
     package func failWrites() {
         writesFail = true
         if flushed > 0 { network.execute { [weak self] in self?.push() } }
+    }
+
+    /// Ends the input, so that every write of the peer fails from now on, as `shutdown` with `SHUT_RD` does with a Unix
+    /// domain socket. Bytes that have arrived can still be read.
+    package func shutdownInput() {
+        peer?.failWrites()
+        arriveEnd()
     }
 }

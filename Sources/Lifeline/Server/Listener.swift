@@ -4,8 +4,9 @@ import LifelineCore
 struct Listener: Sendable {
     /// The address at which the server listens, with the actual port.
     let address: ServerAddress
+    /// The server whose connections it accepts.
+    let runtime: ServerRuntime
     private let socket: any ListeningSocket
-    private let runtime: ServerRuntime
     private let engine: any Engine
 
     static func listen(
@@ -13,7 +14,7 @@ struct Listener: Sendable {
     ) async throws(WebSocketError) -> Listener {
         do {
             let (found, socket) = try await engine.listen(at: address, runtime, tls)
-            return Listener(address: found, socket: socket, runtime: runtime, engine: engine)
+            return Listener(address: found, runtime: runtime, socket: socket, engine: engine)
         } catch {
             let message = "cannot listen at \(address): \(NetworkErrorText.describe(error))"
             throw WebSocketError(.listenFailed, message, underlyingError: error)

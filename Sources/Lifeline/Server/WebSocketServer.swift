@@ -28,7 +28,8 @@ public struct WebSocketServer: Service {
     /// A function that the server calls once it listens, with the address and the actual port.
     public var onListening: (@Sendable (ServerAddress) -> Void)?
 
-    private var root = RouteGroup<Void>(prefix: "", configure: [], .always(()))
+    /// All routes.
+    var root = RouteGroup<Void>(prefix: "", configure: [], .always(()))
 
     /// Creates a server without routes.
     public init(address: ServerAddress, configuration: WebSocketServerConfiguration = WebSocketServerConfiguration()) {
@@ -238,7 +239,8 @@ public struct WebSocketServer: Service {
         }
     }
 
-    private func listen() async throws(WebSocketError) -> Listener {
+    /// Listens, with the engine that the configuration selects. The caller must shut the listener down.
+    func listen() async throws(WebSocketError) -> Listener {
         let tls = try configuration.tls.map(TLSContext.init)
         let engine = try EngineFactory.engine(
             configuration.engine, loopCount: configuration.loopCount, usesTLS: tls != nil)

@@ -34,9 +34,9 @@ struct ReentrancyTests {
     private func open(_ recorder: Recorder) -> (SimulatedNetwork, ReportingTransport) {
         let network = SimulatedNetwork()
         let loop = Loop(driver: network, random: RandomPool(SplitMix64(seed: 1)))
-        var routes = Routes()
-        routes.add("/", Route(subprotocols: [], opening: .always(.onLoop { _ in RecordingEcho(recorder: recorder) })))
-        let runtime = try! ServerRuntime(configuration: WebSocketServerConfiguration(), routes: routes)
+        var server = WebSocketServer.forTests()
+        server.routeOnLoop("/") { _ in RecordingEcho(recorder: recorder) }
+        let runtime = try! ServerRuntime(configuration: server.configuration, routes: server.root.routes)
         let transport = ReportingTransport()
         let connection = Connection(
             loop: loop, id: 1, transport: transport, owner: runtime, settings: ConnectionSettings(BufferLimits(), []),

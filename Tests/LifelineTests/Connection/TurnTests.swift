@@ -73,7 +73,7 @@ import Testing
         let answered = Collected<String>()
         let simulation = Simulation { routes in
             routes.routeOnLoop { Noting(seen: seen) }
-            routes.add("/page", methods: [.get]) { request in
+            routes.respond(to: .get, at: "/page") { request in
                 answered.append(request.request.path ?? "")
                 return .text("here")
             }

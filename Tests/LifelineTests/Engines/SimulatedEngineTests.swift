@@ -200,6 +200,42 @@ import Testing
         #expect(try works.value == "hello")
     }
 
+    /// Connects two peers that speak bytes over a link that keeps what arrived before a reset.
+    private static func peers() throws -> (engine: SimulatedEngine, client: RawPeer, server: RawPeer) {
+        let engine = SimulatedEngine()
+        engine.link.resetDropsInput = false
+        let servers = Collected<RawPeer>()
+        let port = engine.listen { servers.append(RawPeer($0)) }
+        let client = RawPeer(try #require(engine.connect(to: port)))
+        return (engine, client, try #require(servers.values.first))
+    }
+
+    @Test("Bytes that arrived before a reset are read first, unless reading is paused", arguments: [true, false])
+    func aResetIsReportedWhileReadingIsPaused(reads: Bool) throws {
+        let (engine, client, server) = try Self.peers()
+        server.transport.setReading(reads)
+        client.send("hello")
+        client.transport.reset()
+        #expect(!server.wasReset)
+        engine.network.run()
+        #expect(server.wasReset)
+        #expect(server.takeText() == (reads ? "hello" : ""))
+    }
+
+    @Test("A failed write is reported as soon as reading is paused")
+    func aFailedWriteIsReportedWhileReadingIsPaused() throws {
+        let (engine, client, server) = try Self.peers()
+        client.transport.shutdownInput()
+        server.send("hello")
+        client.send("hello")
+        engine.network.run()
+        #expect(server.transport.outputIsBroken && server.transport.pendingBytes == 5)
+        #expect(!server.wasReset && server.takeText() == "hello")
+        server.transport.setReading(false)
+        engine.network.run()
+        #expect(server.wasReset)
+    }
+
     @Test("A second server cannot listen on a port that is in use")
     func aPortInUseIsRefused() throws {
         let world = try World { _ in }

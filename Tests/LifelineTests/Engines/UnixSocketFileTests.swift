@@ -12,7 +12,7 @@ extension EngineTests {
             .unixDomainSocket(path: "/tmp/lifeline-\(getpid())-\(UInt32.random(in: 0 ... .max)).sock")
         }
 
-        @Test("A second server cannot take the path of a server that listens", arguments: EngineUnderTest.all)
+        @Test("A second server cannot take the path of a server that listens", arguments: EngineUnderTest.onSockets)
         func aServerThatListensKeepsItsPath(engine: EngineUnderTest) async throws {
             try await engine.serve(at: Self.address()) {
                 $0.route(handler: echo)
@@ -29,7 +29,7 @@ extension EngineTests {
             }
         }
 
-        @Test("A server replaces the socket file that an earlier server has left", arguments: EngineUnderTest.all)
+        @Test("A server replaces the socket file that an earlier server has left", arguments: EngineUnderTest.onSockets)
         func aStaleFileIsReplaced(engine: EngineUnderTest) async throws {
             let address = Self.address()
             let descriptor = try UnixSocketFile.listen(at: "\(address)")
@@ -43,7 +43,7 @@ extension EngineTests {
             #expect(access("\(address)", F_OK) != 0)
         }
 
-        @Test("A server that stops does not remove the file of a newer server", arguments: EngineUnderTest.all)
+        @Test("A server that stops does not remove the file of a newer server", arguments: EngineUnderTest.onSockets)
         func aNewerServersFileStays(engine: EngineUnderTest) async throws {
             let address = Self.address()
             var newer: CInt = -1
@@ -58,7 +58,7 @@ extension EngineTests {
             unlink("\(address)")
         }
 
-        @Test("A file that is not a socket is left alone, and listening fails", arguments: EngineUnderTest.all)
+        @Test("A file that is not a socket is left alone, and listening fails", arguments: EngineUnderTest.onSockets)
         func anOrdinaryFileStays(engine: EngineUnderTest) async throws {
             let address = Self.address()
             try Data("precious".utf8).write(to: URL(fileURLWithPath: "\(address)"))

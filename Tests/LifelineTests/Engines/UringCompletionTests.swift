@@ -62,7 +62,7 @@ extension EngineTests {
                     let path = number % 20 == 7 ? "/paused" : "/"
                     try? socket.send(HandshakeText.request(path).bytes + WireFrame.text("hello").bytes)
                     if path == "/paused" {
-                        _ = socket.flood(WireFrame.binary(Array(repeating: 0, count: 60_000)).bytes)
+                        socket.flood(WireFrame.binary(Array(repeating: 0, count: 60_000)).bytes)
                     }
                     if number % 4 == 3 { socket.reset() } else { socket.close() }
                 }

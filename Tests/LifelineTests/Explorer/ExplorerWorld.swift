@@ -41,8 +41,7 @@ final class ExplorerWorld {
             ExplorerWorld.configure(&configuration.endpoint, budgets[0])
         } routes: { routes in
             routes.route("/task") { socket in try await makeApp.value?.handle(socket) }
-            routes.add(
-                "/loop", Route(subprotocols: [], opening: .always(.onLoop { _ in makeApp.value!.makeHandler() })))
+            routes.routeOnLoop("/loop") { makeApp.value!.makeHandler() }
         }
         let engine = simulation.engine
         for (index, side) in [ExplorerSide.server, .client].enumerated()
@@ -204,7 +203,7 @@ final class ExplorerWorld {
         if connection.unwritten > maximumUnwritten, connection.outcome == nil, !connection.isQueued {
             problem(side, "\(connection.unwritten) bytes are unwritten (maximumOutbound)")
         }
-        let pending = connection.transport?.pendingBytes ?? 0
+        let pending = (connection.transport as? SimulatedTransport)?.waitingBytes ?? 0
         if pending > maximumUnwritten + ExplorerWorld.outbound.high + ExplorerWorld.maximumMessageSize + 512 {
             problem(side, "\(pending) bytes wait to be written")
         }

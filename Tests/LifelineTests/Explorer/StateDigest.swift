@@ -93,7 +93,7 @@ struct StateDigest: Hashable {
         if isFine {
             add(min(connection.inbox.size / 300, 20))
             add(min(connection.pings.count, most))
-            add(min((connection.transport?.pendingBytes ?? 0) / 500, 20))
+            add(min(((connection.transport as? SimulatedTransport)?.waitingBytes ?? 0) / 500, 20))
         }
     }
 

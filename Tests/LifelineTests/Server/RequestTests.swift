@@ -14,8 +14,8 @@ import Testing
     ) -> Simulation {
         Simulation(observes: observes, configure: configure) { routes in
             routes.route("/echo", subprotocols: ["chat.v2", "chat.v1"], handler: echo)
-            routes.add("/health", methods: [.get, .head]) { _ in .text("fine") }
-            routes.add("/page", methods: [.get, .head]) { _ in .text(String(repeating: "x", count: 10_000)) }
+            routes.respond(to: .get, .head, at: "/health") { _ in .text("fine") }
+            routes.respond(to: .get, .head, at: "/page") { _ in .text(String(repeating: "x", count: 10_000)) }
         }
     }
 

@@ -106,8 +106,7 @@ import Testing
     @Test("A handler and a decision have the route and its parameters")
     func parametersOfARequest() throws {
         let seen = Collected<String>()
-        let simulation = Simulation { (routes: inout Routes) in
-            var root = RouteGroup<Void>(prefix: "", configure: [], .always(()))
+        let simulation = Simulation { root in
             root.route("/rooms/{room}/{path...}") { upgrade in
                 seen.append("\(upgrade.route) \(upgrade.parameters["room"] ?? "") \(upgrade.method)")
                 return .accept(try upgrade.parameters.require("room", as: Int.self))
@@ -117,7 +116,6 @@ import Testing
                     "\(room) \(parameters.names) \(parameters["path"] ?? "") \(parameters["x"] ?? "-")")
                 try await socket.send(socket.handshake.route ?? "")
             }
-            routes = root.routes
         }
         let socket = try simulation.open("/rooms/12/a%20b/c?x=1")
         #expect(try simulation.value { try await socket.receive()?.text } == #"12 ["room", "path"] a b/c -"#)
@@ -134,8 +132,7 @@ import Testing
     @Test(
         "A route has the limits, subprotocols, compression and origins of its configuration", arguments: [false, true])
     func configurations(decides: Bool) throws {
-        let simulation = Simulation { (routes: inout Routes) in
-            var root = RouteGroup<Void>(prefix: "", configure: [], .always(()))
+        let simulation = Simulation { root in
             let configure: ConfigureRoute = {
                 $0.endpoint.maximumMessageSize = 10
                 $0.endpoint.compression = nil
@@ -154,7 +151,6 @@ import Testing
                 root.route("/small", configure: configure, handler: echo)
             }
             root.route("/large", handler: echo)
-            routes = root.routes
         }
         simulation.offersCompression = true
         let small = try simulation.open("/small") {
@@ -183,8 +179,7 @@ import Testing
 
     @Test("Groups share a prefix, a configuration and an authorisation")
     func groups() throws {
-        let simulation = Simulation { (routes: inout Routes) in
-            var root = RouteGroup<Void>(prefix: "", configure: [], .always(()))
+        let simulation = Simulation { root in
             root.group("/api", configure: { $0.subprotocols = ["api"] }) { (request: ServerRequest) in
                 guard let user = request.query["user"] else { throw HandshakeRefusal(.unauthorized) }
                 return user
@@ -204,7 +199,6 @@ import Testing
                 api.respond(at: "/me") { _, user in .text(user) }
             }
             root.group("/open") { open in open.route("/{x}", handler: echo) }
-            routes = root.routes
         }
         func first(_ path: String) throws -> (text: String?, subprotocol: String?) {
             let socket = try simulation.open(path) { $0.subprotocols = ["api", "loop"] }
@@ -243,9 +237,9 @@ import Testing
 
     @Test("Methods have responders of their own, and others get 405 with Allow")
     func methods() throws {
-        let simulation = Simulation { (routes: inout Routes) in
-            routes.add("/a/{b}", methods: [.post, .put]) { .text("\($0.method) \($0.parameters["b"] ?? "")") }
-            routes.add("/a/x", methods: [.get, .head]) { _ in .text("x") }
+        let simulation = Simulation { routes in
+            routes.respond(to: .post, .put, at: "/a/{b}") { .text("\($0.method) \($0.parameters["b"] ?? "")") }
+            routes.respond(to: .get, .head, at: "/a/x") { _ in .text("x") }
         }
         func answer(_ line: String) -> String {
             let client = simulation.rawClient()
@@ -265,13 +259,13 @@ import Testing
     func asynchronousResponders() throws {
         let gate = Gate()
         struct Unexpected: Error {}
-        let simulation = Simulation { (routes: inout Routes) in
-            routes.add("/slow", methods: [.get]) { _ in
+        let simulation = Simulation { routes in
+            routes.respond(to: .get, at: "/slow") { _ in
                 try await gate.wait()
                 return .text("slow")
             }
-            routes.add("/refusing", methods: [.get]) { _ in throw HandshakeRefusal(.tooManyRequests) }
-            routes.add("/failing", methods: [.get]) { _ in throw Unexpected() }
+            routes.respond(to: .get, at: "/refusing") { _ in throw HandshakeRefusal(.tooManyRequests) }
+            routes.respond(to: .get, at: "/failing") { _ in throw Unexpected() }
         }
         let client = simulation.rawClient()
         client.send(["/slow", "/refusing", "/failing"].map { "GET \($0) HTTP/1.1\r\nHost: a\r\n\r\n" }.joined())
@@ -289,8 +283,8 @@ import Testing
     @Test("A responder that does not answer by the deadline is cancelled, and the client gets 503")
     func lateResponders() throws {
         let cancelled = Collected<Bool>()
-        let simulation = Simulation { (routes: inout Routes) in
-            routes.add("/never", methods: [.get]) { _ in
+        let simulation = Simulation { routes in
+            routes.respond(to: .get, at: "/never") { _ in
                 try? await Gate().wait()
                 cancelled.append(Task.isCancelled)
                 return .text("late")

@@ -15,20 +15,16 @@ import Testing
         configure: (inout WebSocketServerConfiguration) -> Void = { _ in }, upgrade: @escaping Upgrade
     ) -> Simulation {
         Simulation(configure: configure) { routes in
-            let opening =
-                onLoop
-                ? Route.Opening.deciding { request in
-                    try await upgrade(request).map { value in .onLoop { _ in Greeter(value: value) } }
+            if onLoop {
+                routes.routeOnLoop("/room", subprotocols: subprotocols, upgrade: upgrade) { _, value in
+                    Greeter(value: value)
                 }
-                : .deciding { request in
-                    try await upgrade(request).map { value in
-                        .task { socket in
-                            try await socket.send(value)
-                            try await echo(socket)
-                        }
-                    }
+            } else {
+                routes.route("/room", subprotocols: subprotocols, upgrade: upgrade) { socket, value in
+                    try await socket.send(value)
+                    try await echo(socket)
                 }
-            routes.add("/room", Route(subprotocols: subprotocols, opening: opening))
+            }
         }
     }
 

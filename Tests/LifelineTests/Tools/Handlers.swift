@@ -31,20 +31,14 @@ extension WebSocket {
     }
 }
 
-extension Route {
-    init(subprotocols: [String] = [], opening: Opening) {
-        self.init(configure: [{ $0.subprotocols = subprotocols }], opening: opening)
-    }
-}
-
-extension Routes {
-    /// Has connections to a path handled by a task.
-    mutating func route(_ path: String = "/", subprotocols: [String] = [], handler: @escaping WebSocketServer.Handler) {
-        add(path, Route(subprotocols: subprotocols, opening: .always(.task(handler))))
+extension RouteGroup where Value == Void {
+    /// Has connections to `/` handled by a task.
+    mutating func route(handler: @escaping WebSocketServer.Handler) {
+        route("/", handler: handler)
     }
 
     /// Has connections to a path handled on the loop.
     mutating func routeOnLoop(_ path: String = "/", makeHandler: @escaping @Sendable () -> any OnLoopHandler) {
-        add(path, Route(subprotocols: [], opening: .always(.onLoop { _ in makeHandler() })))
+        routeOnLoop(path) { _ in makeHandler() }
     }
 }

@@ -17,6 +17,8 @@ struct OffThePool: SuiteTrait, TestTrait, TestScoping {
     fileprivate static let executorForMuch = Thread(testsAtOnce: 1)
     /// And one for tests that block it.
     fileprivate static let executorToBlock = Thread(testsAtOnce: 1)
+    /// The thread of simulated networks whose peers block the thread of their test.
+    static let executorForNetworks = Thread(testsAtOnce: 1)
 
     fileprivate var executor = OffThePool.executor
 

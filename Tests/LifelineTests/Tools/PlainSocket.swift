@@ -11,8 +11,8 @@ import Musl
 import Glibc
 #endif
 
-/// A socket without an engine, which does just what it is told, and blocks for at most five seconds.
-final class PlainSocket: Sendable {
+/// A blocking socket without an engine.
+final class PlainSocket: ContractPeer {
     private let isOpen = Mutex(true)
     struct Failure: Error {
         var call: String
@@ -63,8 +63,7 @@ final class PlainSocket: Sendable {
         }
     }
 
-    /// Sends as much of the same bytes as the other side, and the network, take, until nothing is taken for 200 ms.
-    func flood(_ bytes: [UInt8]) -> Int {
+    func flood(_ bytes: [UInt8]) {
         var sent = 0
         var idle = 0
         while idle < 20 {
@@ -79,12 +78,11 @@ final class PlainSocket: Sendable {
                 idle = 0
             } else {
                 if errno == EINTR { continue }
-                guard errno == EAGAIN else { return sent }
+                guard errno == EAGAIN else { return }
                 idle += 1
                 usleep(10_000)
             }
         }
-        return sent
     }
 
     func receive(_ most: Int) throws -> [UInt8] {
@@ -96,29 +94,8 @@ final class PlainSocket: Sendable {
         return Array(bytes.prefix(count))
     }
 
-    /// All bytes up to the end, or to a reset.
-    func receiveAll() -> (bytes: [UInt8], wasReset: Bool) {
-        var all: [UInt8] = []
-        while true {
-            guard let more = try? receive(1 << 20) else { return (all, errno == ECONNRESET) }
-            if more.isEmpty { return (all, false) }
-            all += more
-        }
-    }
-
-    func readHead() throws -> String {
-        var head: [UInt8] = []
-        while head.suffix(4) != [13, 10, 13, 10] {
-            let byte = try receive(1)
-            guard !byte.isEmpty else { break }
-            head += byte
-        }
-        return String(decoding: head, as: UTF8.self)
-    }
-
-    /// Ends a side of the connection: `SHUT_RD` or `SHUT_WR`.
-    func shutDown(_ side: CInt) {
-        _ = shutdown(descriptor, side)
+    func shutDown(_ direction: StreamDirection) {
+        _ = shutdown(descriptor, direction == .input ? CInt(SHUT_RD) : CInt(SHUT_WR))
     }
 
     func close() {
@@ -133,7 +110,6 @@ final class PlainSocket: Sendable {
         close()
     }
 
-    /// Closes the socket with a reset.
     func reset() {
         var linger = lingerOfNothing()
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))

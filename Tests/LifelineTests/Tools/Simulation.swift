@@ -21,7 +21,7 @@ final class Simulation: @unchecked Sendable {
     let engine: SimulatedEngine
     var network: SimulatedNetwork { engine.network }
     var loop: Loop { engine.loop }
-    let runtime: ServerRuntime
+    var runtime: ServerRuntime { listener.runtime }
     let serverEvents: EventRecorder
     let clientEvents: EventRecorder
     /// How connections that are made from here on behave.
@@ -33,7 +33,7 @@ final class Simulation: @unchecked Sendable {
     var offersCompression = false
 
     private let observes: Bool
-    private var listener: Listener?
+    private let listener: Listener
 
     /// - Parameters:
     ///   - observes: Whether the connections' events are recorded.
@@ -41,38 +41,33 @@ final class Simulation: @unchecked Sendable {
     ///   - routes: What the server has at its paths.
     init(
         seed: UInt64 = 1, observes: Bool = false, configure: (inout WebSocketServerConfiguration) -> Void = { _ in },
-        routes: (inout Routes) -> Void
+        routes: (inout RouteGroup<Void>) -> Void
     ) {
-        engine = SimulatedEngine(seed: seed)
+        let engine = SimulatedEngine(seed: seed)
         serverEvents = EventRecorder()
         clientEvents = EventRecorder()
         var configuration = WebSocketServerConfiguration()
         configuration.logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         configuration.observers = observes ? [serverEvents] : []
+        configuration.engine = .given(engine)
         configure(&configuration)
-        var table = Routes()
-        routes(&table)
-        do {
-            runtime = try ServerRuntime(configuration: configuration, routes: table)
-        } catch {
-            fatalError("\(error)")
-        }
+        var server = WebSocketServer(
+            address: .hostname("server.example.com", port: 80), configuration: configuration)
+        routes(&server.root)
+        self.engine = engine
         self.observes = observes
-        network.onLivelock = { Issue.record("the simulated network does not become idle") }
-        let listening = start { [runtime, engine] in
-            try await Listener.listen(at: .hostname("server.example.com", port: 80), runtime, engine, nil)
+        engine.network.onLivelock = { Issue.record("the simulated network does not become idle") }
+        let listening = Running.start(on: engine.loop) { [server] in try await server.listen() }
+        engine.network.run()
+        guard case .success(let listener) = listening.result else {
+            preconditionFailure("the simulated server does not listen: \(String(describing: listening.result))")
         }
-        run()
-        do {
-            listener = try listening.value
-        } catch {
-            Issue.record(error, "the simulated server does not listen")
-        }
+        self.listener = listener
     }
 
     /// Has the server shut down as it does when it is told to.
     func shutDown() -> Running<Void> {
-        start { [listener] in await listener?.shutDown() }
+        start { [listener] in await listener.shutDown() }
     }
 
     // MARK: Connections
