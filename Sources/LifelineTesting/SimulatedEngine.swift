@@ -144,7 +144,7 @@ package final class SimulatedEngine: Engine, @unchecked Sendable {
         case nil:
             guard let listener else { return }
             let client = join(target.outboundMarks, to: listener)
-            let name = target.address.port.map { "127.0.0.1:\($0)" } ?? "\(target.address)"
+            let name = target.address.port.map { "127.0.0.1:\($0)" } ?? "unix:\(target.address)"
             begin(requester.makeConnection(on: loop, over: client, remoteAddress: name), client)
         }
     }

@@ -119,13 +119,11 @@ public enum WebSocketClient {
             throw WebSocketError(.invalidRequest, error.message, handshakeFailure: error)
         }
         let address = configuration.connectTo ?? .hostname(url.hostWithZone, port: url.port)
+        try address.check(ports: 1...65_535, setting: "connectTo")
         let attempt = ConnectionAttempt(
             to: configuration.connectTo.map { "\(url.authority) at \($0)" } ?? url.authority, handshake, configuration,
             clock: loop.driver, makeHandler: makeHandler)
-        switch address.storage {
-        case .hostname(let host, let port): attempt.observe(.connecting(host: host, port: port))
-        case .unixDomainSocket(let path): attempt.observe(.connecting(host: path, port: 0))
-        }
+        attempt.observe(.connecting(to: address))
         return try await attempt.run { attempt in
             engine.connect(
                 to: ConnectTarget(

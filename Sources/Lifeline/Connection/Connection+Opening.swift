@@ -44,13 +44,24 @@ extension Connection {
         settle()
     }
 
-    /// Shuts the connection down gracefully: begins the closing handshake if the WebSocket is open, and aborts
-    /// otherwise.
+    /// Shuts the connection down gracefully: begins the closing handshake if the WebSocket is open, answers a request that
+    /// waits with 503, and aborts otherwise.
     func shutDown() {
         if endpoint.pointee.phase == .opening {
-            abort("the server is shutting down")
+            now = loop.driver.now()
+            endpoint.pointee.end(with: .shuttingDown, at: now)
+            settle()
         } else {
             close(CloseFrame(.goingAway, "the server is shutting down"))
         }
+    }
+}
+
+extension HandshakeRefusal {
+    /// The refusal of a server that shuts down.
+    static var shuttingDown: HandshakeRefusal {
+        HandshakeRefusal(
+            .unavailable, status: .serviceUnavailable, message: "the server is shutting down",
+            headerFields: [.retryAfter: "5"])
     }
 }

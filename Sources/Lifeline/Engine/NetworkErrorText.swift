@@ -16,7 +16,7 @@ package enum NetworkErrorText {
         switch error {
         case let error as NIOConnectionError: describe(error)
         case let error as IOError: describe(errno: error.errnoCode) ?? "\(error)"
-        case SocketAddressError.unixDomainSocketPathTooLong: "the path of the Unix domain socket is too long"
+        case let error as SocketAddressError.UnknownHost: "the name \(error.host) is unknown"
         case ChannelError.connectTimeout(let time):
             "nobody answered within \(Duration.nanoseconds(time.nanoseconds)) (connectTimeout)"
         case _ where TLSErrorText.isTLS(error): TLSErrorText.describe(error)
@@ -43,7 +43,8 @@ package enum NetworkErrorText {
 
     private static func describe(errno: CInt) -> String? {
         switch errno {
-        case ENOENT: "there is no socket with this path"
+        case ENOENT: "there is no such file or directory"
+        case ENOTDIR: "a part of the path is not a directory"
         case ENOTSOCK, EPROTOTYPE: "the file with this path is not a stream socket"
         case EAGAIN: "too many connections wait there to be accepted"
         case ECONNREFUSED: "nobody listens there (connection refused)"

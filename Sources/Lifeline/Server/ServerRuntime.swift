@@ -285,8 +285,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     private func checkCapacity() throws(HandshakeRefusal) {
         let (isShuttingDown, connections) = state.withLock { ($0.isShuttingDown, $0.connections) }
         guard !isShuttingDown else {
-            throw HandshakeRefusal(
-                .unavailable, status: .serviceUnavailable, message: "the server is shutting down")
+            throw .shuttingDown
         }
         guard connections <= configuration.maximumConnections else {
             throw HandshakeRefusal(

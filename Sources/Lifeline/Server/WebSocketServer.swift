@@ -241,6 +241,7 @@ public struct WebSocketServer: Service {
 
     /// Listens, with the engine that the configuration selects. The caller must shut the listener down.
     func listen() async throws(WebSocketError) -> Listener {
+        try address.check(ports: 0...65_535, setting: "address")
         let tls = try configuration.tls.map(TLSContext.init)
         let engine = try EngineFactory.engine(
             configuration.engine, loopCount: configuration.loopCount, usesTLS: tls != nil)

@@ -5,9 +5,8 @@ public import LifelineCore
 public struct LifecycleEvent: Sendable {
     /// The kind of an event. Minor versions may add cases: a `switch` needs a `default`.
     public enum Kind: Sendable {
-        /// A client starts to look up the host and to connect. For a Unix domain socket, the host is the path and the
-        /// port is 0.
-        case connecting(host: String, port: Int)
+        /// A client starts to look up the host, if the address has a name, and to connect.
+        case connecting(to: ServerAddress)
         /// A client has resolved the host's addresses.
         case resolved(addresses: [String])
         /// A client could not connect; the text says why. This is the last event.

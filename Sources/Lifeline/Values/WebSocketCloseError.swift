@@ -41,6 +41,6 @@ public struct WebSocketCloseError: Error, Hashable, Sendable {
 
 extension WebSocketCloseError: CustomStringConvertible {
     public var description: String {
-        "the handler closed the connection with \(code.rawValue)" + (reason.isEmpty ? "" : ": \(reason)")
+        "close with \(frame.code?.rawValue ?? code.rawValue)" + (reason.isEmpty ? "" : ": \(reason)")
     }
 }

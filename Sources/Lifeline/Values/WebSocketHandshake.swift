@@ -31,7 +31,8 @@ public struct WebSocketHandshake: Sendable {
     public var response: HTTPResponse { storage.packed.unpack().response }
     /// The subprotocol, extensions and compression that client and server agreed on.
     public var agreement: HandshakeAgreement { storage.packed.unpack().agreement }
-    /// The peer's address and port.
+    /// The peer's address and port, such as `127.0.0.1:50000`. For a Unix domain socket, it is `unix:` and the path, which
+    /// a client's end usually does not have.
     public var remoteAddress: String { storage.remoteAddress }
 
     /// The subprotocol in use; `nil` if there is none.

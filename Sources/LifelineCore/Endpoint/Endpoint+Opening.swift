@@ -234,9 +234,21 @@ extension Endpoint {
         let refusal = HandshakeRefusal(
             .unavailable, status: .serviceUnavailable,
             message: "the server did not decide within \(configuration.handshakeTimeout) (handshakeTimeout)")
+        end(with: refusal, .handshakeTimedOut(after: configuration.handshakeTimeout), at: now)
+    }
+
+    /// A server: refuses the request that waits, and ends the connection. If none waits, the connection is given up.
+    package mutating func end(with refusal: HandshakeRefusal, at now: MonotonicInstant) {
+        guard request != nil else { return abort(refusal.message) }
+        end(with: refusal, .aborted(refusal.message), at: now)
+    }
+
+    private mutating func end(
+        with refusal: HandshakeRefusal, _ failure: ConnectionFailure, at now: MonotonicInstant
+    ) {
         handshake?.output += Endpoint.encode(refusal.response, body: refusal.body, withBody: true, keepsAlive: false)
         handshake?.refusal = refusal
-        endAfterOutput(.handshakeTimedOut(after: configuration.handshakeTimeout), at: now)
+        endAfterOutput(failure, at: now)
     }
 
     private mutating func endAfterOutput(_ failure: ConnectionFailure, at now: MonotonicInstant) {

@@ -41,8 +41,8 @@ struct DiagramBuilder {
         switch event.kind {
         case .connecting(let host, let port):
             enter(.connecting)
-            note(time, .client, port == 0 ? "connects to \(host)" : "connects to \(host), port \(port)")
-            if title.isEmpty { title = port == 0 ? host : "\(host):\(port)" }
+            note(time, .client, "connects to \(host)" + (port.map { ", port \($0)" } ?? ""))
+            if title.isEmpty { title = host + (port.map { ":\($0)" } ?? "") }
         case .resolved(let addresses):
             note(time, .client, "resolved to " + addresses.joined(separator: ", "))
         case .connectFailed(let reason):

@@ -31,8 +31,8 @@ public struct TraceEvent: Hashable, Sendable {
 
     /// What happened. Later versions may add kinds: a `switch` needs a `default`.
     public enum Kind: Hashable, Sendable {
-        /// A client begins to connect. For a Unix domain socket, the host is the path and the port is 0.
-        case connecting(host: String, port: Int)
+        /// A client begins to connect. For a Unix domain socket, the host is the path, and there is no port.
+        case connecting(host: String, port: Int?)
         /// The host name was resolved.
         case resolved(addresses: [String])
         /// The connection could not be established.
@@ -265,7 +265,7 @@ extension TraceEvent {
         }
         let kind: Kind =
             switch event.kind {
-            case .connecting(let host, let port): .connecting(host: host, port: port)
+            case .connecting(let address): .connecting(host: address.hostOrPath, port: address.port)
             case .resolved(let addresses): .resolved(addresses: addresses)
             case .connectFailed(let reason): .connectFailed(reason: reason)
             case .connected(let peer): .connected(peer: peer)

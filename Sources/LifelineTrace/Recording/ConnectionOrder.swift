@@ -71,7 +71,7 @@ enum ConnectionOrder {
             }
             guard spans[place].observer == event.observer else { continue }
             switch event.kind {
-            case .connecting(let host, let port): spans[place].peer = port == 0 ? host : "\(host):\(port)"
+            case .connecting(let host, let port): spans[place].peer = host + (port.map { ":\($0)" } ?? "")
             case .connected(let peer):
                 spans[place].peer = spans[place].peer ?? String(peer[..<(peer.lastIndex(of: ":") ?? peer.endIndex)])
             case .request(_, let head):

@@ -188,7 +188,7 @@ extension RecordedLine {
 
     private func parsedKind() throws(Incomplete) -> TraceEvent.Kind {
         switch event {
-        case "connecting": return .connecting(host: try need(host, "host"), port: try need(port, "port"))
+        case "connecting": return .connecting(host: try need(host, "host"), port: port)
         case "resolved": return .resolved(addresses: try need(addresses, "addresses"))
         case "connectFailed": return .connectFailed(reason: try need(reason, "reason"))
         case "connected": return .connected(peer: try need(peer, "peer"))

@@ -9,12 +9,11 @@ extension EngineTests {
     @Suite("Clients that connect to an address of their configuration")
     struct ConnectToTests {
         private static func open(
-            _ url: String, to address: ServerAddress, _ engine: any Engine,
-            _ observer: EventRecorder? = nil
+            _ url: String, to address: ServerAddress, _ engine: (any Engine)? = nil, _ observer: EventRecorder? = nil
         ) async throws(WebSocketError) -> WebSocket {
             var configuration = WebSocketClientConfiguration()
             configuration.connectTo = address
-            configuration.engine = .given(engine)
+            if let engine { configuration.engine = .given(engine) }
             configuration.observers = observer.map { [$0] } ?? []
             return try await WebSocketClient.open(to: url, configuration: configuration)
         }
@@ -40,12 +39,11 @@ extension EngineTests {
                     #expect(try await socket.receive { $0.text } == text)
                 }
                 #expect(requests.values == ["chat.example"])
-                if address.port == nil { #expect(socket.handshake.remoteAddress == "\(address)") }
+                if address.port == nil { #expect(socket.handshake.remoteAddress == "unix:\(address)") }
                 #expect(try await socket.close().isClean)
-                let host = address.port == nil ? "\(address)" : String("\(address)".dropLast(2))
                 #expect(
                     events.events.contains {
-                        guard case .connecting(host, running.address.port ?? 0) = $0.kind else { return false }
+                        guard case .connecting(running.address) = $0.kind else { return false }
                         return true
                     })
                 try await eventually { running.has("TCP ended") }
@@ -53,11 +51,10 @@ extension EngineTests {
         }
 
         @Test(
-            "A Unix domain socket to which nothing can connect is described", arguments: EngineUnderTest.all,
+            "A Unix domain socket to which nothing can connect is described", arguments: EngineUnderTest.onSockets,
             [
-                ("/tmp/lifeline-no-such-socket", "there is no socket with this path"),
+                ("/tmp/lifeline-no-such-socket", "there is no such file or directory"),
                 ("/etc/hostname", ""),
-                ("/tmp/" + String(repeating: "x", count: 200), "the path of the Unix domain socket is too long"),
             ])
         func aSocketThatIsNotThere(engine: EngineUnderTest, path: (name: String, reason: String)) async throws {
             let engine = try engine.make()
@@ -71,7 +68,34 @@ extension EngineTests {
             await engine.shutDown()
         }
 
-        @Test("A Unix domain socket whose server is gone refuses", arguments: EngineUnderTest.all)
+        @Test(
+            "An address that the system cannot understand is an invalid configuration",
+            arguments: [
+                (.hostname("127.0.0.1", port: 65_536), "the port is 65536"),
+                (.hostname("127.0.0.1", port: 99_999), "the port is 99999"),
+                (.hostname("127.0.0.1", port: -1), "the port is -1"), (.hostname("", port: 80), "host name is empty"),
+                (.hostname("a\0b", port: 80), "contains a NUL"),
+                (.unixDomainSocket(path: ""), "the path of the Unix domain socket is empty"),
+                (.unixDomainSocket(path: "/tmp/a\0b"), "contains a NUL"),
+                (.unixDomainSocket(path: "/tmp/" + String(repeating: "x", count: 103)), "has 108 bytes"),
+            ] as [(ServerAddress, String)])
+        func invalidAddresses(address: ServerAddress, words: String) async {
+            let client = await TLSTests.error { _ = try await Self.open("ws://a.example/", to: address) }
+            let server = await TLSTests.error { try await WebSocketServer.forTests(at: address).withServer { _ in } }
+            for error in [client, server] {
+                #expect(error?.code == .invalidConfiguration)
+                #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+            }
+        }
+
+        @Test("A client cannot connect to port 0")
+        func portZero() async {
+            let address = ServerAddress.hostname("127.0.0.1", port: 0)
+            let error = await TLSTests.error { _ = try await Self.open("ws://a.example/", to: address) }
+            #expect(error?.code == .invalidConfiguration)
+        }
+
+        @Test("A Unix domain socket whose server is gone refuses", arguments: EngineUnderTest.onSockets)
         func aServerThatIsGone(engine: EngineUnderTest) async throws {
             let address = UnixSocketFileTests.address()
             close(try UnixSocketFile.listen(at: "\(address)"))

@@ -209,7 +209,7 @@ import Testing
         #expect(simulation.runtime.isIdle)
     }
 
-    @Test("A shutdown ends requests that wait for a decision")
+    @Test("A shutdown answers requests that wait for a decision with 503")
     func shutdown() {
         let gate = Gate()
         let simulation = Self.server { _ in
@@ -220,7 +220,12 @@ import Testing
         client.send(.request("/room"))
         simulation.run()
         let shutdown = simulation.shutDown()
-        simulation.advance(by: .seconds(1))
+        simulation.run()
+        let answer = client.takeText()
+        #expect(answer.hasPrefix("HTTP/1.1 503 ") && answer.contains("\r\nRetry-After: 5\r\n"))
+        #expect(client.inputHasEnded)
+        client.end()
+        simulation.run()
         #expect(shutdown.hasEnded)
         #expect(simulation.runtime.isIdle)
     }

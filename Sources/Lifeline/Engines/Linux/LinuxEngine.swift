@@ -226,7 +226,7 @@ final class LinuxEngine: Engine {
         }
         drivers[index].load.wrappingAdd(1, ordering: .relaxed)
         begin(descriptor, on: index, target.outboundMarks) { loop, transport, name in
-            let name = target.address.port == nil ? "\(target.address)" : name
+            let name = target.address.port == nil ? "unix:\(target.address)" : name
             return requester.makeConnection(on: loop, over: transport, remoteAddress: name)
         }
     }

@@ -93,7 +93,7 @@ enum LinuxSocket {
     static func peerName(_ descriptor: CInt) -> String {
         // Fails if the peer has already reset the connection.
         guard let found = address({ getpeername(descriptor, $0, $1) }) else { return "unknown" }
-        return found?.name ?? "a Unix domain socket"
+        return found?.name ?? "unix:"
     }
 
     /// - Returns: `nil` if the call fails; `.some(nil)` if the address is neither IPv4 nor IPv6.

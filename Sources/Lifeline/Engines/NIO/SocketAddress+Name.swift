@@ -5,7 +5,7 @@ extension SocketAddress {
     package var name: String {
         guard let address = ipAddress, let port else {
             // The client's end of a Unix domain socket mostly has no path.
-            return pathname.flatMap { $0.isEmpty ? nil : $0 } ?? "a Unix domain socket"
+            return "unix:\(pathname ?? "")"
         }
         return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
     }
