@@ -9,6 +9,7 @@ public final class FuzzPeer {
         public var messages: [Message] = []
         public var pings = 0
         public var requests = 0
+        public var bodies: [UInt8] = []
         public var violation: ProtocolViolation?
         public var outcome: CloseOutcome?
         public var handshakeFailure: HandshakeFailure?
@@ -141,7 +142,14 @@ public final class FuzzPeer {
             check(input.isEmpty, "more input is asked for before all has been read")
             return false
         case .awaitsAnswer: return false
-        case .request: answer()
+        case .request:
+            result.requests += 1
+            endpoint.readRequestBody()
+            if !endpoint.hasUnreadRequestBody { answer() }
+        case .requestBody(let bytes):
+            check(!bytes.isEmpty, "an empty piece of a body")
+            result.bodies += bytes
+        case .requestBodyEnd: answer()
         case .message(let kind, let payload):
             check(!isInsideMessage, "a whole message inside one in chunks")
             result.messages.append(Result.Message(kind: kind, payload: Array(payload)))
@@ -162,7 +170,6 @@ public final class FuzzPeer {
 
     private func answer() {
         guard let request = endpoint.request?.request else { return }
-        result.requests += 1
         guard ServerHandshake.isOpening(request) else {
             return endpoint.respond(HTTPResponse(status: .ok), body: Array("fine".utf8), at: now)
         }

@@ -24,6 +24,7 @@ extension Connection {
 
     /// Sends the response to the pending request without opening a WebSocket.
     func respond(_ response: HTTPResponse, _ body: [UInt8]) {
+        endExchange()
         endpoint.pointee.respond(response, body: body, at: now)
         answered(response)
     }
@@ -48,6 +49,7 @@ extension Connection {
     /// waits with 503, and aborts otherwise.
     func shutDown() {
         if endpoint.pointee.phase == .opening {
+            guard !endpoint.pointee.endAfterResponse() else { return }
             now = loop.driver.now()
             endpoint.pointee.end(with: .shuttingDown, at: now)
             settle()

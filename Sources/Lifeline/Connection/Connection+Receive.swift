@@ -180,6 +180,11 @@ extension Connection {
             if let opening = endpoint.pointee.opening { observe(.responseReceived(opening.response)) }
             owner?.connectionOpened(self)
             return false
+        case .requestBody(let bytes):
+            loop.spend(bytes.count)
+            receivedBody(bytes)
+        case .requestBodyEnd:
+            bodyEnded()
         case .needsInput, .message, .chunk:
             break
         }

@@ -288,6 +288,7 @@ package final class Connection {
         drainControl()
         sendWaiting()
         if hold == .forAnswer { setReading() }
+        resumeBodyWriter()
         if case .handler(let handler) = receiver { handler.writable() }
         settle()
         loop.endTurn()
@@ -468,6 +469,7 @@ package final class Connection {
         failWaiting(error)
         for waiter in pings { waiter.continuation.resume(returning: .failure(error)) }
         pings = []
+        endHTTP()
         setReading()
     }
 
@@ -536,7 +538,9 @@ package final class Connection {
     /// Whether the reason for holding input is gone.
     private var mayResumeInput: Bool {
         switch endpoint.pointee.phase {
-        case .opening: hold != .forAnswer || endpoint.pointee.request == nil && isWritable
+        case .opening:
+            hold != .forAnswer
+                || (!endpoint.pointee.isAnswering || endpoint.pointee.readsRequestBody) && isWritable
         case .open: inbox.size < (hold == .forInbox ? limits.inbound.low : limits.inbound.high)
         case .closing, .ending, .closed: true
         }

@@ -38,6 +38,8 @@ final class ConnectionColdState {
     /// The deadline of the current receive.
     @exclusivity(unchecked) var receiveTimeout: Connection.ReceiveTimeout?
     @exclusivity(unchecked) var terminationWaiters: [UnsafeContinuation<Void, Never>] = []
+    /// The ordinary HTTP request that is being answered.
+    @exclusivity(unchecked) var exchange = HTTPExchange()
     /// The first error of the byte stream.
     @exclusivity(unchecked) var transportError: (any Error)?
     /// The header of a received frame that is reported to the observer once its payload is known.
@@ -87,6 +89,11 @@ extension Connection {
     var terminationWaiters: [UnsafeContinuation<Void, Never>] {
         get { coldState?.terminationWaiters ?? [] }
         _modify { yield &allocatedColdState.terminationWaiters }
+    }
+
+    var exchange: HTTPExchange {
+        get { coldState?.exchange ?? HTTPExchange() }
+        _modify { yield &allocatedColdState.exchange }
     }
 
     var transportError: (any Error)? {

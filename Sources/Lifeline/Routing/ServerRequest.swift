@@ -14,10 +14,14 @@ public struct ServerRequest: Sendable {
     package let isHTTP10: Bool
 
     private let pattern: RoutePattern
+    /// The body, which is read while it arrives; empty if the request is a WebSocket handshake.
+    public let body: HTTPRequestBody
 
     init(
-        _ inbound: InboundRequest, subprotocols: [String] = [], route: RoutePattern, from remoteAddress: String
+        _ inbound: InboundRequest, subprotocols: [String] = [], route: RoutePattern, from remoteAddress: String,
+        body: HTTPRequestBody = HTTPRequestBody()
     ) {
+        self.body = body
         request = inbound.request
         isHTTP10 = inbound.isHTTP10
         self.subprotocols = subprotocols

@@ -14,9 +14,19 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         /// The handlers that have not returned, by connection.
         var handlers: [UInt64: RunningHandler] = [:]
         /// The tasks in which the application answers requests, by connection.
-        var answers: [UInt64: Task<Void, Never>] = [:]
+        var answers: [UInt64: RunningAnswer] = [:]
+        /// How many such tasks have been started.
+        var answersStarted = 0
         /// The tasks that wait until there are no connections, handlers and answers.
         var idleWaiters: [UnsafeContinuation<Void, Never>] = []
+    }
+
+    private struct RunningAnswer {
+        /// Identifies the task among those of a connection, since one may start before the one before it has quite ended.
+        let number: Int
+        let task: Task<Void, Never>
+        /// Whether the response is being streamed.
+        var isStreaming = false
     }
 
     private struct RunningHandler {
@@ -118,7 +128,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         guard let outcome else { return }
         guard connection.wasOpened else {
             // Nobody is left to receive a response.
-            state.withLock { $0.answers[connection.id] }?.cancel()
+            state.withLock { $0.answers[connection.id] }?.task.cancel()
             logger.debug(
                 "connection ended before it was opened",
                 metadata: ["peer": "\(connection.remoteAddress)", "outcome": "\(SecretText.redacted("\(outcome)"))"])
@@ -224,10 +234,13 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     ) {
         state.withLock { state in
             // Under the lock, so that the task cannot end before it is recorded.
-            state.answers[handle.id] = Task(executorPreference: handle.loop) {
+            state.answersStarted += 1
+            let number = state.answersStarted
+            let task = Task(executorPreference: handle.loop) {
                 await body(self, handle)
-                self.hasAnswered(handle.id)
+                self.hasAnswered(handle.id, number)
             }
+            state.answers[handle.id] = RunningAnswer(number: number, task: task)
         }
     }
 
@@ -274,9 +287,9 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
             .application, status: .internalServerError, message: "the server failed to answer the request")
     }
 
-    private func hasAnswered(_ id: UInt64) {
+    private func hasAnswered(_ id: UInt64, _ number: Int) {
         let waiters = state.withLock { state in
-            state.answers[id] = nil
+            if state.answers[id]?.number == number { state.answers[id] = nil }
             return takeIdleWaiters(&state)
         }
         for waiter in waiters { waiter.resume() }
@@ -300,12 +313,45 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         let method = request.request.method
         guard let entry = responders.entry(at: path, where: { $0[method] != nil }), let respond = entry.value[method]
         else { throw refusal(of: path) }
-        let asked = ServerRequest(request, route: entry.pattern, from: connection.remoteAddress)
+        let body =
+            request.hasBody
+            ? HTTPRequestBody(
+                .connection(connection.handle, number: connection.requestNumber), length: request.bodyLength)
+            : HTTPRequestBody()
+        let asked = ServerRequest(request, route: entry.pattern, from: connection.remoteAddress, body: body)
         startTask(for: connection.handle) { runtime, handle in
             let response = await runtime.response(respond, asked, handle.id)
-            handle.execute { connection in
-                connection.answer { runtime.carryOut(response, connection) }
+            if case .success(let response) = response, case .stream(let write) = response.body {
+                await runtime.stream(response, write, handle)
+            } else {
+                handle.execute { connection in
+                    connection.answer { runtime.carryOut(response, connection) }
+                }
             }
+        }
+    }
+
+    /// Sends a response whose body the application writes.
+    private func stream(
+        _ response: HTTPServerResponse, _ write: @Sendable (HTTPBodyWriter) async throws -> Void,
+        _ handle: ConnectionHandle
+    ) async {
+        let head = HTTPResponse(status: response.status, headerFields: response.headerFields)
+        guard await handle.onLoop({ $0.withConnection { $0.beginResponse(head) } ?? false }) else { return }
+        let mustEnd = state.withLock { state in
+            state.answers[handle.id]?.isStreaming = true
+            return state.isShuttingDown
+        }
+        if mustEnd { withUnsafeCurrentTask { $0?.cancel() } }
+        do {
+            try await write(HTTPBodyWriter(handle: handle))
+            handle.execute { $0.endResponse() }
+        } catch {
+            let isExpected = Task.isCancelled || (error as? WebSocketError)?.code == .closed
+            if !isExpected {
+                logger.error("response failed", metadata: ["connection": "\(handle.id)", "error": "\(error)"])
+            }
+            handle.execute { $0.abort("the response could not be completed") }
         }
     }
 
@@ -340,8 +386,8 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     private func carryOut(_ response: Result<HTTPServerResponse, HandshakeRefusal>, _ connection: Connection) {
         switch response {
         case .success(let response):
-            connection.respond(
-                HTTPResponse(status: response.status, headerFields: response.headerFields), response.body)
+            guard case .bytes(let body) = response.body else { return }
+            connection.respond(HTTPResponse(status: response.status, headerFields: response.headerFields), body)
         case .failure(let refusal):
             refuse(connection, refusal)
         }
@@ -432,8 +478,14 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     // MARK: Shutting down
 
     /// Refuses new connections and requests from now on.
+    ///
+    /// Responses that are being streamed may last for ever, so their tasks are cancelled.
     func beginShutdown() {
-        state.withLock { $0.isShuttingDown = true }
+        let streams = state.withLock { state in
+            state.isShuttingDown = true
+            return state.answers.values.filter(\.isStreaming)
+        }
+        for stream in streams { stream.task.cancel() }
     }
 
     /// Waits until all connections, handlers and answers have ended.
@@ -467,7 +519,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     /// Cancels the handlers and answers that have not returned.
     func cancelHandlers() {
         let (handlers, answers) = state.withLock { (Array($0.handlers.values), Array($0.answers.values)) }
-        for answer in answers { answer.cancel() }
+        for answer in answers { answer.task.cancel() }
         for handler in handlers { handler.cancel() }
     }
 

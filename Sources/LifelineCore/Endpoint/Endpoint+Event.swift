@@ -15,6 +15,10 @@ extension Endpoint {
         case request
         /// A server: the last request has not been answered. The input remains until it has.
         case awaitsAnswer
+        /// A server: a piece of the body of the ``Endpoint/request``, after ``Endpoint/readRequestBody()``.
+        case requestBody(UnsafeRawBufferPointer)
+        /// A server: the body of the ``Endpoint/request`` is complete.
+        case requestBodyEnd
         /// A client: the server agreed, and the connection is open; see ``Endpoint/opening``.
         case opened
         /// A complete message, if ``Endpoint/delivery`` is ``Endpoint/Delivery/messages``.

@@ -16,7 +16,12 @@ extension Endpoint {
         while true {
             switch handshake.step {
             case .answering:
+                guard handshake.readsRequestBody else { return .awaitsAnswer }
+                return receiveBody(handshake, &input, at: now)
+            case .responding:
                 return .awaitsAnswer
+            case .discarding:
+                if let event = discardBody(handshake, &input) { return event }
             case .readingRequest:
                 if let event = skipEmptyLines(handshake, &input) { return event }
                 guard !input.isEmpty else { return .needsInput }
@@ -139,8 +144,17 @@ extension Endpoint {
         }
         do throws(HTTPHeadParser.Malformed) {
             let parsed = try HTTPHeadParser.request(head, maximumFields: configuration.maximumHeaderFields)
+            let body = HTTPRequestBodyReader(parsed.bodyLength)
+            let isOpening = ServerHandshake.isOpening(parsed.request)
+            if body != nil, isOpening { throw .body }
+            guard parsed.request.headerFields.expectationIsKnown else { return reject(.unknownExpectation, at: now) }
+            if !isOpening { handshake.deadline = now.advanced(by: configuration.requestTimeout) }
+            handshake.beginBody(body, awaitsContinue: !parsed.isHTTP10 && parsed.request.headerFields.expectsContinue)
+            let length: Int? = if case .bytes(let count) = parsed.bodyLength { count } else { body == nil ? 0 : nil }
             handshake.step = .answering(
-                InboundRequest(request: parsed.request, keepsAlive: parsed.keepsAlive, isHTTP10: parsed.isHTTP10))
+                InboundRequest(
+                    request: parsed.request, keepsAlive: parsed.keepsAlive, isHTTP10: parsed.isHTTP10,
+                    hasBody: body != nil, bodyLength: length))
             return .request
         } catch {
             return malformed(error, at: now)
@@ -202,13 +216,17 @@ extension Endpoint {
         guard let request else { preconditionFailure("no request waits for its answer") }
         let handshake = answeredHandshake()
         let isHead = request.request.method == .head
-        handshake.output += Endpoint.encode(response, body: body, withBody: !isHead, keepsAlive: request.keepsAlive)
-        if request.keepsAlive {
-            handshake.step = .readingRequest
-            handshake.deadline = now.advanced(by: configuration.handshakeTimeout)
-        } else {
-            endAfterOutput(.aborted("the HTTP request was answered"), at: now)
-        }
+        let keepsAlive = handshake.keepsAlive(after: request)
+        handshake.output += Endpoint.encode(response, body: body, withBody: !isHead, keepsAlive: keepsAlive)
+        finishResponse(handshake, keepsAlive: keepsAlive, at: now)
+    }
+
+    /// Waits for the next request, or ends the connection.
+    mutating func finishResponse(_ handshake: OpeningHandshake, keepsAlive: Bool, at now: MonotonicInstant) {
+        guard keepsAlive else { return endAfterOutput(.aborted("the HTTP request was answered"), at: now) }
+        handshake.step = handshake.requestBody == nil ? .readingRequest : .discarding
+        handshake.readsRequestBody = false
+        handshake.deadline = now.advanced(by: configuration.handshakeTimeout)
     }
 
     /// A server: refuses the handshake with the refusal's status and fields, and its message as the body (§4.2.2).
@@ -222,7 +240,7 @@ extension Endpoint {
     public var refusal: HandshakeRefusal? { handshake?.refusal }
 
     /// Answers a malformed request, and ends the connection, because the beginning of the next request is unknown.
-    private mutating func reject(_ refusal: HandshakeRefusal, at now: MonotonicInstant) -> Endpoint.Event {
+    mutating func reject(_ refusal: HandshakeRefusal, at now: MonotonicInstant) -> Endpoint.Event {
         handshake?.output += Endpoint.encode(refusal.response, body: refusal.body, withBody: true, keepsAlive: false)
         handshake?.refusal = refusal
         endAfterOutput(.aborted("refused: \(refusal)"), at: now)
@@ -231,10 +249,20 @@ extension Endpoint {
 
     /// A server: answers the request that waits with 503, since the application has not answered it in time.
     mutating func answerIsLate(at now: MonotonicInstant) {
-        let refusal = HandshakeRefusal(
-            .unavailable, status: .serviceUnavailable,
-            message: "the server did not decide within \(configuration.handshakeTimeout) (handshakeTimeout)")
-        end(with: refusal, .handshakeTimedOut(after: configuration.handshakeTimeout), at: now)
+        guard let request else { return }
+        let isOpening = ServerHandshake.isOpening(request.request)
+        let timeout = isOpening ? configuration.handshakeTimeout : configuration.requestTimeout
+        let setting = isOpening ? "handshakeTimeout" : "requestTimeout"
+        let isMissingBody = handshake?.requestBody != nil && handshake?.readsRequestBody == true
+        let refusal =
+            isMissingBody
+            ? HandshakeRefusal(
+                .malformedRequest, status: .requestTimeout,
+                message: "the request's body did not arrive within \(timeout) (\(setting))")
+            : HandshakeRefusal(
+                .unavailable, status: .serviceUnavailable,
+                message: "the server did not answer within \(timeout) (\(setting))")
+        end(with: refusal, .handshakeTimedOut(after: timeout), at: now)
     }
 
     /// A server: refuses the request that waits, and ends the connection. If none waits, the connection is given up.
@@ -312,7 +340,8 @@ extension Endpoint {
             handshake.step = .readingBody(error)
             // If only the end of the stream ends the body, the server may keep the stream open. The head is what matters.
             if handshake.body.endsWithStream {
-                handshake.deadline = min(handshake.deadline, now.advanced(by: Endpoint.refusalTimeout))
+                let end = now.advanced(by: Endpoint.refusalTimeout)
+                handshake.deadline = min(handshake.deadline ?? end, end)
             }
             return nil
         }

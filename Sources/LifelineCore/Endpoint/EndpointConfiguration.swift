@@ -27,6 +27,11 @@ public struct EndpointConfiguration: Hashable, Sendable {
     /// After that the connection is closed. The timeout also limits how long a server's connection may be idle between two ordinary
     /// HTTP requests. A client whose handshake is refused waits at most 1 s for a body that only the end of the stream ends.
     public var handshakeTimeout: Duration
+    /// A server: how long an ordinary HTTP request may take from the end of its head to the beginning of the response, its body
+    /// included. Default: 30 s.
+    ///
+    /// After that the server answers with 503, or with 408 if it waits for the body.
+    public var requestTimeout: Duration
     /// How long the closing handshake may take, and after it the end of TCP. Default: 10 s.
     public var closeTimeout: Duration
     /// When to send Pings, and how long the peer may stay silent after one. Default: ``HeartbeatConfiguration/init(interval:timeout:)``.
@@ -52,6 +57,7 @@ public struct EndpointConfiguration: Hashable, Sendable {
         maximumHeadSize = 16 << 10
         maximumHeaderFields = 100
         handshakeTimeout = .seconds(10)
+        requestTimeout = .seconds(30)
         closeTimeout = .seconds(10)
         heartbeat = HeartbeatConfiguration()
     }

@@ -13,6 +13,8 @@ struct HTTPHeadParser {
         var isHTTP10: Bool
         /// Whether the connection can carry another request afterwards (§9.3).
         var keepsAlive: Bool
+        /// Where the body ends; `.absent` or `.bytes(0)` if there is none.
+        var bodyLength: HTTPBodyLength
     }
 
     /// A response, and where its body ends.
@@ -34,8 +36,12 @@ struct HTTPHeadParser {
         case contentLength
         /// `Transfer-Encoding` beside `Content-Length`: the mark of request smuggling (§6.1).
         case contradictoryLength
-        /// A request with a body, which no request to a WebSocket server needs.
+        /// An opening handshake with a body.
         case body
+        /// A transfer coding other than `chunked` (§6.1).
+        case transferCoding
+        /// `Transfer-Encoding` in an HTTP/1.0 request, whose framing is faulty (§6.1).
+        case transferEncodingOfHTTP10
     }
 
     private var rest: UnsafeRawBufferPointer
@@ -57,9 +63,11 @@ struct HTTPHeadParser {
         }
         let isHTTP10 = try minorVersion(line.version) == 0
         var fields = try parser.fields()
-        switch try bodyLength(fields, tolerating: .repeatedLengths) {
-        case .absent, .bytes(0): break
-        case .bytes, .chunked, .untilEnd: throw .body
+        let length = try bodyLength(fields, tolerating: .repeatedLengths)
+        let codings = HTTPSyntax.listMembers(of: fields[values: .transferEncoding])
+        if length == .chunked || length == .untilEnd {
+            guard !isHTTP10 else { throw .transferEncodingOfHTTP10 }
+            guard length == .chunked, codings.count == 1 else { throw .transferCoding }
         }
 
         var (authority, path) = try target(line.target)
@@ -72,7 +80,7 @@ struct HTTPHeadParser {
         return RequestHead(
             request: HTTPRequest(
                 method: method, scheme: nil, authority: authority, path: path, headerFields: fields),
-            isHTTP10: isHTTP10, keepsAlive: fields.keepsAlive(isHTTP10: isHTTP10))
+            isHTTP10: isHTTP10, keepsAlive: fields.keepsAlive(isHTTP10: isHTTP10), bodyLength: length)
     }
 
     /// Parses a response's head.
@@ -197,7 +205,9 @@ extension HTTPHeadParser.Malformed: CustomStringConvertible {
         case .requestTarget: "the request target is malformed (RFC 9112 §3.2)"
         case .contentLength: "the Content-Length is malformed (RFC 9110 §8.6)"
         case .contradictoryLength: "Transfer-Encoding and Content-Length in one message (RFC 9112 §6.1)"
-        case .body: "a request with a body, which this server does not accept"
+        case .body: "an opening handshake with a body (RFC 6455 §4.1)"
+        case .transferCoding: "a Transfer-Encoding other than chunked (RFC 9112 §6.1)"
+        case .transferEncodingOfHTTP10: "Transfer-Encoding in an HTTP/1.0 request (RFC 9112 §6.1)"
         }
     }
 }

@@ -104,6 +104,8 @@ extension HandshakeRefusal {
             self.init(.headTooLarge, status: .requestHeaderFieldsTooLarge, message: "\(malformed)")
         case .version:
             self.init(.malformedRequest, status: .httpVersionNotSupported, message: "\(malformed)")
+        case .transferCoding:
+            self.init(.malformedRequest, status: .notImplemented, message: "\(malformed)")
         case .body:
             self.init(.malformedRequest, status: .contentTooLarge, message: "\(malformed)")
         default:

@@ -9,6 +9,10 @@ final class OpeningHandshake {
         case readingRequest
         /// A server: the application's answer to the request.
         case answering(InboundRequest)
+        /// A server: the rest of a response whose body is streamed.
+        case responding(InboundRequest, HTTPResponseBody)
+        /// A server: the rest of a request's body that nobody reads, before the next request.
+        case discarding
         /// A client: the server's response.
         case readingResponse(ClientHandshake)
         /// A client: the first bytes of the body of a refusal.
@@ -18,7 +22,8 @@ final class OpeningHandshake {
     }
 
     var step: Step
-    var deadline: MonotonicInstant
+    /// When the handshake times out; `nil` while a response is streamed.
+    var deadline: MonotonicInstant?
     /// The bytes of a head that has begun to arrive.
     var head = ByteStore()
     var scanner = HTTPHeadScanner()
@@ -26,6 +31,16 @@ final class OpeningHandshake {
     var emptyLines = 0
     /// A server: whether the last byte read was the carriage return of another empty line.
     var isInsideEmptyLine = false
+    /// A server: reads the body of the request; `nil` if it has none, or when it is complete.
+    var requestBody: HTTPRequestBodyReader?
+    /// A server: whether the driver reads the request's body.
+    var readsRequestBody = false
+    /// A server: whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1).
+    var awaitsContinue = false
+    /// A server: how many bytes of a body were discarded.
+    var discarded = 0
+    /// A server: whether the connection ends after the response, whatever the request asked for.
+    var endsAfterResponse = false
     /// A client: the first bytes of the body of a refusal.
     var body = RefusalBody()
     /// Heads, and bodies, that wait to be written.
@@ -35,7 +50,7 @@ final class OpeningHandshake {
     /// A server: why it refused a malformed request.
     var refusal: HandshakeRefusal?
 
-    init(_ step: Step, deadline: MonotonicInstant) {
+    init(_ step: Step, deadline: MonotonicInstant?) {
         self.step = step
         self.deadline = deadline
     }
@@ -56,4 +71,8 @@ public struct InboundRequest: Sendable {
     public let keepsAlive: Bool
     /// Whether the request is HTTP/1.0, which cannot be upgraded.
     public let isHTTP10: Bool
+    /// Whether the request has a body; see ``Endpoint/readRequestBody()``.
+    public let hasBody: Bool
+    /// The length of the body; `nil` if only its end says it (`Transfer-Encoding: chunked`).
+    public let bodyLength: Int?
 }

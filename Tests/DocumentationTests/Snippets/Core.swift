@@ -62,7 +62,8 @@ struct EchoDriver<Stream: ByteStream>: ~Copyable {
             case .request: answer()
             case .message(let kind, let payload): try send(kind, payload)
             case .closed: print(endpoint.outcome?.description ?? "")
-            case .awaitsAnswer, .inProgress, .opened, .chunk, .ping, .pong, .frame: break
+            case .awaitsAnswer, .requestBody, .requestBodyEnd: break
+            case .inProgress, .opened, .chunk, .ping, .pong, .frame: break
             }
         }
     }

@@ -150,6 +150,8 @@ final class EndpointHarness {
         case .request:
             guard let request = endpoint.request else { return nil }
             return .request(request.request)
+        case .requestBody(let bytes): return .requestBody(Array(bytes))
+        case .requestBodyEnd: return .requestBodyEnd
         case .opened:
             guard let opening = endpoint.opening else { return nil }
             return .opened(opening.agreement)

@@ -4,6 +4,8 @@ import LifelineCore
 /// An ``Endpoint/Event`` that outlives the call that returned it: payloads are copied, so that events can be compared.
 enum RecordedEvent: Hashable, Sendable {
     case request(HTTPRequest)
+    case requestBody([UInt8])
+    case requestBodyEnd
     case opened(HandshakeAgreement)
     case message(MessageKind, [UInt8])
     case chunk(MessageKind, [UInt8], isFirst: Bool, isLast: Bool)
