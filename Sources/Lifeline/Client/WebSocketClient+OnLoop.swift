@@ -34,7 +34,7 @@ extension WebSocketClient {
         to url: WebSocketURL, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
         makeHandler: @escaping @Sendable (WebSocketHandshake) -> any OnLoopHandler
     ) async throws(WebSocketError) -> CloseOutcome {
-        let engine = try EngineFactory.engine(configuration.engine, loopCount: nil, usesTLS: url.isSecure)
+        let engine = try EngineFactory.engine(configuration, usesTLS: url.isSecure)
         let socket = try await open(
             url, configuration, engine, on: engine.nextLoop(), makeHandler: makeHandler)
         return await withTaskCancellationHandler {
