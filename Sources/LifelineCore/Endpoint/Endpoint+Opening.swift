@@ -116,7 +116,7 @@ extension Endpoint {
         let message = "the HTTP head is longer than \(limit) bytes (maximumHeadSize)"
         guard role == .server else { return handshakeFailed(HandshakeFailure(.malformedResponse, message)) }
         return reject(
-            HandshakeRefusal(.headTooLarge, status: .requestHeaderFieldsTooLarge, message: message), at: now)
+            HandshakeRefusal(reason: .headTooLarge, status: .requestHeaderFieldsTooLarge, message: message), at: now)
     }
 
     private mutating func malformed(_ malformed: HTTPHeadParser.Malformed, at now: MonotonicInstant) -> Endpoint.Event {
@@ -232,7 +232,7 @@ extension Endpoint {
     /// A server: answers the request that waits with 503, since the application has not answered it in time.
     mutating func answerIsLate(at now: MonotonicInstant) {
         let refusal = HandshakeRefusal(
-            .unavailable, status: .serviceUnavailable,
+            reason: .unavailable, status: .serviceUnavailable,
             message: "the server did not decide within \(configuration.handshakeTimeout) (handshakeTimeout)")
         handshake?.output += Endpoint.encode(refusal.response, body: refusal.body, withBody: true, keepsAlive: false)
         handshake?.refusal = refusal
