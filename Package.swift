@@ -85,7 +85,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        // Recordings and drawings of connections, upon Lifeline's public interface alone.
+        // Recordings and drawings of connections. It also uses package declarations of Lifeline and LifelineCore.
         .target(
             name: "LifelineTrace",
             dependencies: ["Lifeline", "LifelineLocks"],

@@ -18,28 +18,28 @@ extension WebSocket {
     /// - Parameters:
     ///   - network: The network between them, which has the clock. Default: a new one.
     ///   - target: The path and query that the client requests. Default: `/`.
-    ///   - configuration: The client's configuration, whose engine has no effect.
+    ///   - clientConfiguration: The client's configuration, whose engine has no effect.
     ///   - serverConfiguration: The server's configuration, whose engine has no effect. Default: one that does not log.
     ///   - subprotocols: The server's subprotocols. Default: those that the client offers.
     /// - Throws: `WebSocketError` if the opening handshake fails, for example because the target is
     ///   malformed.
     public static func pair(
         on network: TestNetwork = TestNetwork(), target: String = "/",
-        configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
+        clientConfiguration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
         serverConfiguration: WebSocketServerConfiguration? = nil, subprotocols: [String]? = nil
     ) async throws -> (client: WebSocket, server: WebSocket) {
-        var configuration = configuration
-        configuration.engine = network.engine
+        var clientConfiguration = clientConfiguration
+        clientConfiguration.engine = network.engine
         let accepted = Accepted()
         var server = WebSocketServer(address: .hostname("localhost", port: 0))
         server.configuration = serverConfiguration ?? .silent
         server.configuration.engine = network.engine
         let path = String(target.prefix { $0 != "?" })
-        server.route(path, subprotocols: subprotocols ?? configuration.subprotocols) { socket in
+        server.route(path, subprotocols: subprotocols ?? clientConfiguration.subprotocols) { socket in
             accepted.resume(.success(socket))
             _ = await socket.end()
         }
-        let (running, client) = (server, configuration)
+        let (running, client) = (server, clientConfiguration)
         let serving = Task(executorPreference: network.simulation.network.elsewhere) {
             do {
                 try await running.withServer { address in
@@ -58,6 +58,19 @@ extension WebSocket {
             serving.cancel()
             throw error
         }
+    }
+
+    // The name of version 0.1, kept for one version.
+    @available(
+        *, deprecated, renamed: "pair(on:target:clientConfiguration:serverConfiguration:subprotocols:)"
+    )
+    public static func pair(
+        on network: TestNetwork = TestNetwork(), target: String = "/", configuration: WebSocketClientConfiguration,
+        serverConfiguration: WebSocketServerConfiguration? = nil, subprotocols: [String]? = nil
+    ) async throws -> (client: WebSocket, server: WebSocket) {
+        try await pair(
+            on: network, target: target, clientConfiguration: configuration, serverConfiguration: serverConfiguration,
+            subprotocols: subprotocols)
     }
 }
 

@@ -83,8 +83,8 @@ struct Churn: AsyncParsableCommand {
 
     /// What is in use of a budget, once loops have given back what connections had; they have ten seconds for that.
     private func keptSize(of budget: CompressionBudget) async -> Int {
-        for _ in 0..<1000 where budget.size > maximumKeptSize { try? await Task.sleep(for: .milliseconds(10)) }
-        return budget.size
+        for _ in 0..<1000 where budget.bytesInUse > maximumKeptSize { try? await Task.sleep(for: .milliseconds(10)) }
+        return budget.bytesInUse
     }
 }
 

@@ -48,7 +48,7 @@ import Testing
         var configuration = WebSocketClientConfiguration()
         configuration.subprotocols = ["chat.v2"]
         configuration.headerFields[.authorization] = "Bearer x"
-        let (client, server) = try await WebSocket.pair(target: "/rooms?name=den", configuration: configuration)
+        let (client, server) = try await WebSocket.pair(target: "/rooms?name=den", clientConfiguration: configuration)
         #expect(server.handshake.path == "/rooms" && server.handshake.query["name"] == "den")
         #expect(server.handshake.request.headerFields[.authorization] == "Bearer x")
         #expect(client.handshake.subprotocol == "chat.v2" && server.handshake.subprotocol == "chat.v2")

@@ -43,15 +43,15 @@ extension WebSocketServer {
     ///
     /// - Parameter findUser: Returns the name of the user whose token this is, from a database for example.
     public mutating func addChat(_ rooms: Rooms, findUser: @escaping @Sendable (String) async throws -> String?) {
-        route("/rooms") { request in
+        route("/rooms") { upgrade in
             // This runs before the server answers, so a stranger gets 401 and never a WebSocket. Browsers cannot set
             // Authorization on a WebSocket; they can send a cookie, or a short-lived token in the query.
-            let field = request.headerFields[.authorization] ?? ""
-            let token = field.hasPrefix("Bearer ") ? String(field.dropFirst(7)) : request.query["token"]
+            let field = upgrade.headerFields[.authorization] ?? ""
+            let token = field.hasPrefix("Bearer ") ? String(field.dropFirst(7)) : upgrade.query["token"]
             guard let token, let name = try await findUser(token) else {
                 throw HandshakeRefusal(.unauthorized, headerFields: [.wwwAuthenticate: "Bearer"])
             }
-            guard let room = request.query["room"], !room.isEmpty else {
+            guard let room = upgrade.query["room"], !room.isEmpty else {
                 throw HandshakeRefusal(.badRequest, body: Array("the query has no room\n".utf8))
             }
             // The handler below gets this value with the connection.

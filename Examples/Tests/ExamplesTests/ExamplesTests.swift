@@ -128,8 +128,8 @@ struct ExamplesTests {
     @Test("Stay: it comes back with a new token until the server is done")
     func stays() async throws {
         var server = server
-        server.route("/") { request in
-            let token = request.headerFields[.authorization] ?? ""
+        server.route("/") { upgrade in
+            let token = upgrade.headerFields[.authorization] ?? ""
             guard token != "Bearer 2" else {
                 throw HandshakeRefusal(.serviceUnavailable, headerFields: [.retryAfter: "60"])
             }

@@ -9,7 +9,7 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     // Sometimes too little for a compressor.
     let budget = CompressionBudget(limit: [1 << 30, 1, 300_000, 40_000][input.below(4)])
     exchange(&input, budget)
-    check(budget.size == 0, "\(budget.size) bytes of the budget have not been given back")
+    check(budget.bytesInUse == 0, "\(budget.bytesInUse) bytes of the budget have not been given back")
     return 0
 }
 

@@ -77,7 +77,7 @@ struct Manner {
 func run(_ bytes: [UInt8], _ choices: Choices, _ manner: Manner) -> FuzzPeer.Result {
     let budget = CompressionBudget(limit: 1 << 30)
     let result = receive(bytes, choices, manner, budget)
-    check(budget.size == 0, "\(budget.size) bytes of the budget have not been given back")
+    check(budget.bytesInUse == 0, "\(budget.bytesInUse) bytes of the budget have not been given back")
     return result
 }
 

@@ -164,6 +164,7 @@ public final class FuzzPeer {
             }
         case .ping: result.pings += 1
         case .inProgress, .opened, .pong, .frame, .closed: break
+        @unknown default: break
         }
         return true
     }

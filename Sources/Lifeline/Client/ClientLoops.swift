@@ -1,4 +1,5 @@
 import LifelineCore
+import Logging
 
 /// Event loops for client connections, for a program that chooses the loop of each connection, such as a load
 /// generator.
@@ -13,7 +14,7 @@ package struct ClientLoops: Sendable {
     ///   - count: The number of loops, each with a thread of its own.
     ///   - usesTLS: Whether the connections use `wss`.
     package init(_ choice: WebSocketEngine, count: Int, usesTLS: Bool) throws(WebSocketError) {
-        engine = try EngineFactory.engine(choice, loopCount: count, usesTLS: usesTLS)
+        engine = try EngineFactory.engine(choice, loopCount: count, usesTLS: usesTLS, Logger(label: "lifeline.client"))
         loops = engine.loops
     }
 

@@ -7,10 +7,10 @@ extension WebSocketClient {
     /// let outcome = try await WebSocketClient.connectOnLoop(to: "ws://127.0.0.1:8080/push") { _ in Ticker() }
     /// ```
     ///
-    /// It is the client's counterpart of ``WebSocketServer/routeOnLoop(_:subprotocols:makeHandler:)``, for programs
-    /// that have many connections or need very low latency. The handler receives every event of the connection, and
-    /// closes it with ``OnLoopWebSocket/close(code:reason:)``. If the task is cancelled, the connection is closed with
-    /// 1001.
+    /// It is the client's counterpart of ``WebSocketServer/routeOnLoop(_:subprotocols:configure:makeHandler:)``, for
+    /// programs that have many connections or need very low latency. The handler receives every event of the connection,
+    /// and closes it with ``OnLoopWebSocket/close(code:reason:)``. If the task is cancelled, the connection is closed
+    /// with 1001.
     ///
     /// - Parameters:
     ///   - url: A URL with the scheme `ws` or `wss`.
@@ -34,7 +34,7 @@ extension WebSocketClient {
         to url: WebSocketURL, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
         makeHandler: @escaping @Sendable (WebSocketHandshake) -> any OnLoopHandler
     ) async throws(WebSocketError) -> CloseOutcome {
-        let engine = try EngineFactory.engine(configuration.engine, loopCount: nil, usesTLS: url.isSecure)
+        let engine = try EngineFactory.engine(configuration, usesTLS: url.isSecure)
         let socket = try await open(
             url, configuration, engine, on: engine.nextLoop(), makeHandler: makeHandler)
         return await withTaskCancellationHandler {

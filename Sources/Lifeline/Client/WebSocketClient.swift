@@ -39,7 +39,7 @@ public enum WebSocketClient {
         to url: WebSocketURL, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
         handler: nonisolated(nonsending) (WebSocket) async throws -> Result
     ) async throws -> Result {
-        let engine = try EngineFactory.engine(configuration.engine, loopCount: nil, usesTLS: url.isSecure)
+        let engine = try EngineFactory.engine(configuration, usesTLS: url.isSecure)
         let loop = engine.nextLoop()
         // The task moves to the loop before the connection is made, so that it receives messages that arrive together
         // with the server's response.
@@ -96,7 +96,7 @@ public enum WebSocketClient {
     public nonisolated(nonsending) static func open(
         to url: WebSocketURL, configuration: WebSocketClientConfiguration = WebSocketClientConfiguration()
     ) async throws(WebSocketError) -> WebSocket {
-        let engine = try EngineFactory.engine(configuration.engine, loopCount: nil, usesTLS: url.isSecure)
+        let engine = try EngineFactory.engine(configuration, usesTLS: url.isSecure)
         return try await open(url, configuration, engine, on: engine.nextLoop())
     }
 

@@ -10,14 +10,14 @@ extension Connection {
         guard !wait.isCancelled else { return continuation.resume(returning: .failure(.cancelled)) }
         loop.beginTurn()
         now = loop.driver.now()
-        switch endpoint.pointee.ping(at: now) {
-        case .success(let number):
+        do throws(Endpoint.SendError) {
+            let number = try endpoint.pointee.ping(at: now)
             noteOutputProgress()
             pings.append(
                 PingWaiter(
                     wait: wait, number: number, sentAt: now,
                     deadline: now.advanced(by: endpoint.pointee.pongTimeout * 2), continuation: continuation))
-        case .failure(let error):
+        } catch {
             continuation.resume(returning: .failure(WebSocketError(error, outcome: outcome)))
         }
         settle()
@@ -31,7 +31,7 @@ extension Connection {
         let answered = pings.filter { $0.number <= number }
         pings.removeAll { $0.number <= number }
         for waiter in answered {
-            waiter.continuation.resume(returning: .success(now.duration(since: waiter.sentAt)))
+            waiter.continuation.resume(returning: .success(waiter.sentAt.duration(to: now)))
         }
     }
 

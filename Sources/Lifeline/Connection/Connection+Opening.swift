@@ -63,7 +63,7 @@ extension HandshakeRefusal {
     /// The refusal of a server that shuts down.
     static var shuttingDown: HandshakeRefusal {
         HandshakeRefusal(
-            .unavailable, status: .serviceUnavailable, message: "the server is shutting down",
+            reason: .unavailable, status: .serviceUnavailable, message: "the server is shutting down",
             headerFields: [.retryAfter: "5"])
     }
 }

@@ -261,7 +261,7 @@ package final class Loop: TaskExecutor, @unchecked Sendable {
         let began = driver.now()
         // Connections that wait again afterwards go to the back of the queue, for the next round.
         for turn in 0..<waiting.count {
-            if turn > 0, driver.now().duration(since: began) >= Loop.maximumResuming { break }
+            if turn > 0, began.duration(to: driver.now()) >= Loop.maximumResuming { break }
             waiting.removeFirst().resumeInput()
         }
         if !waiting.isEmpty { scheduleRound() }

@@ -60,7 +60,7 @@ struct WorkBudget {
         guard quanta + taken <= WorkBudget.maximumQuanta else { return end() }
         if quanta == 1 {
             began = now
-        } else if let began, now.duration(since: began) > WorkBudget.maximumDuration / (rivals + 1) {
+        } else if let began, began.duration(to: now) > WorkBudget.maximumDuration / (rivals + 1) {
             return end()
         }
         quanta += taken

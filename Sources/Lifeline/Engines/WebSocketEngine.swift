@@ -28,8 +28,9 @@ public struct WebSocketEngine: Hashable, Sendable, CustomStringConvertible {
     /// The fastest engine that supports the configuration: on Linux without TLS ``ioUring`` if the kernel permits it and
     /// otherwise ``epoll``; in all other cases ``nio``.
     ///
-    /// The environment variable `LIFELINE_ENGINE` (`nio`, `epoll` or `io_uring`) overrides this choice on Linux without TLS, so
-    /// that the person who runs a program can avoid an engine. It is read once.
+    /// The environment variable `LIFELINE_ENGINE` (`automatic`, `nio`, `epoll` or `io_uring`) overrides this choice
+    /// without TLS, so that the person who runs a program can avoid an engine. It is read once. The log line `listening`
+    /// of a server names the engine that it runs on; if neither io_uring nor epoll can start, a warning says why.
     public static let automatic = WebSocketEngine(kind: .automatic)
     /// SwiftNIO: all platforms, with and without TLS.
     public static let nio = WebSocketEngine(kind: .nio)
@@ -47,22 +48,6 @@ public struct WebSocketEngine: Hashable, Sendable, CustomStringConvertible {
     public init?(name: String) {
         guard let engine = WebSocketEngine.all.first(where: { $0.description == name }) else { return nil }
         self = engine
-    }
-
-    /// The engine that ``automatic`` selects on this system at the moment. For any other engine, that engine itself.
-    ///
-    /// - Parameter usesTLS: Whether the engine must support TLS.
-    public func resolved(usesTLS: Bool = false) -> WebSocketEngine {
-        guard kind == .automatic else { return self }
-        if usesTLS { return .nio }
-        if let name = EngineFactory.environmentChoice, let choice = WebSocketEngine(name: name), choice != .automatic {
-            return choice
-        }
-        #if os(Linux)
-        return LinuxEngine.permitsUring ? .ioUring : .epoll
-        #else
-        return .nio
-        #endif
     }
 
     /// All engines, including those that are not available on this system.

@@ -9,6 +9,7 @@ public struct OnLoopWebSocket {
     public let handshake: WebSocketHandshake
 
     /// The result of a send.
+    @nonexhaustive(warn)
     public enum SendResult: Sendable {
         /// The message is flushed at the end of the turn.
         case sent

@@ -29,6 +29,33 @@ public struct ServerRequest: Sendable {
         self.remoteAddress = remoteAddress
     }
 
+    /// Creates a request, to test the `upgrade` closure of a route or a responder without a server.
+    ///
+    /// ```swift
+    /// let request = ServerRequest(
+    ///     HTTPRequest(method: .get, scheme: "http", authority: "localhost", path: "/rooms/7?token=x"),
+    ///     route: "/rooms/{room}")
+    /// #expect(try await authorize(request).value.name == "Ada")
+    /// ```
+    ///
+    /// - Parameters:
+    ///   - request: The request.
+    ///   - route: The path of the route, such as `/rooms/{room}`. Default: the request's path, without parameters.
+    ///   - subprotocols: The subprotocols that the client offers. Default: none; the request's fields are not read.
+    ///   - remoteAddress: The address and port that the request came from. Default: `127.0.0.1:50000`.
+    /// - Precondition: `route` is well-formed and matches the request's path.
+    public init(
+        _ request: HTTPRequest, route: String? = nil, subprotocols: [String] = [],
+        remoteAddress: String = "127.0.0.1:50000"
+    ) {
+        self.request = request
+        self.subprotocols = subprotocols
+        self.remoteAddress = remoteAddress
+        isHTTP10 = false
+        let path = request.targetPath
+        pattern = route.map { RoutePattern($0, matching: path) } ?? RoutePattern(literal: path)
+    }
+
     /// The request's method.
     public var method: HTTPRequest.Method { request.method }
     /// The request's header fields.

@@ -6,15 +6,16 @@ struct Listener: Sendable {
     let address: ServerAddress
     /// The server whose connections it accepts.
     let runtime: ServerRuntime
+    /// The engine that serves.
+    let engine: any Engine
     private let socket: any ListeningSocket
-    private let engine: any Engine
 
     static func listen(
         at address: ServerAddress, _ runtime: ServerRuntime, _ engine: any Engine, _ tls: TLSContext?
     ) async throws(WebSocketError) -> Listener {
         do {
             let (found, socket) = try await engine.listen(at: address, runtime, tls)
-            return Listener(address: found, runtime: runtime, socket: socket, engine: engine)
+            return Listener(address: found, runtime: runtime, engine: engine, socket: socket)
         } catch {
             let message = "cannot listen at \(address): \(NetworkErrorText.describe(error))"
             throw WebSocketError(.listenFailed, message, underlyingError: error)

@@ -176,11 +176,12 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     private func open(_ connection: Connection, _ request: InboundRequest) throws(HandshakeRefusal) {
         guard let (pattern, route) = webSockets.entry(at: request.request.targetPath).map({ ($0.pattern, $0.value) })
         else {
-            throw HandshakeRefusal(.notFound, status: .notFound, message: "there is no WebSocket at this path")
+            throw HandshakeRefusal(reason: .notFound, status: .notFound, message: "there is no WebSocket at this path")
         }
         guard !request.isHTTP10 else {
             throw HandshakeRefusal(
-                .method, status: .badRequest, message: "a WebSocket needs HTTP/1.1, not HTTP/1.0 (RFC 6455 §4.1)")
+                reason: .method, status: .badRequest,
+                message: "a WebSocket needs HTTP/1.1, not HTTP/1.0 (RFC 6455 §4.1)")
         }
         let handshake = try ServerHandshake(request.request)
         try handshake.check(route.originPolicy)
@@ -284,7 +285,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     private static var internalError: HandshakeRefusal {
         HandshakeRefusal(
-            .application, status: .internalServerError, message: "the server failed to answer the request")
+            reason: .application, status: .internalServerError, message: "the server failed to answer the request")
     }
 
     private func hasAnswered(_ id: UInt64, _ number: Int) {
@@ -302,7 +303,8 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         }
         guard connections <= configuration.maximumConnections else {
             throw HandshakeRefusal(
-                .unavailable, status: .serviceUnavailable, message: "the server has reached its connection limit",
+                reason: .unavailable, status: .serviceUnavailable,
+                message: "the server has reached its connection limit",
                 headerFields: [.retryAfter: "10"])
         }
     }
@@ -359,11 +361,11 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     private func refusal(of path: String) -> HandshakeRefusal {
         guard let other = responders.entry(at: path) else {
             guard webSockets.entry(at: path) == nil else { return .upgradeRequired }
-            return HandshakeRefusal(.notFound, status: .notFound, message: "there is nothing at this path")
+            return HandshakeRefusal(reason: .notFound, status: .notFound, message: "there is nothing at this path")
         }
         let methods = other.value.keys.map(\.rawValue).sorted().joined(separator: ", ")
         return HandshakeRefusal(
-            .method, status: .methodNotAllowed, message: "only \(methods) are allowed at this path",
+            reason: .method, status: .methodNotAllowed, message: "only \(methods) are allowed at this path",
             headerFields: [.allow: methods])
     }
 

@@ -227,10 +227,19 @@ public struct WebSocketServer: Service {
     public nonisolated(nonsending) func withServer<Result>(
         _ body: nonisolated(nonsending) (ServerAddress) async throws -> Result
     ) async throws -> Result {
+        try await withRunningServer { address, _ in try await body(address) }
+    }
+
+    /// Serves while `body` runs, as ``withServer(_:)`` does.
+    ///
+    /// - Parameter body: A function that receives the address, and the name of the engine that serves.
+    package nonisolated(nonsending) func withRunningServer<Result>(
+        _ body: nonisolated(nonsending) (_ address: ServerAddress, _ engine: String) async throws -> Result
+    ) async throws -> Result {
         let listener = try await listen()
         onListening?(listener.address)
         do {
-            let result = try await body(listener.address)
+            let result = try await body(listener.address, listener.engine.name)
             await listener.shutDown()
             return result
         } catch {
@@ -244,7 +253,7 @@ public struct WebSocketServer: Service {
         try address.check(ports: 0...65_535, setting: "address")
         let tls = try configuration.tls.map(TLSContext.init)
         let engine = try EngineFactory.engine(
-            configuration.engine, loopCount: configuration.loopCount, usesTLS: tls != nil)
+            configuration.engine, loopCount: configuration.loopCount, usesTLS: tls != nil, configuration.logger)
         let runtime = try ServerRuntime(configuration: configuration, routes: root.routes)
         do throws(WebSocketError) {
             let listener = try await Listener.listen(at: address, runtime, engine, tls)

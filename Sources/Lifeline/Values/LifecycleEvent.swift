@@ -3,7 +3,8 @@ public import LifelineCore
 
 /// An event in the lifecycle of a connection, with the instant at which it happened.
 public struct LifecycleEvent: Sendable {
-    /// The kind of an event. Minor versions may add cases: a `switch` needs a `default`.
+    /// The kind of an event.
+    @nonexhaustive(warn)
     public enum Kind: Sendable {
         /// A client starts to look up the host, if the address has a name, and to connect.
         case connecting(to: ServerAddress)

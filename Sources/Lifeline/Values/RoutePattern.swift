@@ -56,6 +56,33 @@ final class RoutePattern: Sendable {
         self.segments = segments
     }
 
+    /// Creates the pattern that matches one path alone.
+    ///
+    /// - Parameter path: A path without a query, percent-encoded as in a request.
+    init(literal path: String) {
+        text = path
+        segments = RoutePattern.parts(of: path).map { .literal(RoutePattern.decoded($0)) }
+    }
+
+    /// Creates a pattern.
+    ///
+    /// - Precondition: The text is a pattern that matches `path`.
+    convenience init(_ text: String, matching path: String) {
+        do {
+            try self.init(text)
+        } catch {
+            preconditionFailure(error.description)
+        }
+        precondition(matches(path), "the route \(text) does not match the path \(path)")
+    }
+
+    /// Whether the pattern matches a path without a query.
+    private func matches(_ path: String) -> Bool {
+        var table = RouteTable<Void>()
+        table.set(self) { _ in }
+        return table.entry(at: path) != nil
+    }
+
     /// Whether the pattern has no parameters.
     var isLiteral: Bool {
         segments.allSatisfy {

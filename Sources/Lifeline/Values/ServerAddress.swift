@@ -25,6 +25,18 @@ public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
         ServerAddress(storage: .unixDomainSocket(path))
     }
 
+    /// The host name or the IP address; `nil` for a Unix domain socket.
+    public var host: String? {
+        guard case .hostname(let host, _) = storage else { return nil }
+        return host
+    }
+
+    /// The path of a Unix domain socket; `nil` for a host and a port.
+    public var path: String? {
+        guard case .unixDomainSocket(let path) = storage else { return nil }
+        return path
+    }
+
     /// The port; `nil` for a Unix domain socket.
     public var port: Int? {
         guard case .hostname(_, let port) = storage else { return nil }

@@ -79,6 +79,21 @@ public struct WebSocketError: Error, Sendable {
     /// The error that caused this one, if there is one.
     public var underlyingError: (any Error)? { storage.underlyingError }
 
+    /// Creates an error, for example to test code that handles one.
+    ///
+    /// - Parameters:
+    ///   - code: The kind of the error.
+    ///   - message: What happened, what is allowed, and which setting or RFC section applies.
+    ///   - outcome: How the connection ended, if it has ended. Default: `nil`.
+    ///   - handshakeFailure: Why the opening handshake failed, if it did. Default: `nil`.
+    ///   - underlyingError: The error that caused this one, if there is one. Default: `nil`.
+    public init(
+        code: Code, message: String, outcome: CloseOutcome? = nil, handshakeFailure: HandshakeFailure? = nil,
+        underlyingError: (any Error)? = nil
+    ) {
+        storage = Storage(code, message, outcome, handshakeFailure, underlyingError)
+    }
+
     package init(
         _ code: Code, _ message: String, outcome: CloseOutcome? = nil, handshakeFailure: HandshakeFailure? = nil,
         underlyingError: (any Error)? = nil

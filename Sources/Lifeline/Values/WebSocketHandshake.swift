@@ -19,9 +19,28 @@ public struct WebSocketHandshake: Sendable {
 
     init(
         request: HTTPRequest, response: HTTPResponse, agreement: HandshakeAgreement, remoteAddress: String,
-        route: RoutePattern? = nil
+        route: RoutePattern
     ) {
         storage = Storage(PackedHandshake(request, response, agreement), remoteAddress, route)
+    }
+
+    /// Creates a handshake from its parts, for example to test a function that makes an ``OnLoopHandler``. No rule of
+    /// the handshake is checked.
+    ///
+    /// - Parameters:
+    ///   - request: The client's request.
+    ///   - response: The server's response. Default: 101 without header fields.
+    ///   - agreement: What both sides agreed on. Default: neither a subprotocol nor extensions.
+    ///   - remoteAddress: The peer's address and port. Default: `127.0.0.1:50000`.
+    ///   - route: A server: the path of the route, such as `/rooms/{room}`. Default: `nil`, as at a client.
+    /// - Precondition: `route` is well-formed and matches the request's path.
+    public init(
+        request: HTTPRequest, response: HTTPResponse = HTTPResponse(status: .switchingProtocols),
+        agreement: HandshakeAgreement = HandshakeAgreement(), remoteAddress: String = "127.0.0.1:50000",
+        route: String? = nil
+    ) {
+        let pattern = route.map { RoutePattern($0, matching: request.targetPath) }
+        storage = Storage(PackedHandshake(request, response, agreement), remoteAddress, pattern)
     }
 
     /// The client's request. All properties are stored packed and unpacked on each access: keep a copy if you need one

@@ -1,6 +1,5 @@
 /// The result of sending a message without waiting.
-///
-/// Minor versions may add cases: a `switch` needs a `default`.
+@nonexhaustive(warn)
 public enum EnqueueResult: Hashable, Sendable {
     /// The connection has accepted the message, and sends it unless the connection ends first.
     case sent

@@ -43,7 +43,7 @@ extension Connection {
         loop.beginTurn()
         now = loop.driver.now()
         // A failure means that the connection is ending, or that too many Pings are outstanding.
-        if case .success = endpoint.pointee.ping(at: now) { noteOutputProgress() }
+        if (try? endpoint.pointee.ping(at: now)) != nil { noteOutputProgress() }
         settle()
         loop.endTurn()
     }

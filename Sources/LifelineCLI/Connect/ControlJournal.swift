@@ -65,7 +65,7 @@ final class ControlJournal: LifecycleObserver {
                 state.pings.append((payload, instant))
             }
             if opcode == .pong, !isSent, let index = state.pings.firstIndex(where: { $0.payload == payload }) {
-                roundTrip = instant.duration(since: state.pings[index].sentAt)
+                roundTrip = state.pings[index].sentAt.duration(to: instant)
                 state.pings.removeSubrange(...index)
             }
             guard state.entries.count < ControlJournal.maximumEntries else {

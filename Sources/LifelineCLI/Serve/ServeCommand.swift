@@ -99,9 +99,9 @@ struct ServeCommand: AsyncParsableCommand {
             throw ExitStatus.inputRefused
         }
         do {
-            try await server(log, [log] + (recorder.map { [$0] } ?? [])).withServer { address in
+            try await server(log, [log] + (recorder.map { [$0] } ?? [])).withRunningServer { address, engine in
                 guard announce(address) else { return }
-                log.note("serving with the engine \(engine.resolved(usesTLS: tls.configuration != nil))")
+                log.note("serving with the engine \(engine)")
                 for await _ in stops { break }
                 log.note("stopping, with \(log.openConnections.counted("open connection"))")
             }

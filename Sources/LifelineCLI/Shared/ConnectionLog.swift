@@ -129,7 +129,7 @@ final class ConnectionLog: LifecycleObserver {
         let saved = entry.compression
         return format.closed(
             OutcomeText(outcome, format.terminal, redaction), isClean: outcome.isClean,
-            after: instant.duration(since: openedAt),
+            after: openedAt.duration(to: instant),
             in: entry.received.decompressed(saved.receivedBytes, saved.receivedWireBytes, saved.receivedRatio),
             out: entry.sent.decompressed(saved.sentBytes, saved.sentWireBytes, saved.sentRatio))
     }

@@ -23,14 +23,9 @@ public struct MonotonicInstant: InstantProtocol, Hashable, Sendable {
         return MonotonicInstant(nanoseconds: overflow ? (count < 0 ? .min : .max) : sum)
     }
 
-    /// Returns the duration from `earlier` to this instant, limited to the range of 64 bits of nanoseconds (292 years).
-    public func duration(since earlier: MonotonicInstant) -> Duration {
-        .nanoseconds(nanoseconds(since: earlier))
-    }
-
     /// Returns the duration from this instant to `other`, limited to the range of 64 bits of nanoseconds (292 years).
     public func duration(to other: MonotonicInstant) -> Duration {
-        other.duration(since: self)
+        .nanoseconds(other.nanoseconds(since: self))
     }
 
     @inlinable

@@ -66,6 +66,7 @@ public struct CompressionConfiguration: Hashable, Sendable {
 }
 
 /// Whether to compress a message, on a connection that has agreed on compression.
+@nonexhaustive(warn)
 public enum MessageCompression: Hashable, Sendable {
     /// Compress the message if that is likely to make it shorter: if its size is between ``CompressionConfiguration/minimumSize`` and
     /// ``CompressionConfiguration/maximumSize``, and its content does not look compressed or encrypted. A message that becomes longer

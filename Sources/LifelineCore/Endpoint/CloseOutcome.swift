@@ -19,7 +19,17 @@ public struct CloseOutcome: Hashable, Sendable {
     /// Why the closing handshake was not completed; `nil` if it was.
     public let failure: ConnectionFailure?
 
-    package init(initiator: Initiator, sent: CloseFrame?, received: CloseFrame?, failure: ConnectionFailure?) {
+    /// Creates an outcome, for example to test code that handles the end of a connection.
+    ///
+    /// - Parameters:
+    ///   - initiator: Who began the end.
+    ///   - sent: The Close frame that this side sent. Default: none.
+    ///   - received: The Close frame that the peer sent. Default: none.
+    ///   - failure: Why the closing handshake was not completed. Default: `nil`, which makes the outcome clean; a
+    ///     connection's clean outcome has both Close frames.
+    public init(
+        initiator: Initiator, sent: CloseFrame? = nil, received: CloseFrame? = nil, failure: ConnectionFailure? = nil
+    ) {
         self.initiator = initiator
         self.sent = sent
         self.received = received
@@ -70,6 +80,7 @@ extension CloseOutcome: CustomStringConvertible {
 }
 
 /// Why a connection ended without a completed closing handshake.
+@nonexhaustive(warn)
 public enum ConnectionFailure: Error, Hashable, Sendable {
     /// The peer broke the protocol or a limit.
     case protocolViolation(ProtocolViolation)

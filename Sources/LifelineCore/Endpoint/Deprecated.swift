@@ -1,19 +1,22 @@
+public import HTTPTypes
+
 // Names of version 0.1, kept for one version.
 
-@available(*, deprecated, renamed: "WebSocketRole")
-public typealias Role = WebSocketRole
+extension MonotonicInstant {
+    @available(*, deprecated, message: "Use earlier.duration(to: self).")
+    public func duration(since earlier: MonotonicInstant) -> Duration {
+        earlier.duration(to: self)
+    }
+}
 
-@available(*, deprecated, renamed: "MonotonicInstant")
-public typealias Instant = MonotonicInstant
+extension CompressionBudget {
+    @available(*, deprecated, renamed: "bytesInUse")
+    public var size: Int { bytesInUse }
+}
 
-@available(*, deprecated, renamed: "Endpoint.Event")
-public typealias Event = Endpoint.Event
-
-@available(*, deprecated, renamed: "Endpoint.Delivery")
-public typealias Delivery = Endpoint.Delivery
-
-@available(*, deprecated, renamed: "Endpoint.SendError")
-public typealias SendError = Endpoint.SendError
-
-@available(*, deprecated, renamed: "Endpoint.TransportRequest")
-public typealias TransportRequest = Endpoint.TransportRequest
+extension HandshakeRefusal {
+    @available(*, deprecated, renamed: "init(reason:status:message:headerFields:)")
+    public init(_ reason: Reason, status: HTTPResponse.Status, message: String, headerFields: HTTPFields = [:]) {
+        self.init(reason: reason, status: status, message: message, headerFields: headerFields)
+    }
+}

@@ -3,6 +3,7 @@ extension Endpoint {
     ///
     /// Payloads are borrowed: they lie in the caller's buffer or in the endpoint, and are valid until the next call of
     /// ``Endpoint/receive(_:at:)``. Copy a payload to keep it.
+    @nonexhaustive(warn)
     public enum Event {
         /// All input has been read; the next event needs more.
         case needsInput

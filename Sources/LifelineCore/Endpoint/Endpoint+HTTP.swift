@@ -56,7 +56,7 @@ extension Endpoint {
                 input.skip(input.count)
                 return reject(
                     HandshakeRefusal(
-                        .malformedRequest, status: .badRequest,
+                        reason: .malformedRequest, status: .badRequest,
                         message: "a chunk of the request's body is malformed (RFC 9112 §7.1)"), at: now)
             }
         }
@@ -212,7 +212,7 @@ extension HandshakeRefusal {
     /// The refusal of a request with an `Expect` field that the server does not know.
     static var unknownExpectation: HandshakeRefusal {
         HandshakeRefusal(
-            .malformedRequest, status: .expectationFailed,
+            reason: .malformedRequest, status: .expectationFailed,
             message: "the only expectation that this server meets is 100-continue (RFC 9110 §10.1.1)")
     }
 }

@@ -121,7 +121,7 @@ extension Endpoint {
         let message = "the HTTP head is longer than \(limit) bytes (maximumHeadSize)"
         guard role == .server else { return handshakeFailed(HandshakeFailure(.malformedResponse, message)) }
         return reject(
-            HandshakeRefusal(.headTooLarge, status: .requestHeaderFieldsTooLarge, message: message), at: now)
+            HandshakeRefusal(reason: .headTooLarge, status: .requestHeaderFieldsTooLarge, message: message), at: now)
     }
 
     private mutating func malformed(_ malformed: HTTPHeadParser.Malformed, at now: MonotonicInstant) -> Endpoint.Event {
@@ -257,10 +257,10 @@ extension Endpoint {
         let refusal =
             isMissingBody
             ? HandshakeRefusal(
-                .malformedRequest, status: .requestTimeout,
+                reason: .malformedRequest, status: .requestTimeout,
                 message: "the request's body did not arrive within \(timeout) (\(setting))")
             : HandshakeRefusal(
-                .unavailable, status: .serviceUnavailable,
+                reason: .unavailable, status: .serviceUnavailable,
                 message: "the server did not answer within \(timeout) (\(setting))")
         end(with: refusal, .handshakeTimedOut(after: timeout), at: now)
     }

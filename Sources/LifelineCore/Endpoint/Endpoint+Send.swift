@@ -48,11 +48,13 @@ extension Endpoint {
     /// If an earlier Ping has not been written yet, this one replaces it, and its Pong answers both.
     ///
     /// - Returns: The Ping's number, which the ``Endpoint/Event/pong(_:number:roundTrip:)`` that answers it has too.
-    public mutating func ping(at now: MonotonicInstant) -> Result<UInt64, Endpoint.SendError> {
-        guard phase == .open else { return .failure(.notOpen) }
-        guard let number = heartbeat.ping(at: now) else { return .failure(.tooManyPings) }
+    /// - Throws: ``SendError/notOpen``, or ``SendError/tooManyPings`` if 64 Pings wait for their Pongs.
+    @discardableResult
+    public mutating func ping(at now: MonotonicInstant) throws(Endpoint.SendError) -> UInt64 {
+        guard phase == .open else { throw .notOpen }
+        guard let number = heartbeat.ping(at: now) else { throw .tooManyPings }
         makeColdState().control.ping = number
-        return .success(number)
+        return number
     }
 
     /// Whether ``drainOutput(random:_:)`` has bytes to hand out.

@@ -1,5 +1,6 @@
 extension Endpoint {
     /// Why an endpoint cannot send.
+    @nonexhaustive(warn)
     public enum SendError: Error, Hashable, Sendable {
         /// The connection is not open: its opening handshake is under way, or its closing handshake has begun.
         case notOpen

@@ -292,7 +292,7 @@ public struct Endpoint: ~Copyable {
             compression?.advance(to: now)
             switch heartbeat.advance(to: now) {
             case .nothing: break
-            case .ping: if coldState?.control.ping == nil { _ = ping(at: now) }
+            case .ping: if coldState?.control.ping == nil { _ = try? ping(at: now) }
             case .timeout: endAfterHeartbeatTimeout(at: now)
             }
         case .closing:

@@ -64,6 +64,7 @@ extension CloseFrame: CustomStringConvertible {
 }
 
 /// Why a Close frame cannot be created.
+@nonexhaustive(warn)
 public enum CloseFrameError: Error, Hashable, Sendable {
     /// The code is reserved or outside the ranges of RFC 6455 §7.4.2.
     case unsendableCode(CloseCode)

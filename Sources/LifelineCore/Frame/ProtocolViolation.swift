@@ -8,6 +8,15 @@ public struct ProtocolViolation: Error, Hashable, Sendable {
     /// What came, what is allowed, and which setting or section of an RFC says so.
     public let description: String
 
+    /// Creates a violation, for example to test code that handles one.
+    ///
+    /// - Parameters:
+    ///   - closeCode: The close code to send to the peer.
+    ///   - description: What came, what is allowed, and which setting or section of an RFC says so.
+    public init(closeCode: CloseCode, description: String) {
+        self.init(closeCode, description)
+    }
+
     init(_ closeCode: CloseCode, _ description: String) {
         self.closeCode = closeCode
         self.description = description

@@ -17,7 +17,15 @@ public struct HandshakeAgreement: Hashable, Sendable {
             compression: compression)
     }
 
-    package init(subprotocol: String?, extensions: [WebSocketExtension], compression: PerMessageDeflate? = nil) {
+    /// Creates an agreement, for example for a `WebSocketHandshake` in a test.
+    ///
+    /// - Parameters:
+    ///   - subprotocol: The subprotocol in use. Default: none.
+    ///   - extensions: The extensions in use. Default: none.
+    ///   - compression: The agreement on compression, whose extension `extensions` should have too. Default: none.
+    public init(
+        subprotocol: String? = nil, extensions: [WebSocketExtension] = [], compression: PerMessageDeflate? = nil
+    ) {
         self.subprotocol = subprotocol
         self.extensions = extensions
         self.compression = compression

@@ -39,6 +39,17 @@ public struct HandshakeFailure: Error, Hashable, Sendable {
     /// The most bytes of the response's body that are kept: 1024.
     public static let maximumBodySize = 1024
 
+    /// Creates a failure, for example to test code that handles one.
+    ///
+    /// - Parameters:
+    ///   - reason: What failed.
+    ///   - message: What came, and what is allowed, in one sentence.
+    ///   - response: The server's response. Default: none.
+    ///   - body: The first bytes of the response's body. Only ``maximumBodySize`` of them are kept. Default: none.
+    public init(reason: Reason, message: String, response: HTTPResponse? = nil, body: [UInt8] = []) {
+        self.init(reason, message, response: response, body: Array(body.prefix(HandshakeFailure.maximumBodySize)))
+    }
+
     package init(_ reason: Reason, _ message: String, response: HTTPResponse? = nil, body: [UInt8] = []) {
         self.reason = reason
         self.message = message

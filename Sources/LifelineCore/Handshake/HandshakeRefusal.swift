@@ -55,7 +55,7 @@ public struct HandshakeRefusal: Error, Hashable, Sendable {
     ///   - message: What came and what is allowed. It is logged, and it is the response's body.
     ///   - headerFields: Fields that the response carries besides its length and its content type.
     public init(
-        _ reason: Reason = .application, status: HTTPResponse.Status, message: String, headerFields: HTTPFields = [:]
+        reason: Reason = .application, status: HTTPResponse.Status, message: String, headerFields: HTTPFields = [:]
     ) {
         var headerFields = headerFields
         if headerFields[.contentType] == nil { headerFields[.contentType] = "text/plain; charset=utf-8" }
@@ -101,15 +101,15 @@ extension HandshakeRefusal {
     init(_ malformed: HTTPHeadParser.Malformed) {
         switch malformed {
         case .tooManyFields:
-            self.init(.headTooLarge, status: .requestHeaderFieldsTooLarge, message: "\(malformed)")
+            self.init(reason: .headTooLarge, status: .requestHeaderFieldsTooLarge, message: "\(malformed)")
         case .version:
-            self.init(.malformedRequest, status: .httpVersionNotSupported, message: "\(malformed)")
+            self.init(reason: .malformedRequest, status: .httpVersionNotSupported, message: "\(malformed)")
         case .transferCoding:
-            self.init(.malformedRequest, status: .notImplemented, message: "\(malformed)")
+            self.init(reason: .malformedRequest, status: .notImplemented, message: "\(malformed)")
         case .body:
-            self.init(.malformedRequest, status: .contentTooLarge, message: "\(malformed)")
+            self.init(reason: .malformedRequest, status: .contentTooLarge, message: "\(malformed)")
         default:
-            self.init(.malformedRequest, status: .badRequest, message: "\(malformed)")
+            self.init(reason: .malformedRequest, status: .badRequest, message: "\(malformed)")
         }
     }
 }

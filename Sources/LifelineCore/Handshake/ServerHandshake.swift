@@ -39,7 +39,7 @@ public struct ServerHandshake: Sendable {
         subprotocols = try ServerHandshake.offeredSubprotocols(fields)
         guard let extensions = WebSocketExtension.parse(fields[values: .secWebSocketExtensions]) else {
             throw HandshakeRefusal(
-                .malformedOffer, status: .badRequest,
+                reason: .malformedOffer, status: .badRequest,
                 message: "Sec-WebSocket-Extensions breaks the grammar of RFC 6455 §9.1, or is too long")
         }
         self.extensions = extensions
@@ -59,7 +59,7 @@ public struct ServerHandshake: Sendable {
         guard policy.allows(origin: origin, authority: request.authority) else {
             let name = String((origin ?? "").prefix(100)).debugDescription
             throw HandshakeRefusal(
-                .origin, status: .forbidden,
+                reason: .origin, status: .forbidden,
                 message: "pages of the origin \(name) may not connect (Origin, RFC 6455 §10.2)")
         }
     }
@@ -108,13 +108,14 @@ public struct ServerHandshake: Sendable {
     private static func checkUpgrade(_ request: HTTPRequest) throws(HandshakeRefusal) {
         guard request.method == .get else {
             throw HandshakeRefusal(
-                .method, status: .methodNotAllowed, message: "a WebSocket is opened with GET (RFC 6455 §4.1)",
+                reason: .method, status: .methodNotAllowed, message: "a WebSocket is opened with GET (RFC 6455 §4.1)",
                 headerFields: [.allow: "GET"])
         }
         guard hasUpgradeToWebSocket(request) else { throw .upgradeRequired }
         guard request.headerFields.hasConnectionOption("upgrade") else {
             throw HandshakeRefusal(
-                .notAnUpgrade, status: .badRequest, message: "the Connection field must name Upgrade (RFC 6455 §4.2.1)")
+                reason: .notAnUpgrade, status: .badRequest,
+                message: "the Connection field must name Upgrade (RFC 6455 §4.2.1)")
         }
     }
 
@@ -130,7 +131,8 @@ public struct ServerHandshake: Sendable {
                     ? "the request has Sec-WebSocket-Version \(members.count) times"
                     : "Sec-WebSocket-Version is \(HTTPSyntax.quoted(members[0]))"
             throw HandshakeRefusal(
-                .version, status: .upgradeRequired, message: "\(problem); the version must be 13, once (RFC 6455 §4.4)",
+                reason: .version, status: .upgradeRequired,
+                message: "\(problem); the version must be 13, once (RFC 6455 §4.4)",
                 headerFields: [.secWebSocketVersion: "13", .upgrade: "websocket", .connection: "Upgrade"])
         }
     }
@@ -147,7 +149,7 @@ public struct ServerHandshake: Sendable {
                     ? "the request has Sec-WebSocket-Key \(members.count) times"
                     : "the Sec-WebSocket-Key is not sixteen bytes in base64"
             throw HandshakeRefusal(
-                .key, status: .badRequest,
+                reason: .key, status: .badRequest,
                 message: "\(problem); one Sec-WebSocket-Key of sixteen bytes in base64 is needed (RFC 6455 §4.2.1)")
         }
         return keys[0]
@@ -165,7 +167,7 @@ public struct ServerHandshake: Sendable {
             var seen: Set<String> = []
             let repeated = members.first { !seen.insert($0).inserted && HTTPSyntax.isToken($0) }
             throw HandshakeRefusal(
-                .malformedOffer, status: .badRequest,
+                reason: .malformedOffer, status: .badRequest,
                 message: (repeated.map {
                     "\(HTTPSyntax.quoted(SecretText.redacted(subprotocols: $0))) is offered twice; "
                 } ?? "")
@@ -180,7 +182,7 @@ extension HandshakeRefusal {
     /// The refusal of a request without an upgrade for a resource that is only a WebSocket (RFC 9110 §15.5.22).
     package static var upgradeRequired: HandshakeRefusal {
         HandshakeRefusal(
-            .notAnUpgrade, status: .upgradeRequired,
+            reason: .notAnUpgrade, status: .upgradeRequired,
             message: "this resource is a WebSocket: Upgrade: websocket is needed",
             headerFields: [.upgrade: "websocket", .connection: "Upgrade", .secWebSocketVersion: "13"])
     }

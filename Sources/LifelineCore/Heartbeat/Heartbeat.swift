@@ -110,6 +110,6 @@ struct Heartbeat {
         } else if silenceDeadline != nil {
             silenceDeadline = now.advanced(nanoseconds: timeout)
         }
-        return (number, now.duration(since: sentAt))
+        return (number, sentAt.duration(to: now))
     }
 }

@@ -24,10 +24,10 @@ public final class CompressionBudget: Sendable {
     }
 
     /// The bytes in use at this moment.
-    public var size: Int { used.load(ordering: .relaxed) }
+    public var bytesInUse: Int { used.load(ordering: .relaxed) }
 
     /// Whether the limit has been reached.
-    public var isExhausted: Bool { size >= limit }
+    public var isExhausted: Bool { bytesInUse >= limit }
 
     /// Counts bytes that were allocated.
     func take(_ bytes: Int) {

@@ -5,6 +5,7 @@ public import Lifeline
 /// It is the model that all renderers draw, independent of the output format.
 public struct SequenceDiagram: Hashable, Sendable {
     /// The kind of an arrow. Renderers choose colours by it.
+    @nonexhaustive(warn)
     public enum Style: String, Hashable, Sendable {
         /// An event of TCP.
         case transport
@@ -67,6 +68,7 @@ public struct SequenceDiagram: Hashable, Sendable {
     }
 
     /// A row of the diagram.
+    @nonexhaustive(warn)
     public enum Row: Hashable, Sendable {
         /// A phase begins.
         case phase(Phase)

@@ -29,7 +29,8 @@ public struct TraceEvent: Hashable, Sendable {
         case received
     }
 
-    /// What happened. Later versions may add kinds: a `switch` needs a `default`.
+    /// What happened.
+    @nonexhaustive(warn)
     public enum Kind: Hashable, Sendable {
         /// A client begins to connect. For a Unix domain socket, the host is the path, and there is no port.
         case connecting(host: String, port: Int?)

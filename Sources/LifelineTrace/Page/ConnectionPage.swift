@@ -68,7 +68,7 @@ public struct ConnectionPage: Sendable {
             if let reason = page.refusal(of: upgrade)
                 ?? (isOfBrowser ? nil : "only the page itself may connect: Origin is missing")
             {
-                throw HandshakeRefusal(.application, status: .forbidden, message: reason)
+                throw HandshakeRefusal(reason: .application, status: .forbidden, message: reason)
             }
             return .accept()
         } handler: { socket, _ in

@@ -10,6 +10,7 @@ import Foundation
 /// The options of a recording.
 public struct RecordingOptions: Sendable {
     /// How much of payloads is recorded.
+    @nonexhaustive(warn)
     public enum Payloads: Hashable, Sendable {
         /// Only their sizes.
         case none

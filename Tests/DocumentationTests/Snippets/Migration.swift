@@ -12,11 +12,16 @@ func migrateQuery(_ socket: WebSocket) {
 func migrateEnqueue(_ socket: WebSocket, _ members: Set<WebSocket>, _ update: PreparedMessage) {
     var subscribers = members
     if socket.enqueue(update) == .closed { subscribers.remove(socket) }
+    switch socket.enqueue(update) {
+    case .sent: break
+    case .closed: subscribers.remove(socket)
+    @unknown default: break
+    }
 }
 
 func migrateAuthorisation(_ server: inout WebSocketServer, secret: String) {
-    server.route("/feed") { request in
-        guard request.query["token"] == secret else { throw HandshakeRefusal(.unauthorized) }
+    server.route("/feed") { upgrade in
+        guard upgrade.query["token"] == secret else { throw HandshakeRefusal(.unauthorized) }
         return .accept()
     } handler: { socket, _ in
         try await socket.send("welcome")

@@ -28,8 +28,8 @@ func readmeServer() async throws {
 }
 
 func readmeAuthentication(_ server: inout WebSocketServer, users: Users) {
-    server.route("/rooms") { request in
-        guard let user = try await users.verify(request.query["token"]) else { throw HandshakeRefusal(.unauthorized) }
+    server.route("/rooms") { upgrade in
+        guard let user = try await users.verify(upgrade.query["token"]) else { throw HandshakeRefusal(.unauthorized) }
         return .accept(user)
     } handler: { socket, user in
         try await socket.send("hello, \(user.name)")

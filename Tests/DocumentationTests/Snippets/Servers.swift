@@ -17,8 +17,8 @@ struct Users: Sendable {
 }
 
 func authenticate(_ server: inout WebSocketServer, users: Users) {
-    server.route("/rooms") { request in
-        guard let user = try await users.verify(request.query["token"]) else {
+    server.route("/rooms") { upgrade in
+        guard let user = try await users.verify(upgrade.query["token"]) else {
             throw HandshakeRefusal(.unauthorized, headerFields: [.wwwAuthenticate: "Bearer"])
         }
         return .accept(user)
@@ -26,13 +26,13 @@ func authenticate(_ server: inout WebSocketServer, users: Users) {
         try await socket.send("hello, \(user.name)")
     }
 
-    server.route("/feed", subprotocols: ["feed.v2", "feed.v1"]) { request in
-        guard let session = request.headerFields[.cookie] else {
+    server.route("/feed", subprotocols: ["feed.v2", "feed.v1"]) { upgrade in
+        guard let session = upgrade.headerFields[.cookie] else {
             throw HandshakeRefusal(
                 .forbidden, headerFields: [.contentType: "application/json"],
                 body: Array(#"{"error":"no session"}"#.utf8))
         }
-        let isOld = request.headerFields[.userAgent]?.hasPrefix("Feed/1") == true
+        let isOld = upgrade.headerFields[.userAgent]?.hasPrefix("Feed/1") == true
         return .accept(session, subprotocol: isOld ? "feed.v1" : nil, headerFields: [.setCookie: "seen=1"])
     } handler: { socket, session in
         try await socket.send("\(socket.handshake.subprotocol ?? "none"): \(session)")

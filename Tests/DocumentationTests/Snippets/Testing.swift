@@ -1,3 +1,4 @@
+import HTTPTypes
 import Lifeline
 import LifelineTesting
 import Testing
@@ -7,6 +8,11 @@ import Testing
 @Sendable private func greet(_ socket: WebSocket) async throws {
     guard let name = try await socket.receive(upTo: 100)?.text else { return }
     try await socket.send("hello, \(name)")
+}
+
+@Sendable private func authorize(_ upgrade: ServerRequest) async throws -> UpgradeAcceptance<Int> {
+    guard upgrade.query["token"] == "secret" else { throw HandshakeRefusal(.unauthorized) }
+    return .accept(try upgrade.parameters.require("room"))
 }
 
 @Suite("What is shown of LifelineTesting")
@@ -35,6 +41,13 @@ struct ShownTests {
             }
             #expect(text == "hello, Ada")
         }
+    }
+
+    @Test func aDecision() async throws {
+        let request = ServerRequest(
+            HTTPRequest(method: .get, scheme: "http", authority: "localhost", path: "/rooms/7?token=secret"),
+            route: "/rooms/{room}")
+        #expect(try await authorize(request).value == 7)
     }
 
     @Test func time() async throws {

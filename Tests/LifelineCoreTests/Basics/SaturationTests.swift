@@ -16,7 +16,7 @@ import Testing
         sum.addSaturating(right)
         #expect(sum == left.addingSaturating(right))
         #expect(
-            MonotonicInstant(nanoseconds: left).duration(since: MonotonicInstant(nanoseconds: right))
+            MonotonicInstant(nanoseconds: right).duration(to: MonotonicInstant(nanoseconds: left))
                 == .nanoseconds(limited(wideLeft - wideRight)))
     }
 

@@ -102,9 +102,9 @@ struct CompressedForManyTests {
             let memory = MemoryPool()
             let pairs = (0..<20).map { _ in CompressingPair(budget: budget, memory: memory) }
             let wire = try #require(compressed(update, by: pairs[0].server))
-            let spare = budget.size
+            let spare = budget.bytesInUse
             for pair in pairs { try sendPrepared(update, wire, on: pair.server) }
-            #expect(budget.size == spare)
+            #expect(budget.bytesInUse == spare)
             #expect(pairs.allSatisfy { $0.server.deadline == nil })
         }
     }
@@ -131,6 +131,6 @@ struct CompressedForManyTests {
             try pair.exchange(from: .client, .text, update)
             #expect(compressed(update, by: pair.server) == nil)
         }
-        #expect(budget.size == 0)
+        #expect(budget.bytesInUse == 0)
     }
 }

@@ -11,16 +11,16 @@ struct CompressionMemoryTests {
     func nothingBefore() throws {
         try withBudget { budget in
             let pair = CompressingPair(budget: budget)
-            #expect(budget.size == 0)
+            #expect(budget.bytesInUse == 0)
             try pair.exchange(from: .client, .text, json, compress: .never)
             try pair.exchange(from: .server, .text, Array("short".utf8), compress: .automatic)
             pair.server.receive(.ping("p"))
             #expect(pair.server.takeEvents() == [.ping("p")])
-            #expect(budget.size == 0)
+            #expect(budget.bytesInUse == 0)
             let deadlines = [pair.client.deadline, pair.server.deadline]
             #expect(deadlines == [nil, nil])
             try pair.exchange(from: .client, .text, json)
-            #expect(budget.size > 0)
+            #expect(budget.bytesInUse > 0)
         }
     }
 
@@ -34,7 +34,7 @@ struct CompressionMemoryTests {
                 let pair = CompressingPair(Self.noTakeover, budget: budget, memory: memory)
                 for role in [WebSocketRole.client, .server] { try pair.exchange(from: role, .text, json) }
                 pairs.append(pair)
-                sizes.insert(budget.size)
+                sizes.insert(budget.bytesInUse)
                 #expect(pair.server.deadline == nil && pair.client.deadline == nil)
             }
             // One compressor and one decompressor for all of them.
@@ -42,7 +42,7 @@ struct CompressionMemoryTests {
             for pair in pairs {
                 for role in [WebSocketRole.client, .server] { try pair.exchange(from: role, .text, json) }
             }
-            #expect(sizes == [budget.size])
+            #expect(sizes == [budget.bytesInUse])
         }
     }
 
@@ -52,12 +52,12 @@ struct CompressionMemoryTests {
             let memory = MemoryPool()
             let pairs = (0..<20).map { _ in CompressingPair(Self.noTakeover, budget: budget, memory: memory) }
             for pair in pairs { try pair.send(from: .client, .text, json, .first) }
-            let atMost = budget.size
+            let atMost = budget.bytesInUse
             for pair in pairs {
                 try pair.send(from: .client, .text, json, .last)
                 #expect(pair.server.takeEvents() == [.message(.text, json + json)])
             }
-            #expect(budget.size <= atMost / 4 && budget.size > 0)
+            #expect(budget.bytesInUse <= atMost / 4 && budget.bytesInUse > 0)
         }
     }
 
@@ -72,7 +72,7 @@ struct CompressionMemoryTests {
                 }
             }
             // Eight kinds and four of each, in both directions; a stream of the default size takes 10 to 270 KB.
-            #expect(budget.size < 8 * 4 * (280 << 10) + 8 * 4 * (50 << 10))
+            #expect(budget.bytesInUse < 8 * 4 * (280 << 10) + 8 * 4 * (50 << 10))
         }
     }
 
@@ -149,17 +149,17 @@ struct CompressionMemoryTests {
             let first = CompressingPair(budget: budget, memory: memory)
             try first.exchange(from: .client, .text, Array("x".utf8))
             first.advance(by: .seconds(10))
-            let spare = budget.size - 2
+            let spare = budget.bytesInUse - 2
             for size in [1, 500, 20_000, 32 << 10, 100_000] {
                 let pair = CompressingPair(budget: budget, memory: memory)
                 let content = DeflateSample.json.bytes(size)
                 try pair.exchange(from: .client, .text, content)
                 pair.advance(by: .seconds(10))
                 // A window on either side; zlib's decompressor has all of it, its compressor but for what it looks ahead.
-                let left = budget.size - spare - 2
+                let left = budget.bytesInUse - spare - 2
                 #expect(left <= 2 * min(size, 32 << 10) && left >= 2 * (min(size, 32 << 10) - 300))
             }
-            #expect(budget.size == spare + 2)
+            #expect(budget.bytesInUse == spare + 2)
         }
     }
 
@@ -221,7 +221,7 @@ struct CompressionMemoryTests {
             let memory = MemoryPool()
             let server = EndpointHarness.compressing(.server, configuration: configuration, memory: memory)
             try server.send(.text, json, compress: .always)
-            let before = budget.size
+            let before = budget.bytesInUse
             for _ in 0..<11 {
                 server.advance(by: .seconds(1))
                 // A peer that answers each Ping.
@@ -232,7 +232,7 @@ struct CompressionMemoryTests {
             server.expectOpen()
             #expect(server.events.count >= 3)
             // The loop keeps the compressor, the connection its window.
-            #expect(budget.size == before + json.count)
+            #expect(budget.bytesInUse == before + json.count)
             server.advance(by: .seconds(10))
             #expect(server.phase == .ending)
         }
@@ -266,7 +266,7 @@ struct CompressionMemoryTests {
             other.server.receive(.compressed(.text, OracleCompressor.message(json)))
             #expect(other.server.takeEvents() == [.message(.text, json)])
         }
-        #expect(budget.size == 0)
+        #expect(budget.bytesInUse == 0)
     }
 
     @Test("A budget that has room again is used again, by connections that went without")
@@ -280,7 +280,7 @@ struct CompressionMemoryTests {
                 let isCompressed = try waiting.send(from: .client, .text, json)
                 #expect(!isCompressed)
             }
-            #expect(budget.size == 0)
+            #expect(budget.bytesInUse == 0)
             let isCompressed = try waiting.send(from: .client, .text, json)
             #expect(isCompressed)
             #expect(waiting.server.takeEvents() == [.message(.text, json), .message(.text, json)])

@@ -146,7 +146,7 @@ struct BoundedWorkTests {
         let content = DeflateSample.zeros.bytes(1 << 20)
         let bytes = WireFrame.compressed(.binary, OracleCompressor.message(content, level: 9)).bytes
         let acts: [(String, (EndpointHarness) -> Void)] = [
-            ("nothing", { _ in }), ("a Ping", { _ = $0.endpoint.ping(at: $0.now) }),
+            ("nothing", { _ in }), ("a Ping", { _ = try? $0.endpoint.ping(at: $0.now) }),
             ("a close", { $0.close(.normalClosure) }), ("a pause", { $0.endpoint.setInputPaused(true, at: $0.now) }),
             ("chunks", { $0.endpoint.delivery = .chunks }), ("time", { $0.advance(by: .seconds(9)) }),
             (

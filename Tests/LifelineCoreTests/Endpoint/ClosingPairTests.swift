@@ -44,7 +44,7 @@ struct ClosingPairTests {
         pair.settle()
         expectClosed(pair)
         // The Close frame there, its answer and the end of the stream back, the end of the stream there.
-        #expect(pair.now.duration(since: start) == .milliseconds(60))
+        #expect(start.duration(to: pair.now) == .milliseconds(60))
     }
 
     @Test("§5.5.1 both sides close at once: one clean outcome on each, with both codes")

@@ -34,7 +34,7 @@ struct HeartbeatConfigurationTests {
         #expect(start < MonotonicInstant(nanoseconds: -4))
         #expect(start.advanced(by: .nanoseconds(10)) == MonotonicInstant(nanoseconds: 5))
         #expect(start.advanced(by: .seconds(-1)).nanoseconds == -1_000_000_005)
-        #expect(MonotonicInstant(nanoseconds: 7).duration(since: start) == .nanoseconds(12))
+        #expect(start.duration(to: MonotonicInstant(nanoseconds: 7)) == .nanoseconds(12))
         #expect(
             MonotonicInstant(nanoseconds: .max - 1).advanced(by: .seconds(1)) == MonotonicInstant(nanoseconds: .max))
         #expect(

@@ -31,7 +31,7 @@ struct HeartbeatTests {
         var tenths = Array(repeating: 0, count: 10)
         for seed in 0..<seeds {
             let server = Self.server(seed: UInt64(seed))
-            let delay = try #require(server.deadline).duration(since: server.now)
+            let delay = server.now.duration(to: try #require(server.deadline))
             #expect(delay >= .seconds(10) && delay < .seconds(20))
             tenths[Int((delay - .seconds(10)) / .seconds(1))] += 1
         }
@@ -43,7 +43,7 @@ struct HeartbeatTests {
     func firstPingOfClient() throws {
         for seed in 0..<100 {
             let client = EndpointHarness.open(.client, seed: UInt64(seed))
-            let delay = try #require(client.deadline).duration(since: client.now)
+            let delay = client.now.duration(to: try #require(client.deadline))
             #expect(delay >= .seconds(12.5) && delay < .seconds(25))
         }
     }
@@ -56,7 +56,7 @@ struct HeartbeatTests {
             let sentAt = server.now
             server.receive(WireFrame(opcode: 0xA, payload: payload))
             payload = try Self.advanceToPing(server)
-            #expect(server.now.duration(since: sentAt) == .seconds(20))
+            #expect(sentAt.duration(to: server.now) == .seconds(20))
         }
         server.expectOpen()
     }

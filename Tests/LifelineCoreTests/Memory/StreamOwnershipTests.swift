@@ -34,7 +34,7 @@ struct StreamOwnershipTests {
         // What the pool has kept keeps its budget, and nothing else does.
         #expect(
             budgets.map { $0.budget != nil } == Array(repeating: false, count: 32) + Array(repeating: true, count: 8))
-        for budget in budgets.suffix(8) { #expect((budget.budget?.size ?? 0) > 0) }
+        for budget in budgets.suffix(8) { #expect((budget.budget?.bytesInUse ?? 0) > 0) }
     }
 
     @Test("A pool that goes takes its streams with it, and gives their memory back", arguments: [true, false])
@@ -56,7 +56,7 @@ struct StreamOwnershipTests {
         if let budget {
             #expect(DeflateStream(CompressorKind(windowBits: 15, level: 99, memoryLevel: 8), budget: budget) == nil)
             #expect(InflateStream(99, budget: budget) == nil)
-            #expect(budget.size == 0)
+            #expect(budget.bytesInUse == 0)
         }
         budget = nil
         #expect(kept.budget == nil)

@@ -109,7 +109,7 @@ func withBudget(
 ) rethrows {
     let budget = CompressionBudget(limit: limit)
     try body(budget)
-    #expect(budget.size == 0, "what is left of the budget", sourceLocation: sourceLocation)
+    #expect(budget.bytesInUse == 0, "what is left of the budget", sourceLocation: sourceLocation)
 }
 
 extension PerMessageDeflate {

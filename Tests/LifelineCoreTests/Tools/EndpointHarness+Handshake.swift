@@ -160,7 +160,7 @@ extension EndpointHarness {
     @discardableResult
     func ping() throws -> UInt64 {
         defer { drain() }
-        return try endpoint.ping(at: now).get()
+        return try endpoint.ping(at: now)
     }
 }
 

@@ -64,7 +64,7 @@ import Testing
         #expect(kept.sockets.count == 300 && kept.onLoop.count == 100)
         #expect(simulation.livingConnections.isEmpty)
         // What is left is what the loop keeps to use again: four of each kind at most.
-        #expect(budget.size <= 8 * 64 << 10, "\(budget.size)")
+        #expect(budget.bytesInUse <= 8 * 64 << 10, "\(budget.bytesInUse)")
     }
 
     @Test(

@@ -63,7 +63,7 @@ import Testing
             now = now.advanced(by: .microseconds(20))
             if budget.spend(8 << 10) { budget.takeQuantum(at: now, rivals: rivals) }
         }
-        let time = now.duration(since: start) / .milliseconds(1)
+        let time = start.duration(to: now) / .milliseconds(1)
         #expect((milliseconds...milliseconds + 0.2).contains(time))
     }
 

@@ -1,4 +1,5 @@
 import LifelineCore
+import Logging
 import NIOCore
 import Testing
 
@@ -42,7 +43,7 @@ struct OnLoopClientTests {
 
     /// Every engine that is to be had here.
     static let engines: [WebSocketEngine] = WebSocketEngine.all.filter { engine in
-        (try? EngineFactory.engine(engine, loopCount: nil, usesTLS: false)) != nil
+        (try? EngineFactory.engine(engine, loopCount: nil, usesTLS: false, Logger(label: "test"))) != nil
     }
 
     private static func configuration(_ engine: WebSocketEngine = .automatic) -> WebSocketClientConfiguration {

@@ -28,15 +28,10 @@ final class LinuxEngine: Engine {
     private static let sharedUring = Result { try LinuxEngine(.uring, loopCount: System.coreCount, ownsLoops: false) }
 
     /// Returns the engine that the process shares, with one loop for each core.
-    ///
-    /// - Parameter poller: `nil` for io_uring if the kernel permits it, and otherwise epoll.
-    static func shared(_ poller: Poller?) throws -> LinuxEngine {
+    static func shared(_ poller: Poller) throws -> LinuxEngine {
         switch poller {
-        case .epoll: return try sharedEpoll.get()
-        case .uring: return try sharedUring.get()
-        case nil:
-            if case .success(let engine) = sharedUring { return engine }
-            return try sharedEpoll.get()
+        case .epoll: try sharedEpoll.get()
+        case .uring: try sharedUring.get()
         }
     }
 
@@ -48,18 +43,8 @@ final class LinuxEngine: Engine {
     }
 
     /// Makes an engine with loops of its own.
-    ///
-    /// - Parameter poller: `nil` for io_uring if the kernel permits it, and otherwise epoll.
-    convenience init(_ poller: Poller?, loopCount: Int) throws {
-        if let poller {
-            try self.init(poller, loopCount: loopCount, ownsLoops: true)
-        } else {
-            do {
-                try self.init(.uring, loopCount: loopCount, ownsLoops: true)
-            } catch {
-                try self.init(.epoll, loopCount: loopCount, ownsLoops: true)
-            }
-        }
+    convenience init(_ poller: Poller, loopCount: Int) throws {
+        try self.init(poller, loopCount: loopCount, ownsLoops: true)
     }
 
     /// - Parameter ring: The sizes of the queues of each io_uring.

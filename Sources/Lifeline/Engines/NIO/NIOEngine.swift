@@ -4,7 +4,7 @@ import NIOPosix
 
 /// The SwiftNIO engine: a loop for each event loop of a group.
 final class NIOEngine: Engine {
-    let name = "SwiftNIO"
+    let name = "nio"
     private let group: any EventLoopGroup
     private let ownsGroup: Bool
     private let entries: [ObjectIdentifier: (loop: Loop, driver: NIOLoopDriver)]
