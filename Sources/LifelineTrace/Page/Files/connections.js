@@ -10,6 +10,7 @@ export class ConnectionList {
     this.summaries = new Map()
     this.order = []
     this.rows = new Map()
+    this.columns = new Set()
     this.chosen = null
     this.own = null
     this.now = 0
@@ -25,6 +26,7 @@ export class ConnectionList {
     this.own = own
     this.summaries.clear()
     this.order = []
+    this.columns.clear()
     this.chosen = null
     this.draw()
   }
@@ -38,6 +40,10 @@ export class ConnectionList {
       const before = this.summaries.get(summary.id)
       if (!before) fresh.push(summary)
       summary.rates = rates(before, summary, now)
+      // A column stays once it was needed, so that the others do not move back and forth.
+      if (summary.roundTrips?.length) this.columns.add("has-round-trips")
+      if (summary.rates?.in || summary.rates?.out) this.columns.add("has-rates")
+      if (queueText(summary)) this.columns.add("has-queues")
       this.summaries.set(summary.id, summary)
     }
     const there = new Set(ids)
@@ -68,6 +74,9 @@ export class ConnectionList {
   drawNow() {
     const open = this.order.filter((id) => !isOver(this.summaries.get(id))).length
     this.count.textContent = this.order.length ? `(${open} open, ${this.order.length - open} others)` : ""
+    const section = document.getElementById("connections")
+    section.className = [...this.columns].join(" ")
+    section.style.setProperty("--digits", String(this.order.reduce((a, b) => Math.max(a, b), 100)).length)
     this.space.style.height = `${this.order.length * rowHeight}px`
     const first = Math.max(0, Math.floor(this.element.scrollTop / rowHeight) - 4)
     const last = Math.min(this.order.length, first + Math.ceil(this.element.clientHeight / rowHeight) + 8)
@@ -129,7 +138,7 @@ export class ConnectionList {
     const isStale = since > 2000 || isOver(summary)
     set(cells.in, isStale ? "" : rateText(summary.rates?.in))
     set(cells.out, isStale ? "" : rateText(summary.rates?.out))
-    set(cells.queue, summary.isPaused ? "paused" : summary.pending ? bytesText(summary.pending) : summary.isWaiting ? "full" : "")
+    set(cells.queue, queueText(summary))
   }
 
   key(event) {
@@ -172,6 +181,10 @@ function rates(before, after, now) {
 function rateText(rate) {
   if (!rate) return ""
   return rate < 10 ? rate.toFixed(1) : Math.round(rate).toString()
+}
+
+function queueText(summary) {
+  return summary.isPaused ? "paused" : summary.pending ? bytesText(summary.pending) : summary.isWaiting ? "full" : ""
 }
 
 function ageText(seconds) {
