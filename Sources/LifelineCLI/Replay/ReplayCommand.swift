@@ -29,9 +29,14 @@ struct ReplayCommand: AsyncParsableCommand {
               1    an answer differs, is missing, or was not recorded
               2    no connection to the server, or the port is in use
               65   the recording cannot be played
+              66   the recording could not be read
+              130  Ctrl-C, which closes the connection; the report covers the
+                   time until then; 143 if it was SIGTERM
             """)
 
-    @Argument(help: ArgumentHelp("The recording or archive; - reads standard input.", valueName: "file"))
+    @Argument(
+        help: ArgumentHelp("The recording or archive; - reads standard input.", valueName: "file"),
+        transform: FileName.parse)
     var file: String
 
     @Option(
@@ -90,7 +95,12 @@ struct ReplayCommand: AsyncParsableCommand {
     }
 
     func validate() throws {
-        guard (to != nil) != asServer else { throw ValidationError("either --to or --as-server must be given") }
+        guard (to != nil) != asServer else {
+            throw ValidationError(
+                asServer
+                    ? "--to and --as-server exclude each other: --to plays the client's side, --as-server the server's"
+                    : "either --to or --as-server must be given")
+        }
     }
 
     func run() async throws {
@@ -101,11 +111,19 @@ struct ReplayCommand: AsyncParsableCommand {
         case .success(let read): replay = read
         case .failure(let reason):
             errors.print("lifeline replay: " + errors.visible("\(file): \(reason)"))
-            throw ExitStatus.inputRefused
+            throw (reason as? Recording.Unreadable)?.status ?? ExitStatus.inputRefused
         }
+        if let to { try client.tls.check(for: to) }
         let comparison = ReplayComparison(replay, ignoring: ignoreMember)
-        let player = ReplayPlayer(replay: replay, comparison: comparison, pace: pace.factor, timeout: wait.duration)
-        let interruption = Interruption { System.exitNow(Interruption.status) }
+        let early = ReplayInterruption()
+        let player = ReplayPlayer(
+            replay: replay, comparison: comparison, pace: pace.factor, timeout: wait.duration, interruption: early)
+        let interruption = Interruption {
+            guard !early.interrupt() else { return }
+            let who = asServer ? "a client had connected" : "the connection was open"
+            _ = try? errors.writeAtOnce("lifeline replay: interrupted before \(who)\n")
+            System.exitNow(Interruption.status)
+        }
         defer { withExtendedLifetime(interruption) {} }
         do {
             if let to { try await play(player, to: to) } else { try await serve(player, output, errors) }
@@ -113,12 +131,16 @@ struct ReplayCommand: AsyncParsableCommand {
             errors.print("lifeline replay: " + errors.visible(error.message))
             throw ExitStatus.of(error)
         }
+        if early.isInterrupted {
+            for line in comparison.interruptedReport() { output.print(output.visible(line)) }
+            throw ExitStatus.interrupted
+        }
         let (isSame, lines) = comparison.report()
         for line in lines { output.print(output.visible(line)) }
         throw isSame ? ExitStatus.success : ExitStatus.different
     }
 
-    private func read() -> Result<Replay, Replay.Unplayable> {
+    private func read() -> Result<Replay, any Error> {
         do {
             let recording = try Recording.read(file)
             let replay = try Replay(recording, connection: connection?.value, side: asServer ? .server : .client)
@@ -131,7 +153,7 @@ struct ReplayCommand: AsyncParsableCommand {
             }
             return .success(replay)
         } catch {
-            return .failure(Replay.Unplayable(description: "\(error)"))
+            return .failure(error)
         }
     }
 

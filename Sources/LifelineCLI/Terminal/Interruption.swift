@@ -9,8 +9,12 @@ import Synchronization
 final class Interruption {
     private let sources: [any DispatchSourceSignal]
 
-    /// The exit status after Ctrl-C. By the convention of shells it is 128 plus the signal's number.
-    static let status = 128 + System.interruptSignal
+    /// The first signal, or SIGINT before there was one.
+    private static let signalNumber = Atomic(System.interruptSignal)
+
+    /// The exit status after the first signal. By the convention of shells it is 128 plus the signal's number: 130 after
+    /// SIGINT, 143 after SIGTERM.
+    static var status: Int32 { 128 + signalNumber.load(ordering: .relaxed) }
 
     /// - Parameters:
     ///   - limit: How long the process may go on after the first signal.
@@ -25,6 +29,7 @@ final class Interruption {
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
                 guard count.increment() == 1 else { System.exitNow(128 + number) }
+                Interruption.signalNumber.store(number, ordering: .relaxed)
                 // The limit outlives this value, so that the rest of the shutdown is limited too.
                 queue.asyncAfter(deadline: .now() + seconds) { System.exitNow(128 + number) }
                 DispatchQueue.global().async(execute: first)
