@@ -128,7 +128,7 @@ def every_status_is_in_the_help():
     statuses = {
         "": "0 1 2 3 4 5 64 65 66 74 130 143", "connect": "0 2 3 4 5 64 65 66 74 130", "trace": "65 66 74",
         "bench": "0 2 3 4 64 65 66 74 130", "serve": "0 2 64 65 66 74 130", "proxy": "0 2 64 65 66 74 130",
-        "demo": "0 1 64 74 130", "draw": "0 64 65 66 74", "replay": "0 1 2 65 66 130",
+        "demo": "0 1 64 74 130", "draw": "0 64 65 66 74", "replay": "0 1 2 3 64 65 66 74 130",
     }
     for command, wanted in statuses.items():
         text = run(*([command] if command else []), "--help").stdout.decode().split("EXIT STATUS")[1].split("USAGE")[0]

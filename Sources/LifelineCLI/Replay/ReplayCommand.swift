@@ -24,12 +24,16 @@ struct ReplayCommand: AsyncParsableCommand {
               lifeline replay day.jsonl --as-server --port 9000
 
             EXIT STATUS
-              As lifeline connect, except:
               0    all answers and the end are as recorded
               1    an answer differs, is missing, or was not recorded
               2    no connection to the server, or the port is in use
-              65   the recording cannot be played
-              66   the recording could not be read
+              3    the server refused the opening handshake, or its answer was
+                   wrong
+              64   the command line is wrong
+              65   the recording cannot be played; --cacert names a file without
+                   certificates
+              66   the recording or the file of --cacert could not be read
+              74   standard output could not be written (disk full)
               130  Ctrl-C, which closes the connection; the report covers the
                    time until then; 143 if it was SIGTERM
             """)

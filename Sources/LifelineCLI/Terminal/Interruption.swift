@@ -22,6 +22,7 @@ final class Interruption {
     init(limit: Duration = .seconds(15), _ first: @escaping @Sendable () -> Void) {
         let queue = DispatchQueue(label: "lifeline.signals")
         let count = Counter()
+        let registered = DispatchSemaphore(value: 0)
         let limit = max(.zero, min(limit, .seconds(1_000_000_000)))
         let seconds = limit / .seconds(1)
         sources = [System.interruptSignal, System.terminateSignal].map { number in
@@ -34,9 +35,12 @@ final class Interruption {
                 queue.asyncAfter(deadline: .now() + seconds) { System.exitNow(128 + number) }
                 DispatchQueue.global().async(execute: first)
             }
+            // Dispatch registers a source later, on a thread of its own, and a signal before that would be lost.
+            source.setRegistrationHandler { registered.signal() }
             source.resume()
             return source
         }
+        for _ in sources { _ = registered.wait(timeout: .now() + 1) }
     }
 
     deinit {
