@@ -52,8 +52,21 @@ export class ConnectionList {
     this.order = [...this.summaries.values()]
       .sort((a, b) => isOver(a) - isOver(b) || b.id - a.id)
       .map((summary) => summary.id)
+    this.layOut()
     this.draw()
     return fresh
+  }
+
+  // Sets the columns. Only a change is written, since it makes the browser lay out every row again.
+  layOut() {
+    const layout = [...this.columns].join(" ")
+    const digits = String(this.order.reduce((a, b) => Math.max(a, b), 100)).length
+    if (layout === this.layout && digits === this.digits) return
+    this.layout = layout
+    this.digits = digits
+    const section = document.getElementById("connections")
+    section.className = layout
+    section.style.setProperty("--digits", digits)
   }
 
   choose(id) {
@@ -74,9 +87,6 @@ export class ConnectionList {
   drawNow() {
     const open = this.order.filter((id) => !isOver(this.summaries.get(id))).length
     this.count.textContent = this.order.length ? `(${open} open, ${this.order.length - open} others)` : ""
-    const section = document.getElementById("connections")
-    section.className = [...this.columns].join(" ")
-    section.style.setProperty("--digits", String(this.order.reduce((a, b) => Math.max(a, b), 100)).length)
     this.space.style.height = `${this.order.length * rowHeight}px`
     const first = Math.max(0, Math.floor(this.element.scrollTop / rowHeight) - 4)
     const last = Math.min(this.order.length, first + Math.ceil(this.element.clientHeight / rowHeight) + 8)
