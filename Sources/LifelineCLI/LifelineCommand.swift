@@ -28,11 +28,14 @@ struct LifelineCommand: AsyncParsableCommand {
               5    connect, trace: a message was sent and nothing was received
                    within --wait or --receive-timeout
               64   the command line is wrong
-              65   a line of standard input could not be sent, a file could not be
-                   read, or a recording could not be started
+              65   an input has wrong content: a line of standard input, a
+                   script, a recording, a certificate
+              66   an input file could not be read
               74   standard output, a recording or a plot could not be written;
                    a reader that closes the pipe early (head) is no error
-              130  interrupted before the connection was open, or twice
+              130  SIGINT (Ctrl-C) before the connection was open, or twice; for
+                   bench, demo and replay the first one too
+              143  the same after SIGTERM
             """,
         version: Version.current,
         subcommands: [
@@ -42,34 +45,43 @@ struct LifelineCommand: AsyncParsableCommand {
 
     static func main() async {
         System.prepareStandardDescriptors()
+        var name = configuration.commandName ?? "lifeline"
         do {
             var command = try parseAsRoot()
+            if let subcommand = type(of: command).configuration.commandName, subcommand != name {
+                name += " " + subcommand
+            }
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
                 try command.run()
             }
-            end(nil)
+            end(nil, name)
         } catch {
-            end(error)
+            end(error, name)
         }
     }
 
     /// Ends the process with the status of an error, after printing its message. Also reports output that was lost.
-    private static func end(_ error: (any Error)?) -> Never {
+    ///
+    /// - Parameter name: The command as it was called, such as `lifeline serve`.
+    private static func end(_ error: (any Error)?, _ name: String) -> Never {
         var status = ExitStatus.success
         let options = OutputOptions.standard
         let errors = Terminal.errors(options)
         // A closed reader is no error. Other failures to write are reported below.
-        if let error, !(error is OutputClosed) {
+        if let failure = error as? InputFailure {
+            status = failure.status
+            errors.print(name + ": " + errors.visible(failure.description))
+        } else if let error, !(error is OutputClosed) {
             status = exitCode(for: error)
             // The message repeats the command line, which may have secrets.
             let message = status == .validationFailure ? Redaction()(fullMessage(for: error)) : fullMessage(for: error)
             // Help and version go to standard output, since they are no errors.
             if !message.isEmpty { (status.isSuccess ? Terminal.output(options) : errors).print(message) }
         }
-        if let (name, reason) = Terminal.failure {
-            errors.print("lifeline: \(name) could not be written: \(reason); the output is incomplete")
+        if let (output, reason) = Terminal.failure {
+            errors.print("\(name): \(output) could not be written: \(reason); the output is incomplete")
             if status.isSuccess { status = ExitStatus.outputFailed }
         }
         exit(withError: status)

@@ -32,8 +32,10 @@ package struct RelayEvent: Sendable {
         case connected(peer: String)
         /// No connection to the server could be established, for this reason.
         case notConnected(reason: String)
-        /// A side has sent bytes, which are passed on.
+        /// A side has sent bytes, which are passed on, or which the relay answers in the server's place.
         case bytes(ByteBuffer, from: WebSocketRole)
+        /// The relay has sent the client this answer in the server's place.
+        case answered(ByteBuffer)
         /// A side sends no more.
         case finished(WebSocketRole)
         /// A side's connection has failed or been reset.

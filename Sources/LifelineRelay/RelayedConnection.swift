@@ -37,6 +37,10 @@ final class RelayedConnection {
     private var hasEnded = false
     /// Whether arriving bytes are discarded.
     private var isDiscarding = false
+    /// The answer to the client's request if the server cannot be reached, until it is sent.
+    private var refusal: ByteBuffer?
+    /// Whether the client's request is answered in the server's place.
+    private var isRefusing = false
     /// Whether both channels are being closed.
     private var isEnding = false
     /// The bytes that have been passed on, in both directions together.
@@ -47,6 +51,8 @@ final class RelayedConnection {
 
     /// A pause in reading is reported after so long.
     private static let reportedPause = TimeAmount.milliseconds(250)
+    /// How long the answer in the server's place waits for the beginning of the client's request.
+    private static let requestTimeout = TimeAmount.seconds(1)
     /// How long a connection whose bytes are discarded stays after one side has ended it.
     private static let deadTimeout = TimeAmount.seconds(60)
 
@@ -171,12 +177,22 @@ final class RelayedConnection {
         let head =
             "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: \(body.utf8.count)\r\n"
             + "Connection: close\r\n\r\n"
-        client.write(ByteBuffer(string: head + body))
-        client.flush()
-        client.finish()
+        refusal = ByteBuffer(string: head + body)
+        isRefusing = true
         // Unread bytes of the request would make TCP reset the connection before the client has read the answer.
         isDiscarding = true
         requestRead(.client)
+        // The answer follows the request, so that observers see both, in this order.
+        schedule(RelayedConnection.requestTimeout) { $0.sendRefusal() }
+    }
+
+    /// Sends the client the answer in the server's place, unless it was sent before.
+    private func sendRefusal() {
+        guard let answer = refusal.take(), let client, client.isOpen else { return }
+        emit(.answered(answer))
+        client.write(answer)
+        client.flush()
+        client.finish()
         schedule(Relay.closeTimeout) { $0.closeAll() }
     }
 
@@ -196,6 +212,7 @@ final class RelayedConnection {
     }
 
     private func pass(_ bytes: ByteBuffer, from side: WebSocketRole) {
+        if isRefusing, side == .client { emit(.bytes(bytes, from: side)) }
         guard !isDiscarding else { return }
         passedBytes += bytes.readableBytes
         emit(.bytes(bytes, from: side))
@@ -203,6 +220,7 @@ final class RelayedConnection {
     }
 
     func readCompleted(_ side: WebSocketRole) {
+        sendRefusal()
         end(side.peer)?.flush()
         requestRead(side)
     }
@@ -215,6 +233,7 @@ final class RelayedConnection {
     /// Handles the end of a side's output.
     func finished(_ side: WebSocketRole) {
         emit(.finished(side))
+        sendRefusal()
         if !isEnding { forwardEnd(.finish, from: side) }
     }
 

@@ -11,6 +11,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -246,6 +247,52 @@ def test_phone(page: Page, lifeline: str, screenshot) -> None:
         page.set_viewport_size({"width": 1400, "height": 900})
 
 
+def test_numbers_and_widths(page: Page, lifeline: str, screenshot) -> None:
+    """Numbers of three and four digits are shown whole at every width, and no route is cut beside an empty column."""
+    cut = """selector => [...document.querySelectorAll(selector)].filter(cell => cell.scrollWidth > cell.clientWidth && cell.clientWidth)
+        .map(cell => cell.textContent)"""
+    try:
+        for count in (150, 1150):
+            with serve(lifeline, "--port", "0") as (_, port):
+                connections = []
+                for number in range(count):
+                    connection = socket.create_connection(("127.0.0.1", port))
+                    connection.sendall(
+                        b"GET /echo/on-loop HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+                    assert connection.recv(12) == b"HTTP/1.1 101"
+                    if number < count - 150:
+                        connection.close()
+                    else:
+                        connections.append(connection)
+                for width, height in ((320, 640), (390, 844), (768, 1024), (1280, 800)):
+                    page.set_viewport_size({"width": width, "height": height})
+                    page.goto(f"http://127.0.0.1:{port}/lifeline")
+                    page.wait_for_selector(f".connection:has-text('#{count - 3}')", timeout=PATIENCE)
+                    page.wait_for_selector(".connection:has-text('(this page)')", timeout=PATIENCE)
+                    screenshot(f"{count}-connections-{width}")
+                    assert page.evaluate(cut, ".connection > span:nth-child(2)") == [], (count, width)
+                    if width > 320:
+                        # As if there were something in every column; a phone has no room for that.
+                        columns = {"--round-trip": "64px", "--rates": "2.8em 2.8em", "--queue": "3.8em"} if width > 390 else {}
+                        page.evaluate(
+                            """columns => Object.entries(columns).forEach(([name, width]) =>
+                                document.querySelector('#connections').style.setProperty(name, width))""", columns)
+                        assert page.evaluate(cut, ".connection > span:nth-child(3)") == [], (count, width)
+                    assert page.evaluate("() => document.documentElement.scrollWidth") <= width, (count, width)
+                    gap = page.evaluate(
+                        """() => {
+                            const words = document.createRange()
+                            words.selectNodeContents(document.querySelector('#attempt-message label').firstChild)
+                            return document.querySelector('#attempt-text').getBoundingClientRect().left - words.getBoundingClientRect().right
+                        }""")
+                    assert gap >= 4, f"{gap} pixels between Message and its field at {width}"
+                for connection in connections:
+                    connection.close()
+    finally:
+        page.set_viewport_size({"width": 1400, "height": 900})
+
+
 def test_following(page: Page, lifeline: str) -> None:
     """The end of a diagram that grows stays in sight, unless one scrolls up."""
     distance = "() => (rows => rows.scrollHeight - rows.scrollTop - rows.clientHeight)(document.querySelector('#rows'))"
@@ -465,6 +512,7 @@ def main() -> int:
         page.emulate_media(color_scheme="light")
         attempt("a thousand connections", test_many, page, arguments.lifeline, screenshot)
         attempt("a narrow screen", test_phone, page, arguments.lifeline, screenshot)
+        attempt("numbers and widths", test_numbers_and_widths, page, arguments.lifeline, screenshot)
         attempt("a diagram that grows", test_following, page, arguments.lifeline)
         attempt("what passes a proxy", test_proxy, page, arguments.lifeline, screenshot)
         attempt("access", test_access, arguments.lifeline)

@@ -127,7 +127,7 @@ def bench_keeps_a_rate_and_draws():
     # A directory that is not there.
     with serve() as (server, url, port):
         status, report, errors = bench("--plot", "/nowhere/x.svg", url + "/echo")
-        equal(status, 64)
+        equal(status, 74)
         expect("/nowhere/x.svg" in errors and report is None, "found out before measuring", errors)
 
 

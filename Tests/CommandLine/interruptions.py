@@ -48,6 +48,50 @@ def silent_port():
 
 
 @test
+def interrupted_commands_report_and_close():
+    """Each command closes its connection at the first signal, and ends with the status that its help names."""
+    with serve("--interval", "100ms") as (server, url, port):
+        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            for arguments, first, shown in (
+                (("bench", "--progress", "--warmup", "0", "--connections", "2", url + "/echo"), None, "interrupted"),
+                (("demo", "--pace", "300ms"), "", None),
+            ):
+                with process(*arguments) as running:
+                    if first is None:
+                        running.wait_for_error("messages/s")
+                    else:
+                        running.line()
+                    running.signal(number)
+                    equal(running.end(5), status, arguments, running.errors)
+                    if shown:
+                        expect(shown in running.process.stdout.read().decode())
+                    else:
+                        expect(b"lifeline demo: interrupted after" in running.errors, running.errors)
+            with process("trace", "--wait", "60s", url + "/push") as trace:
+                while "text" not in trace.line():
+                    pass
+                trace.signal(number)
+                equal(trace.end(5), 0, trace.errors)
+                expect("closed 1000 (normal closure), clean, begun by the client" in trace.process.stdout.read().decode())
+
+
+@test
+def terminated_before_the_connection_is_open():
+    def conversation(stream, notes):
+        stream.read_head()
+        notes.append("asked")
+        stream.file.read()
+
+    for command in ("connect", "trace"):
+        with peer(conversation) as (url, notes), process(command, url) as running:
+            while not notes:
+                time.sleep(0.01)
+            running.signal(signal.SIGTERM)
+            equal(running.end(2), 143)
+            expect(f"lifeline {command}: interrupted before the connection was open".encode() in running.errors, running.errors)
+
+
+@test
 def interrupt_while_the_host_is_silent():
     with silent_port() as port, process("connect", f"ws://127.0.0.1:{port}/") as connect:
         time.sleep(1.5)

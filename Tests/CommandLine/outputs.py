@@ -69,7 +69,7 @@ def a_full_disk_is_an_error():
         result = run(*BENCH, "--plot", FULL, echo)
         expect(result.returncode == 74 and b"/dev/full could not be written" in result.stderr, result)
         result = run("trace", "--record", FULL, echo, input="hello\n")
-        expect(result.returncode == 65 and b"No space left" in result.stderr, result)
+        expect(result.returncode == 74 and b"No space left" in result.stderr, result)
 
 
 @test

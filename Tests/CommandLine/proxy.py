@@ -350,6 +350,17 @@ def proxy_without_a_server():
         expect(b"nobody listens there" in relay.errors, relay.errors)
         result = run("connect", to + "/echo")
         expect(result.returncode == 3 and b"502" in result.stderr, result)
+        relay.wait_for_error("refused GET /echo from 127.0.0.1")
+        for line in ("refused GET / from 127.0.0.1", "refused POST / from 127.0.0.1"):
+            expect(any(line in found and found.endswith("with 502 Bad Gateway") for found in relay.errors.decode().splitlines()), line)
+        # A client that sends no request is answered too.
+        with connect(port) as connection:
+            expect(read_all(connection).startswith(b"HTTP/1.1 502 Bad Gateway\r\n"))
+        relay.signal(signal.SIGTERM)
+        equal(relay.end(5), 0)
+        drawn = relay.process.stdout.read().decode()
+        expect(drawn.index("GET /echo") < drawn.rindex("502 Bad Gateway"), drawn)
+        equal((drawn.count("502 Bad Gateway"), drawn.count("the proxy answers in the server's place")), (4, 4), drawn)
 
 
 @test
@@ -424,7 +435,7 @@ def proxy_command_line():
         equal(result.returncode, 2)
         expect(b"in use" in result.stderr, result.stderr)
     result = run("proxy", "--listen", "0", "--to", "ws://h", "--record", "/nowhere/x")
-    equal(result.returncode, 65)
+    equal(result.returncode, 74)
     text = run("proxy", "--help").stdout.decode()
     for option in (
         "--listen", "--to", "--latency", "--drop-after", "--cut", "--reset", "--record", "--insecure", "--page",

@@ -288,6 +288,22 @@ def replay_as_server_ends():
 
 
 @test
+def replay_is_interrupted():
+    """It closes the connection and reports what was compared, with the status that the help names."""
+    late = line("message", 60_000_000_000, direction="sent", kind="text", size=1, wire=1, text="z")
+    with recording(*ECHO[:2], late) as file:
+        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            with serve() as (server, url, port), process("replay", file, "--to", url + "/echo") as running:
+                server.wait_for_error("opened GET /echo")
+                time.sleep(0.5)
+                running.signal(number)
+                equal(running.end(5), status, running.errors)
+                text = running.process.stdout.read().decode()
+                expect("interrupted: 1 of 1 message received, all as recorded\n" in text, text)
+                server.wait_for_error("closed 1000 (normal closure), clean, begun by the peer")
+
+
+@test
 def replay_refuses():
     cut = line("message", direction="sent", kind="text", size=5, wire=5, text="a")
     with serve() as (server, url, port):
@@ -303,7 +319,7 @@ def replay_refuses():
             equal(run("replay", file, "--to", "http://h").returncode, 64)
             equal(run("replay", file, "--to", url, "--as-server").returncode, 64)
             equal(run("replay", file, "--to", url, "--pace", "-1").returncode, 64)
-        equal(run("replay", "/nowhere/x", "--to", url).returncode, 65)
+        equal(run("replay", "/nowhere/x", "--to", url).returncode, 66)
         equal(run("replay", "-", "--to", url, input="hello\n").returncode, 65)
     text = run("replay", "--help").stdout.decode()
     for option in ("--to", "--as-server", "--pace", "--ignore-member", "--connection"):

@@ -1,5 +1,9 @@
 """The command line itself."""
 
+import os
+import re
+import tempfile
+
 from command import run, serve
 from framework import equal, expect, test
 
@@ -39,7 +43,17 @@ def wrong_arguments_end_with_64():
         ("connect", "ws://h/", "--close-code", "1005"): "1005",
         ("connect", "ws://h/", "--close-reason", "x" * 124): "124",
         ("connect", "ws://h/", "--wait", "soon"): "wait",
-        ("connect", "wss://h/", "--cacert", "/nowhere"): "/nowhere",
+        ("connect", "ws://h/", "--subprotocol", "a", "--subprotocol", "a"): "given twice",
+        ("connect", "ws://h/", "--origin", ""): "--origin is empty",
+        ("connect", "wss://h/", "--cacert", ""): "name of the file is empty",
+        ("connect", "ws://h/", "--message", ""): "name of the file is empty",
+        ("trace", "ws://h/", "--script", ""): "name of the file is empty",
+        ("trace", "ws://h/", "--record", ""): "name of the file is empty",
+        ("draw", ""): "name of the file is empty",
+        ("replay", "", "--as-server"): "name of the file is empty",
+        ("replay", "x", "--as-server", "--to", "ws://h/"): "exclude each other",
+        ("bench", "ws://h/", "--plot", ""): "name of the file is empty",
+        ("serve", "--host", ""): "--host is empty",
         ("connect", "ws://[fe80::1%]/"): "zone",
         ("connect", "ws://[fe80::1%25a%2]/"): "percent-encoded",
         ("serve", "--port", "65536"): "port",
@@ -51,7 +65,6 @@ def wrong_arguments_end_with_64():
         ("serve", "--allow-origin", "http://app.example", "--allow-origin", ""): "empty",
         ("serve", "--interval", "0"): "interval",
         ("serve", "--tls-cert", "x"): "tls-key",
-        ("serve", "--tls-cert", "/nowhere", "--tls-key", "/nowhere"): "/nowhere",
         ("demo", "--pace", "fast"): "pace",
         ("bench",): "url",
         ("bench", "http://h/"): "must be ws or wss",
@@ -66,6 +79,69 @@ def wrong_arguments_end_with_64():
         result = run(*arguments)
         equal(result.returncode, 64, arguments, result.stderr)
         expect(text in result.stderr.decode(), arguments, result.stderr)
+        equal(result.stdout, b"", arguments)
+
+
+@test
+def statuses_of_files_are_as_documented():
+    """66 for an input that cannot be read, 65 for one with wrong content, 74 for an output that cannot be written."""
+    with tempfile.TemporaryDirectory() as folder:
+        junk = os.path.join(folder, "junk")
+        with open(junk, "w") as file:
+            file.write("junk\n")
+        missing, to = os.path.join(folder, "no", "file"), ("--to", "ws://h/")
+        for name, status in ((missing, 66), (folder, 66), (junk, 65)):
+            for arguments in (
+                ("serve", "--port", "0", "--tls-cert", name, "--tls-key", name),
+                ("proxy", "--listen", "0", *to, "--tls-cert", name, "--tls-key", name),
+                ("proxy", "--listen", "0", "--to", "wss://h/", "--cacert", name),
+                ("connect", "--cacert", name, "wss://h/"),
+                ("trace", "--cacert", name, "wss://h/"),
+                ("bench", "--cacert", name, "wss://h/"),
+                ("trace", "--script", name, "ws://h/"),
+                ("draw", name),
+                ("replay", name, *to),
+                ("replay", name, "--as-server"),
+            ):
+                result = run(*arguments)
+                equal((result.returncode, result.stdout), (status, b""), arguments, result.stderr)
+                expect(result.stderr.decode().startswith(f"lifeline {arguments[0]}: "), result.stderr)
+                expect(name in result.stderr.decode(), arguments, result.stderr)
+                if "--cacert" in arguments or "--script" in arguments and status == 66:
+                    expect(arguments[arguments.index(name) - 1] in result.stderr.decode(), arguments, result.stderr)
+        for name in (missing, folder):
+            for arguments in (
+                ("serve", "--port", "0", "--record", name),
+                ("proxy", "--listen", "0", *to, "--record", name),
+                ("trace", "--record", name, "ws://h/"),
+                ("bench", "--plot", name, "ws://h/"),
+            ):
+                result = run(*arguments)
+                equal((result.returncode, result.stdout), (74, b""), arguments, result.stderr)
+                text = result.stderr.decode()
+                expect(text.startswith(f"lifeline {arguments[0]}: ") and name in text, text)
+                expect(arguments[arguments.index(name) - 1] in text, text)
+
+
+@test
+def every_status_is_in_the_help():
+    statuses = {
+        "": "0 1 2 3 4 5 64 65 66 74 130 143", "connect": "0 2 3 4 5 64 65 66 74 130", "trace": "65 66 74",
+        "bench": "0 2 3 4 64 65 66 74 130", "serve": "0 2 64 65 66 74 130", "proxy": "0 2 64 65 66 74 130",
+        "demo": "0 1 64 74 130", "draw": "0 64 65 66 74", "replay": "0 1 2 3 64 65 66 74 130",
+    }
+    for command, wanted in statuses.items():
+        text = run(*([command] if command else []), "--help").stdout.decode().split("EXIT STATUS")[1].split("USAGE")[0]
+        equal(re.findall(r"^  (\d+) ", text, re.MULTILINE), wanted.split(), command)
+
+
+@test
+def sizes_take_the_same_units_everywhere():
+    for command in ("serve", "connect", "trace", "proxy", "replay", "bench"):
+        text = " ".join(run(command, "--help").stdout.decode().split())
+        expect("k, M and G are allowed" in text and "k and M are allowed" not in text, command)
+    result = run("connect", "--max-message-size", "1x", "ws://h/")
+    expect(b"with or without k, M or G behind it" in result.stderr, result.stderr)
 
 
 @test

@@ -135,12 +135,15 @@ def a_whole_file_is_one_message():
         result = run("connect", "--binary", "--hex", "--message", path("hex", b"c0\nde\n"), *echo)
         equal((result.returncode, result.stdout), (0, b"c0de\n"))
         for arguments, reason in (
-            (("--message", binary), b"--binary"), (("--message", "/nowhere/x"), b"/nowhere/x"),
-            (("--message", folder), b"directory"),
+            (("--message", binary), b"--binary"),
             (("--binary", "--max-message-size", "1k", "--message", binary), b"--max-message-size"),
         ):
             result = run("connect", *arguments, *echo)
             equal((result.returncode, result.stdout), (65, b""), arguments)
+            expect(reason in result.stderr, result.stderr)
+        for arguments, reason in (((("--message", "/nowhere/x"), b"/nowhere/x")), (("--message", folder), b"directory")):
+            result = run("connect", *arguments, *echo)
+            equal((result.returncode, result.stdout), (66, b""), arguments)
             expect(reason in result.stderr, result.stderr)
         equal(run("connect", "--message", "-", "--message", "-", *echo).returncode, 64)
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Lifeline
+import LifelineTrace
 
 /// What a client sends in its opening handshake, and its limits.
 struct ClientOptions: ParsableArguments {
@@ -18,7 +19,7 @@ struct ClientOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The time between two Pings; 0 sends none.", valueName: "duration"))
     var pingInterval = TimeSpan(.seconds(25))
 
-    @Option(help: ArgumentHelp("The largest message to accept, in bytes; k and M are allowed.", valueName: "bytes"))
+    @Option(help: ArgumentHelp("The largest message to accept, in bytes; k, M and G are allowed.", valueName: "bytes"))
     var maxMessageSize = ByteCount(16 << 20)
 
     @Option(
@@ -33,6 +34,16 @@ struct ClientOptions: ParsableArguments {
     func validate() throws {
         if let origin, !HTTPField.isValidValue(origin) {
             throw ValidationError("the origin contains a line break or another control character")
+        }
+        if let origin, origin.isEmpty { throw ValidationError("--origin is empty; leave it out to send no Origin") }
+        for name in subprotocol where HTTPField.Name(name) == nil {
+            throw ValidationError(
+                "--subprotocol: \(name.quoted()) cannot name a subprotocol; the names of subprotocols are tokens: letters, digits "
+                    + "and !#$%&'*+-.^_`|~ (RFC 6455 §4.1)")
+        }
+        guard Set(subprotocol).count == subprotocol.count else {
+            throw ValidationError(
+                "--subprotocol: the same one is given twice; each may be offered once (RFC 6455 §4.1)")
         }
         guard connectTimeout.duration > .zero else { throw ValidationError("--connect-timeout must be more than 0") }
     }

@@ -10,7 +10,8 @@ struct RecordingArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Record every event to this file as JSON Lines, for lifeline draw and lifeline replay.", valueName: "file"))
+            "Record every event to this file as JSON Lines, for lifeline draw and lifeline replay.", valueName: "file"),
+        transform: FileName.parse)
     var record: String?
 
     @Option(
@@ -28,7 +29,8 @@ struct RecordingArguments: ParsableArguments {
     var redact: [String] = []
 
     @Option(
-        help: ArgumentHelp("The size at which the next file begins, in bytes; k and M are allowed.", valueName: "bytes")
+        help: ArgumentHelp(
+            "The size at which the next file begins, in bytes; k, M and G are allowed.", valueName: "bytes")
     )
     var recordSize = ByteCount(64 << 20)
 

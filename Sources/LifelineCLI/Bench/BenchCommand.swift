@@ -52,8 +52,11 @@ struct BenchCommand: AsyncParsableCommand {
               3    the server refused an opening handshake, or its answer was wrong
               4    a connection ended early, or an echo was wrong or missing
               64   the command line is wrong
-              74   the report or the plot could not be written (disk full)
-              130  Ctrl-C; the report covers the time until then
+              65   --cacert names a file without certificates
+              66   the file of --cacert could not be read
+              74   the report or the plot could not be written
+              130  Ctrl-C; the report covers the time until then; 143 if it
+                   was SIGTERM
             """)
 
     @Argument(help: URLArgument.help, transform: URLArgument.parse)
@@ -73,7 +76,7 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(
         in: ByteCount(0)...ByteCount(1 << 30),
-        help: ArgumentHelp("The size of a message in bytes; k and M are allowed.", valueName: "bytes"))
+        help: ArgumentHelp("The size of a message in bytes; k, M and G are allowed.", valueName: "bytes"))
     var size = ByteCount(64)
 
     @Flag(help: "Send text messages instead of binary ones.")
@@ -109,7 +112,9 @@ struct BenchCommand: AsyncParsableCommand {
     @Flag(help: "Write the report as a JSON object on one line.")
     var json = false
 
-    @Option(help: ArgumentHelp("Draw latency over percentiles, and write it to this file as SVG.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Draw latency over percentiles, and write it to this file as SVG.", valueName: "file"),
+        transform: FileName.parse)
     var plot: String?
 
     @Flag(help: "Write a line about each second to standard error, as on a terminal.")
@@ -156,9 +161,10 @@ struct BenchCommand: AsyncParsableCommand {
                 "\(connections) connections need as many open files, and the limit of this process is \(limit) (ulimit -n)"
             )
         }
+        try tls.check(for: url)
         if let plot, let error = System.checkWritable(plot) {
-            errors.print("lifeline bench: \(plot.visible()) cannot be written: \(error.reason)")
-            throw ExitStatus.usage
+            errors.print("lifeline bench: \(plot.visible()) could not be written (--plot): \(error.reason)")
+            throw ExitStatus.outputFailed
         }
         do {
             let showsProgress = progress || errors.isTerminal
@@ -199,8 +205,8 @@ struct BenchCommand: AsyncParsableCommand {
             subtitle: "\(mode.rawValue), \(connections.counted("connection")), "
                 + "\(Figures.grouped(report.perSecond)) \(report.unit)s/s")
         guard let error = System.write(drawing.svg, toFile: plot) else { return nil }
-        errors.print("lifeline bench: \(plot.visible()) could not be written: \(error.reason)")
-        return error.isNotOpened ? ExitStatus.usage : ExitStatus.outputFailed
+        errors.print("lifeline bench: \(plot.visible()) could not be written (--plot): \(error.reason)")
+        return ExitStatus.outputFailed
     }
 
     private func status(_ report: BenchReport) -> ExitCode {

@@ -35,10 +35,13 @@ struct ConnectCommand: AsyncParsableCommand {
               4    the connection ended abnormally, or with another code
               5    a message was sent and nothing was received within --wait
               64   the command line is wrong
-              65   a line of standard input could not be sent (others were), or a
-                   file of --message could not be read or sent (nothing was)
+              65   a line of standard input could not be sent (others were), or
+                   the content of a file of --message (nothing was); --cacert
+                   names a file without certificates
+              66   a file of --message or --cacert could not be read
               74   standard output could not be written (disk full)
-              130  Ctrl-C before the connection was open, or a second time
+              130  Ctrl-C before the connection was open, or a second time;
+                   143 if it was SIGTERM
             """)
 
     @Argument(help: URLArgument.help, transform: URLArgument.parse)
@@ -52,7 +55,8 @@ struct ConnectCommand: AsyncParsableCommand {
             """
             Send this file as one message, in place of the lines of standard input; - sends all of standard input. \
             Repeatable. With --binary it is a binary message.
-            """, valueName: "file"))
+            """, valueName: "file"),
+        transform: FileName.parse)
     var message: [String] = []
 
     @Flag(help: "Show binary messages as hexadecimal digits. With --binary, read lines as such digits too.")
@@ -115,6 +119,7 @@ struct ConnectCommand: AsyncParsableCommand {
     func run() async throws {
         let output = Terminal.output(outputOptions)
         let errors = Terminal.errors(outputOptions)
+        try client.tls.check(for: url)
         let isTyped = System.isTerminal(0) && message.isEmpty
         let format: Transcript.Format = json ? .json : output.isTerminal ? .conversation : .plain
         let journal = control || json ? ControlJournal() : nil
@@ -129,8 +134,8 @@ struct ConnectCommand: AsyncParsableCommand {
         switch read(message, encoding) {
         case .success(let read): messages = message.isEmpty ? nil : read
         case .failure(let refusal):
-            errors.print("lifeline: " + errors.visible(refusal.description))
-            throw ExitStatus.inputRefused
+            errors.print("lifeline connect: " + errors.visible(refusal.description))
+            throw refusal.isUnreadable ? ExitStatus.inputMissing : ExitStatus.inputRefused
         }
         let session = Session(
             Session.Options(
@@ -149,7 +154,10 @@ struct ConnectCommand: AsyncParsableCommand {
             switch System.readFile(file, limit: encoding.lineLimit) {
             case .failure(let error):
                 let hint = error.isTooLong ? "; --max-message-size sets the limit" : ""
-                return .failure(LineEncoding.Refusal(description: "\(name) was not sent: \(error.reason)\(hint)"))
+                return .failure(
+                    LineEncoding.Refusal(
+                        description: "--message: \(name) was not sent: \(error.reason)\(hint)",
+                        isUnreadable: !error.isTooLong))
             case .success(let bytes):
                 switch encoding.message(name, bytes) {
                 case .success(let message): messages.append(message)

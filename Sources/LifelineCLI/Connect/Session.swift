@@ -211,7 +211,7 @@ final class Session: Sendable {
     /// Handles Ctrl-C: closes the connection, or ends the process if there is none yet.
     private func interrupt() {
         guard let socket = state.withLock({ $0.socket }) else {
-            _ = try? errors.writeAtOnce("lifeline: interrupted before the connection was open\n")
+            _ = try? errors.writeAtOnce("lifeline connect: interrupted before the connection was open\n")
             System.exitNow(Interruption.status)
         }
         Task {

@@ -83,7 +83,7 @@ actor Transcript {
         if prompt != nil {
             try? show(output.paint(text, .yellow))
         } else {
-            errors.print("lifeline: " + errors.paint(text, .yellow))
+            errors.print("lifeline connect: " + errors.paint(text, .yellow))
         }
     }
 

@@ -32,6 +32,16 @@ struct ProxyCommand: AsyncParsableCommand {
               lifeline proxy --listen 9000 --to wss://example.org --rewrite-host
               lifeline proxy --listen 9000 --to localhost:8080 --record day.jsonl
               lifeline proxy --listen 9000 --to localhost:8080 --latency 200ms
+
+            EXIT STATUS
+              0    stopped by Ctrl-C or SIGTERM
+              2    a port is in use, or an address cannot be used
+              64   the command line is wrong
+              65   --tls-cert, --tls-key or --cacert names a file with wrong
+                   content
+              66   a file of --tls-cert, --tls-key or --cacert could not be read
+              74   standard output or the recording could not be written
+              130  Ctrl-C a second time; 143 if it was SIGTERM
             """)
 
     @Option(
@@ -72,12 +82,14 @@ struct ProxyCommand: AsyncParsableCommand {
     func run() async throws {
         let output = Terminal.output(outputOptions)
         let errors = Terminal.errors(outputOptions)
+        try tls.check()
+        try serverTLS.check(for: to)
         let recorder: Recorder?
         do {
             recorder = try recording.recorder()
         } catch {
-            errors.print("lifeline proxy: " + errors.visible(error.description))
-            throw ExitStatus.inputRefused
+            errors.print("lifeline proxy: --record: " + errors.visible(error.description))
+            throw ExitStatus.outputFailed
         }
         let log = ConnectionLog(terminal: errors, redaction: recording.redaction)
         let logging = Task { await log.write() }
@@ -93,7 +105,8 @@ struct ProxyCommand: AsyncParsableCommand {
                 queue.tick()
             }
         }
-        var status = await relay(queue, connections, log, output)
+        let (relayed, failure) = await relay(queue, connections, log, output)
+        var status = relayed
         ticking.cancel()
         queue.finish()
         let timeout = Task {
@@ -113,13 +126,16 @@ struct ProxyCommand: AsyncParsableCommand {
         log.finish()
         await logging.value
         timeout.cancel()
+        if let failure { errors.print("lifeline proxy: " + errors.visible(failure)) }
         throw status
     }
 
     /// Relays connections until a signal arrives.
+    ///
+    /// - Returns: The exit status, and what went wrong, if anything did.
     private func relay(
         _ queue: ProxyQueue, _ connections: ConnectionPage?, _ log: ConnectionLog, _ output: Terminal
-    ) async -> ExitCode {
+    ) async -> (status: ExitCode, failure: String?) {
         let (stops, stop) = AsyncStream.makeStream(of: Void.self)
         let interruption = Interruption { stop.yield() }
         defer { withExtendedLifetime(interruption) {} }
@@ -146,13 +162,11 @@ struct ProxyCommand: AsyncParsableCommand {
             } else {
                 await work(nil)
             }
-            return ExitStatus.success
+            return (ExitStatus.success, nil)
         } catch let error as WebSocketError {
-            log.note("lifeline proxy: " + error.message.visible())
-            return ExitStatus.of(error)
+            return (ExitStatus.of(error), error.message)
         } catch {
-            log.note("lifeline proxy: " + "\(error)".visible())
-            return ExitStatus.networkFailure
+            return (ExitStatus.networkFailure, "\(error)")
         }
     }
 

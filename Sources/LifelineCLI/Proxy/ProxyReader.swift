@@ -114,6 +114,9 @@ actor ProxyReader {
             return decoder.add(.note("no connection to \(server): \(reason)"), at: time)
         case .bytes(let bytes, from: let sender):
             return bytes.withUnsafeReadableBytes { decoder.read($0, from: sender, at: time) }
+        case .answered(let bytes):
+            return decoder.add(.note("the proxy answers in the server's place"), at: time)
+                + bytes.withUnsafeReadableBytes { decoder.read($0, from: .server, at: time) }
         case .finished(let sender): return decoder.finished(sender, at: time)
         case .failed(let sender, let reason): return decoder.failed(sender, reason, at: time)
         case .paused(let sender):

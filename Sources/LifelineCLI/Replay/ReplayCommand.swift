@@ -24,14 +24,23 @@ struct ReplayCommand: AsyncParsableCommand {
               lifeline replay day.jsonl --as-server --port 9000
 
             EXIT STATUS
-              As lifeline connect, except:
               0    all answers and the end are as recorded
               1    an answer differs, is missing, or was not recorded
               2    no connection to the server, or the port is in use
-              65   the recording cannot be played
+              3    the server refused the opening handshake, or its answer was
+                   wrong
+              64   the command line is wrong
+              65   the recording cannot be played; --cacert names a file without
+                   certificates
+              66   the recording or the file of --cacert could not be read
+              74   standard output could not be written (disk full)
+              130  Ctrl-C, which closes the connection; the report covers the
+                   time until then; 143 if it was SIGTERM
             """)
 
-    @Argument(help: ArgumentHelp("The recording or archive; - reads standard input.", valueName: "file"))
+    @Argument(
+        help: ArgumentHelp("The recording or archive; - reads standard input.", valueName: "file"),
+        transform: FileName.parse)
     var file: String
 
     @Option(
@@ -90,7 +99,12 @@ struct ReplayCommand: AsyncParsableCommand {
     }
 
     func validate() throws {
-        guard (to != nil) != asServer else { throw ValidationError("either --to or --as-server must be given") }
+        guard (to != nil) != asServer else {
+            throw ValidationError(
+                asServer
+                    ? "--to and --as-server exclude each other: --to plays the client's side, --as-server the server's"
+                    : "either --to or --as-server must be given")
+        }
     }
 
     func run() async throws {
@@ -101,11 +115,19 @@ struct ReplayCommand: AsyncParsableCommand {
         case .success(let read): replay = read
         case .failure(let reason):
             errors.print("lifeline replay: " + errors.visible("\(file): \(reason)"))
-            throw ExitStatus.inputRefused
+            throw (reason as? Recording.Unreadable)?.status ?? ExitStatus.inputRefused
         }
+        if let to { try client.tls.check(for: to) }
         let comparison = ReplayComparison(replay, ignoring: ignoreMember)
-        let player = ReplayPlayer(replay: replay, comparison: comparison, pace: pace.factor, timeout: wait.duration)
-        let interruption = Interruption { System.exitNow(Interruption.status) }
+        let early = ReplayInterruption()
+        let player = ReplayPlayer(
+            replay: replay, comparison: comparison, pace: pace.factor, timeout: wait.duration, interruption: early)
+        let interruption = Interruption {
+            guard !early.interrupt() else { return }
+            let who = asServer ? "a client had connected" : "the connection was open"
+            _ = try? errors.writeAtOnce("lifeline replay: interrupted before \(who)\n")
+            System.exitNow(Interruption.status)
+        }
         defer { withExtendedLifetime(interruption) {} }
         do {
             if let to { try await play(player, to: to) } else { try await serve(player, output, errors) }
@@ -113,12 +135,16 @@ struct ReplayCommand: AsyncParsableCommand {
             errors.print("lifeline replay: " + errors.visible(error.message))
             throw ExitStatus.of(error)
         }
+        if early.isInterrupted {
+            for line in comparison.interruptedReport() { output.print(output.visible(line)) }
+            throw ExitStatus.interrupted
+        }
         let (isSame, lines) = comparison.report()
         for line in lines { output.print(output.visible(line)) }
         throw isSame ? ExitStatus.success : ExitStatus.different
     }
 
-    private func read() -> Result<Replay, Replay.Unplayable> {
+    private func read() -> Result<Replay, any Error> {
         do {
             let recording = try Recording.read(file)
             let replay = try Replay(recording, connection: connection?.value, side: asServer ? .server : .client)
@@ -131,7 +157,7 @@ struct ReplayCommand: AsyncParsableCommand {
             }
             return .success(replay)
         } catch {
-            return .failure(Replay.Unplayable(description: "\(error)"))
+            return .failure(error)
         }
     }
 

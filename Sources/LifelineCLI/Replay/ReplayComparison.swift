@@ -57,6 +57,16 @@ final class ReplayComparison: Sendable {
         return (messages.isSame && ending.isSame, messages.lines + [ending.line])
     }
 
+    /// Returns the lines of the report about a replay that was interrupted.
+    func interruptedReport() -> [String] {
+        state.withLock { state in
+            let received = "\(state.count) of \(recorded.count.counted("message")) received"
+            let (first, differing) = (state.firstDifference.map { [$0] } ?? [], state.differing)
+            let compared = differing == 0 ? "all as recorded" : "\(differing) different"
+            return first + ["interrupted: " + received + (state.count == 0 ? "" : ", " + compared)]
+        }
+    }
+
     private func reportEnding() -> (isSame: Bool, line: String) {
         guard let recordedEnding else { return (true, "the recording does not say how the connection ended") }
         let recorded = recordedEnding.text(played: side)

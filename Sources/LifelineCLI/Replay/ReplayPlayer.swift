@@ -9,11 +9,15 @@ struct ReplayPlayer: Sendable {
     let pace: Double
     /// How much longer than recorded an answer may take, including that to a Close frame.
     let timeout: Duration
+    /// Ends the replay early.
+    var interruption = ReplayInterruption()
 
     /// How long to wait before closing, for messages that were not recorded.
     private static let lastMoment = Duration.milliseconds(100)
     /// How long the other side may take to end TCP after the closing handshake.
     private static let tcpEndTimeout = Duration.milliseconds(500)
+    /// How long the closing handshake may take after an interruption.
+    private static let interruptedTimeout = Duration.seconds(5)
 
     /// Plays to the end of TCP.
     func play(_ socket: WebSocket) async {
@@ -27,7 +31,9 @@ struct ReplayPlayer: Sendable {
                     // The connection has ended. The comparison reports missing messages.
                 }
             }
-            await playSteps(socket)
+            let playing = Task { await playSteps(socket) }
+            interruption.begin(playing)
+            await playing.value
             comparison.end(ReplayEnding(await end(socket)))
             await receiving.value
         }
@@ -45,6 +51,7 @@ struct ReplayPlayer: Sendable {
                 case _ where pace == 0: await waitForAnswers(step.answers, socket, until: .now + timeout)
                 default: break
                 }
+                guard !Task.isCancelled else { return }
                 switch step.kind {
                 case .send(let message): try await socket.send(message)
                 case .fragment(let kind, let position, let bytes): try await socket.send(kind, position, bytes)
@@ -71,7 +78,10 @@ struct ReplayPlayer: Sendable {
 
     /// Closes the connection if it is open, and aborts it if the other side does not end TCP in time.
     private func end(_ socket: WebSocket) async -> CloseOutcome {
-        socket.beginClose(CloseFrame(.normalClosure, ""))
+        // An interrupted server goes away (RFC 6455 §7.4.1), as `lifeline serve` does.
+        let isLeaving = interruption.isInterrupted && replay.side == .server
+        socket.beginClose(CloseFrame(isLeaving ? .goingAway : .normalClosure, ""))
+        let timeout = interruption.isInterrupted ? min(timeout, ReplayPlayer.interruptedTimeout) : timeout
         await waitForOutcome(socket, until: .now + timeout)
         let limit = await socket.outcome == nil ? .zero : ReplayPlayer.tcpEndTimeout
         let aborting = Task {

@@ -21,6 +21,15 @@ struct ServeCommand: AsyncParsableCommand {
               lifeline serve --host :: --tls-cert chain.pem --tls-key key.pem
               lifeline serve --port 0 --interval 100ms
               lifeline serve --record served.jsonl
+
+            EXIT STATUS
+              0    stopped by Ctrl-C or SIGTERM
+              2    the port is in use, or the address cannot be used
+              64   the command line is wrong
+              65   --tls-cert or --tls-key names a file with wrong content
+              66   a file of --tls-cert or --tls-key could not be read
+              74   standard output or the recording could not be written
+              130  Ctrl-C a second time; 143 if it was SIGTERM
             """)
 
     @Option(help: "The address to listen at.")
@@ -34,7 +43,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The time between two updates at /push.", valueName: "duration"))
     var interval = TimeSpan(.seconds(1))
 
-    @Option(help: ArgumentHelp("The largest message to accept, in bytes; k and M are allowed.", valueName: "bytes"))
+    @Option(help: ArgumentHelp("The largest message to accept, in bytes; k, M and G are allowed.", valueName: "bytes"))
     var maxMessageSize = ByteCount(1 << 20)
 
     @Option(help: ArgumentHelp("The time between two Pings; 0 sends none.", valueName: "duration"))
@@ -80,23 +89,28 @@ struct ServeCommand: AsyncParsableCommand {
                 throw ValidationError("--allow-origin: \(error)")
             }
         }
+        guard !host.isEmpty else {
+            throw ValidationError("--host is empty; it must be an address or a name: 127.0.0.1, ::1, localhost")
+        }
         guard interval.duration > .zero else { throw ValidationError("--interval must be more than 0") }
         guard shutdownTimeout.duration > .zero else { throw ValidationError("--shutdown-timeout must be more than 0") }
     }
 
     func run() async throws {
+        try tls.check()
         let errors = Terminal.errors(output)
         let log = ConnectionLog(terminal: errors, originPolicy: originPolicy, redaction: recording.redaction)
         let writing = Task { await log.write() }
         let (stops, stop) = AsyncStream.makeStream(of: Void.self)
         let interruption = Interruption(limit: shutdownTimeout.duration + .seconds(5)) { stop.yield() }
         var status = ExitStatus.success
+        var failure: WebSocketError?
         let recorder: Recorder?
         do {
             recorder = try recording.recorder()
         } catch {
-            errors.print("lifeline serve: " + errors.visible(error.description))
-            throw ExitStatus.inputRefused
+            errors.print("lifeline serve: --record: " + errors.visible(error.description))
+            throw ExitStatus.outputFailed
         }
         do {
             try await server(log, [log] + (recorder.map { [$0] } ?? [])).withRunningServer { address, engine in
@@ -106,7 +120,7 @@ struct ServeCommand: AsyncParsableCommand {
                 log.note("stopping, with \(log.openConnections.counted("open connection"))")
             }
         } catch let error as WebSocketError {
-            log.note("lifeline serve: " + error.message.visible())
+            failure = error
             status = ExitStatus.of(error)
         }
         do throws(RecordingError) {
@@ -123,6 +137,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
         await writing.value
         timeout.cancel()
+        if let failure { errors.print("lifeline serve: " + errors.visible(failure.message)) }
         withExtendedLifetime(interruption) {}
         throw status
     }

@@ -14,6 +14,8 @@ struct LineEncoding: Sendable {
     /// An error: why a line cannot be sent.
     struct Refusal: Error, CustomStringConvertible {
         let description: String
+        /// Whether a file could not be read.
+        var isUnreadable = false
     }
 
     /// The most bytes of a line. Hexadecimal digits take up to three bytes for each byte of a message, with the spaces
@@ -52,7 +54,7 @@ struct LineEncoding: Sendable {
     /// Returns a whole file as one message, including its line ends, or why it cannot be sent.
     func message(_ file: String, _ bytes: [UInt8]) -> Result<WebSocketMessage, Refusal> {
         func refuse(_ why: String) -> Result<WebSocketMessage, Refusal> {
-            .failure(Refusal(description: "\(file) was not sent: it \(why)"))
+            .failure(Refusal(description: "--message: \(file) was not sent: it \(why)"))
         }
         guard isBinary else {
             guard let text = String(validating: bytes, as: UTF8.self) else {

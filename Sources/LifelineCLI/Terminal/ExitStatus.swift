@@ -12,11 +12,14 @@ enum ExitStatus {
     static let unanswered = ExitCode(5)
     /// The status that ArgumentParser uses too (`EX_USAGE` of sysexits.h).
     static let usage = ExitCode(64)
-    /// `EX_DATAERR` of sysexits.h.
+    /// The input could be read, and its content is wrong (`EX_DATAERR` of sysexits.h).
     static let inputRefused = ExitCode(65)
-    /// `EX_IOERR` of sysexits.h.
+    /// An input file could not be read (`EX_NOINPUT` of sysexits.h).
+    static let inputMissing = ExitCode(66)
+    /// An output could not be written (`EX_IOERR` of sysexits.h).
     static let outputFailed = ExitCode(74)
-    static let interrupted = ExitCode(Interruption.status)
+    /// 130 after SIGINT (Ctrl-C), 143 after SIGTERM.
+    static var interrupted: ExitCode { ExitCode(Interruption.status) }
 
     /// Returns the status for an error of the library.
     static func of(_ error: WebSocketError) -> ExitCode {

@@ -9,8 +9,12 @@ import Synchronization
 final class Interruption {
     private let sources: [any DispatchSourceSignal]
 
-    /// The exit status after Ctrl-C. By the convention of shells it is 128 plus the signal's number.
-    static let status = 128 + System.interruptSignal
+    /// The first signal, or SIGINT before there was one.
+    private static let signalNumber = Atomic(System.interruptSignal)
+
+    /// The exit status after the first signal. By the convention of shells it is 128 plus the signal's number: 130 after
+    /// SIGINT, 143 after SIGTERM.
+    static var status: Int32 { 128 + signalNumber.load(ordering: .relaxed) }
 
     /// - Parameters:
     ///   - limit: How long the process may go on after the first signal.
@@ -18,6 +22,7 @@ final class Interruption {
     init(limit: Duration = .seconds(15), _ first: @escaping @Sendable () -> Void) {
         let queue = DispatchQueue(label: "lifeline.signals")
         let count = Counter()
+        let registered = DispatchSemaphore(value: 0)
         let limit = max(.zero, min(limit, .seconds(1_000_000_000)))
         let seconds = limit / .seconds(1)
         sources = [System.interruptSignal, System.terminateSignal].map { number in
@@ -25,13 +30,17 @@ final class Interruption {
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
                 guard count.increment() == 1 else { System.exitNow(128 + number) }
+                Interruption.signalNumber.store(number, ordering: .relaxed)
                 // The limit outlives this value, so that the rest of the shutdown is limited too.
                 queue.asyncAfter(deadline: .now() + seconds) { System.exitNow(128 + number) }
                 DispatchQueue.global().async(execute: first)
             }
+            // Dispatch registers a source later, on a thread of its own, and a signal before that would be lost.
+            source.setRegistrationHandler { registered.signal() }
             source.resume()
             return source
         }
+        for _ in sources { _ = registered.wait(timeout: .now() + 1) }
     }
 
     deinit {

@@ -17,6 +17,13 @@ struct DrawCommand: AsyncParsableCommand {
               lifeline draw --format svg session.jsonl > session.svg
               lifeline draw --connection 7 --format mermaid session.jsonl
               lifeline draw exported-from-chrome.har
+
+            EXIT STATUS
+              0    success
+              64   the command line is wrong
+              65   the file is no recording, or has no such connection
+              66   the file could not be read
+              74   the drawing could not be written (disk full)
             """)
 
     /// The format of the drawing.
@@ -24,7 +31,8 @@ struct DrawCommand: AsyncParsableCommand {
         case terminal, mermaid, svg, har, json
     }
 
-    @Argument(help: ArgumentHelp("The recording; - reads standard input.", valueName: "file"))
+    @Argument(
+        help: ArgumentHelp("The recording; - reads standard input.", valueName: "file"), transform: FileName.parse)
     var file: String
 
     @Option(help: "The format of the drawing.")
@@ -55,13 +63,14 @@ struct DrawCommand: AsyncParsableCommand {
             reportOmissions(of: recording, errors)
         } catch let failure as Failure {
             errors.print("lifeline draw: " + errors.visible(failure.description))
-            throw ExitStatus.inputRefused
+            throw failure.status
         }
     }
 
     /// An error: why a recording cannot be drawn.
     private struct Failure: Error, CustomStringConvertible {
         let description: String
+        var status = ExitStatus.inputRefused
     }
 
     private func read() throws(Failure) -> Recording {
@@ -69,7 +78,7 @@ struct DrawCommand: AsyncParsableCommand {
             // Archives of other programs have cookies and tokens, and drawings are shared.
             return try Recording.read(file).redacted()
         } catch {
-            throw Failure(description: "\(file): \(error)")
+            throw Failure(description: "\(file): \(error)", status: error.status)
         }
     }
 

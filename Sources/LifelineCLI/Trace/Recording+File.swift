@@ -1,9 +1,15 @@
+import ArgumentParser
 import LifelineTrace
 
 extension Recording {
     /// An error: why a file cannot be read as a recording.
     struct Unreadable: Error, CustomStringConvertible {
         let description: String
+        /// Whether the file could not be read, so that its content is unknown.
+        var isMissing = false
+
+        /// The exit status.
+        var status: ExitCode { isMissing ? ExitStatus.inputMissing : ExitStatus.inputRefused }
     }
 
     /// Reads a recording, or the WebSockets of an HTTP Archive.
@@ -13,7 +19,8 @@ extension Recording {
         let bytes: [UInt8]
         switch System.readFile(file) {
         case .success(let read): bytes = read
-        case .failure(let error): throw Unreadable(description: error.reason)
+        case .failure(let error):
+            throw Unreadable(description: "it could not be read: \(error.reason)", isMissing: !error.isTooLong)
         }
         let valid = FileText.text(bytes)
         let text = valid ?? FileText.repairedText(bytes)

@@ -12,12 +12,16 @@ enum ScriptStep: Equatable, Sendable {
     /// An error: which line cannot be understood, and why.
     struct Malformed: Error, CustomStringConvertible {
         let description: String
+        /// Whether the file could not be read, so that its content is unknown.
+        var isMissing = false
     }
 
     /// Reads a file.
     static func read(_ path: String) throws(Malformed) -> [ScriptStep] {
         switch System.readFile(path) {
-        case .failure(let error): throw Malformed(description: "\(path): \(error.reason)")
+        case .failure(let error):
+            throw Malformed(
+                description: "--script: \(path) could not be read: \(error.reason)", isMissing: !error.isTooLong)
         case .success(let bytes):
             guard let text = FileText.text(bytes) else {
                 throw Malformed(description: "\(path): the file is not UTF-8")

@@ -31,14 +31,15 @@ struct TraceCommand: AsyncParsableCommand {
 
             EXIT STATUS
               As lifeline connect, and:
-              65   the script could not be read, or the recording not started
-              74   the recording could not be completed
+              65   a line of the script is not a step (nothing was sent)
+              66   the script could not be read
+              74   the recording could not be started or completed
             """)
 
     @Argument(help: URLArgument.help, transform: URLArgument.parse)
     var url: WebSocketURL
 
-    @Option(help: ArgumentHelp("A file with the steps to take.", valueName: "file"))
+    @Option(help: ArgumentHelp("A file with the steps to take.", valueName: "file"), transform: FileName.parse)
     var script: String?
 
     @Option(
@@ -62,12 +63,16 @@ struct TraceCommand: AsyncParsableCommand {
         let errors = Terminal.errors(outputOptions)
         let steps: [ScriptStep]?
         let recorder: Recorder?
+        try client.tls.check(for: url)
         do {
             steps = try script.map { try ScriptStep.read($0) }
             recorder = try recording.recorder()
         } catch {
-            errors.print("lifeline trace: " + errors.visible("\(error)"))
-            throw ExitStatus.inputRefused
+            let malformed = error as? ScriptStep.Malformed
+            let option = malformed == nil ? "--record: " : ""
+            errors.print("lifeline trace: " + option + errors.visible("\(error)"))
+            guard let malformed else { throw ExitStatus.outputFailed }
+            throw malformed.isMissing ? ExitStatus.inputMissing : ExitStatus.inputRefused
         }
         let drawing = TraceDrawing(output, recording.redaction)
         let drawn = Task { await drawing.draw() }

@@ -47,10 +47,10 @@ final class TraceSession: Sendable {
             }
             return status(after: outcome)
         } catch let error as WebSocketError {
-            errors.print("lifeline: " + errors.visible(error.message))
+            errors.print("lifeline trace: " + errors.visible(error.message))
             return ExitStatus.of(error)
         } catch {
-            errors.print("lifeline: " + errors.visible("\(error)"))
+            errors.print("lifeline trace: " + errors.visible("\(error)"))
             return ExitStatus.networkFailure
         }
     }
@@ -62,7 +62,7 @@ final class TraceSession: Sendable {
         if state.inputWasRefused { return ExitStatus.inputRefused }
         guard state.wasCutOff, activity.unanswered == .everything else { return ExitStatus.success }
         errors.print(
-            "lifeline: nothing was received within \(TimeSpan(wait)) (--wait), so the connection was closed")
+            "lifeline trace: nothing was received within \(TimeSpan(wait)) (--wait), so the connection was closed")
         return ExitStatus.unanswered
     }
 
@@ -82,7 +82,7 @@ final class TraceSession: Sendable {
                 }
             } catch let unanswered as Unanswered {
                 self.state.withLock { $0.stepWasUnanswered = true }
-                self.errors.print("lifeline: " + unanswered.description)
+                self.errors.print("lifeline trace: " + unanswered.description)
                 await self.close(socket, .internalError, unanswered.reason)
                 return
             } catch {
@@ -147,7 +147,7 @@ final class TraceSession: Sendable {
                     try await activity.during { try await socket.send(message) }
                 case .failure(let refusal):
                     state.withLock { $0.inputWasRefused = true }
-                    errors.print("lifeline: " + refusal.description)
+                    errors.print("lifeline trace: " + refusal.description)
                 }
             }
         }
@@ -165,7 +165,7 @@ final class TraceSession: Sendable {
     /// Handles Ctrl-C: closes the connection, or ends the process if there is none yet.
     func interrupt() {
         guard let socket = socket.withLock({ $0 }) else {
-            _ = try? errors.writeAtOnce("lifeline: interrupted before the connection was open\n")
+            _ = try? errors.writeAtOnce("lifeline trace: interrupted before the connection was open\n")
             System.exitNow(Interruption.status)
         }
         Task {

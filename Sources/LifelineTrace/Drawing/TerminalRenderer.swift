@@ -85,8 +85,11 @@ public struct TerminalRenderer: Sendable {
         var text = label + (arrow.content.isEmpty ? "" : " " + safe(arrow.content))
         var rest = arrow.details.map(safe)
         // The first details are on the arrow's line, as far as they fit.
-        while let next = rest.first, (text + "  " + next).displayWidth <= room {
-            text += (text == label ? "  " : rows.separator) + next
+        while let next = rest.first {
+            // A header field is not part of the request or status line before it.
+            let separator = arrow.style == .handshake && text == label ? "  " : rows.separator
+            guard (text + separator + next).displayWidth <= room else { break }
+            text += separator + next
             rest.removeFirst()
         }
         text = text.truncated(to: room, ellipsis: rows.ellipsis)

@@ -10,6 +10,7 @@ export class ConnectionList {
     this.summaries = new Map()
     this.order = []
     this.rows = new Map()
+    this.columns = new Set()
     this.chosen = null
     this.own = null
     this.now = 0
@@ -25,6 +26,7 @@ export class ConnectionList {
     this.own = own
     this.summaries.clear()
     this.order = []
+    this.columns.clear()
     this.chosen = null
     this.draw()
   }
@@ -38,6 +40,10 @@ export class ConnectionList {
       const before = this.summaries.get(summary.id)
       if (!before) fresh.push(summary)
       summary.rates = rates(before, summary, now)
+      // A column stays once it was needed, so that the others do not move back and forth.
+      if (summary.roundTrips?.length) this.columns.add("has-round-trips")
+      if (summary.rates?.in || summary.rates?.out) this.columns.add("has-rates")
+      if (queueText(summary)) this.columns.add("has-queues")
       this.summaries.set(summary.id, summary)
     }
     const there = new Set(ids)
@@ -46,8 +52,21 @@ export class ConnectionList {
     this.order = [...this.summaries.values()]
       .sort((a, b) => isOver(a) - isOver(b) || b.id - a.id)
       .map((summary) => summary.id)
+    this.layOut()
     this.draw()
     return fresh
+  }
+
+  // Sets the columns. Only a change is written, since it makes the browser lay out every row again.
+  layOut() {
+    const layout = [...this.columns].join(" ")
+    const digits = String(this.order.reduce((a, b) => Math.max(a, b), 100)).length
+    if (layout === this.layout && digits === this.digits) return
+    this.layout = layout
+    this.digits = digits
+    const section = document.getElementById("connections")
+    section.className = layout
+    section.style.setProperty("--digits", digits)
   }
 
   choose(id) {
@@ -129,7 +148,7 @@ export class ConnectionList {
     const isStale = since > 2000 || isOver(summary)
     set(cells.in, isStale ? "" : rateText(summary.rates?.in))
     set(cells.out, isStale ? "" : rateText(summary.rates?.out))
-    set(cells.queue, summary.isPaused ? "paused" : summary.pending ? bytesText(summary.pending) : summary.isWaiting ? "full" : "")
+    set(cells.queue, queueText(summary))
   }
 
   key(event) {
@@ -172,6 +191,10 @@ function rates(before, after, now) {
 function rateText(rate) {
   if (!rate) return ""
   return rate < 10 ? rate.toFixed(1) : Math.round(rate).toString()
+}
+
+function queueText(summary) {
+  return summary.isPaused ? "paused" : summary.pending ? bytesText(summary.pending) : summary.isWaiting ? "full" : ""
 }
 
 function ageText(seconds) {
