@@ -7,7 +7,7 @@ import LifelineTrace
 struct LifelineCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "lifeline",
-        abstract: "WebSockets, from the first byte of the handshake to the end of TCP.",
+        abstract: "Serve, connect to, test and trace WebSockets.",
         discussion: """
             Start with the demo: it opens a real connection and draws each step as it happens.
 
@@ -23,15 +23,15 @@ struct LifelineCommand: AsyncParsableCommand {
               0    success
               1    demo: client or server missed a step; replay: an answer differs
               2    no connection: unknown host, connection refused, TLS, port in use
-              3    the server refused the opening handshake, or its answer was wrong
+              3    the server refused the opening handshake, or its response was invalid
               4    the connection ended abnormally, or with an unexpected code
               5    connect, trace: a message was sent and nothing was received
                    within --wait or --receive-timeout
-              64   the command line is wrong
+              64   the command line is invalid
               65   a line of standard input could not be sent, a file could not be
                    read, or a recording could not be started
               74   standard output, a recording or a plot could not be written;
-                   a reader that closes the pipe early (head) is no error
+                   a reader that closes the pipe early (head) is not an error
               130  interrupted before the connection was open, or twice
             """,
         version: Version.current,
@@ -60,12 +60,12 @@ struct LifelineCommand: AsyncParsableCommand {
         var status = ExitStatus.success
         let options = OutputOptions.standard
         let errors = Terminal.errors(options)
-        // A closed reader is no error. Other failures to write are reported below.
+        // A closed pipe is not an error. Other failures to write are reported below.
         if let error, !(error is OutputClosed) {
             status = exitCode(for: error)
             // The message repeats the command line, which may have secrets.
             let message = status == .validationFailure ? Redaction()(fullMessage(for: error)) : fullMessage(for: error)
-            // Help and version go to standard output, since they are no errors.
+            // Help and version go to standard output, since they are not errors.
             if !message.isEmpty { (status.isSuccess ? Terminal.output(options) : errors).print(message) }
         }
         if let (name, reason) = Terminal.failure {

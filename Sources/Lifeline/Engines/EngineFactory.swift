@@ -21,7 +21,7 @@ enum EngineFactory {
                 guard let choice = WebSocketEngine(name: name) else {
                     throw WebSocketError(
                         .invalidConfiguration,
-                        "LIFELINE_ENGINE is \(name.debugDescription), and must be nio, epoll or io_uring")
+                        "LIFELINE_ENGINE is \(name.debugDescription); it must be automatic, nio, epoll or io_uring")
                 }
                 if choice != .automatic { return try engine(choice, loopCount: loopCount, usesTLS: false) }
             }

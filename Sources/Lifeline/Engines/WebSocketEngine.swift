@@ -29,7 +29,7 @@ public struct WebSocketEngine: Hashable, Sendable, CustomStringConvertible {
     /// otherwise ``epoll``; in all other cases ``nio``.
     ///
     /// The environment variable `LIFELINE_ENGINE` (`nio`, `epoll` or `io_uring`) overrides this choice on Linux without TLS, so
-    /// that the person who runs a program can avoid an engine. It is read once.
+    /// that whoever runs a program can avoid an engine. The variable is read once.
     public static let automatic = WebSocketEngine(kind: .automatic)
     /// SwiftNIO: all platforms, with and without TLS.
     public static let nio = WebSocketEngine(kind: .nio)

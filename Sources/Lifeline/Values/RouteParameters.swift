@@ -48,7 +48,8 @@ public struct RouteParameters: Hashable, Sendable {
         }
         guard let value = Value(text) else {
             throw HandshakeRefusal(
-                .notFound, status: .notFound, message: "there is nothing at this path: \(name) must be of type \(type)")
+                .notFound, status: .notFound, message: "nothing is served at this path: \(name) must be of type \(type)"
+            )
         }
         return value
     }

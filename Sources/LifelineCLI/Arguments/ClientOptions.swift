@@ -23,7 +23,7 @@ struct ClientOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How long connecting may take, and how long the opening handshake may take after that.",
+            "The timeout for connecting, and again for the opening handshake after it.",
             valueName: "duration"))
     var connectTimeout = TimeSpan(.seconds(10))
 
@@ -34,7 +34,7 @@ struct ClientOptions: ParsableArguments {
         if let origin, !HTTPField.isValidValue(origin) {
             throw ValidationError("the origin contains a line break or another control character")
         }
-        guard connectTimeout.duration > .zero else { throw ValidationError("--connect-timeout must be more than 0") }
+        guard connectTimeout.duration > .zero else { throw ValidationError("--connect-timeout must be greater than 0") }
     }
 
     /// The client's configuration.

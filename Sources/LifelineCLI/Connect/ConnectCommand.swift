@@ -34,7 +34,7 @@ struct ConnectCommand: AsyncParsableCommand {
                    wrong; standard error has the answer
               4    the connection ended abnormally, or with another code
               5    a message was sent and nothing was received within --wait
-              64   the command line is wrong
+              64   the command line is invalid
               65   a line of standard input could not be sent (others were), or a
                    file of --message could not be read or sent (nothing was)
               74   standard output could not be written (disk full)
@@ -55,7 +55,7 @@ struct ConnectCommand: AsyncParsableCommand {
             """, valueName: "file"))
     var message: [String] = []
 
-    @Flag(help: "Show binary messages as hexadecimal digits. With --binary, read lines as such digits too.")
+    @Flag(help: "Show binary messages as hexadecimal digits. With --binary, also read lines as hexadecimal digits.")
     var hex = false
 
     @Flag(help: "Show control frames: Ping, Pong with its round-trip time, and Close.")
@@ -70,8 +70,8 @@ struct ConnectCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             """
-            How long to wait for messages after the end of standard input. Each received message starts the time \
-            again. 'forever' waits for the peer to close. The default is 1s, or 0s if standard input is a terminal.
+            How long to wait for messages after the end of standard input. Each received message restarts the \
+            timer. 'forever' waits for the peer to close. The default is 1s, or 0s if standard input is a terminal.
             """, valueName: "duration"))
     var wait: Wait?
 
@@ -89,7 +89,7 @@ struct ConnectCommand: AsyncParsableCommand {
         case silence(Duration)
         case forever
 
-        static let allowed = "the word forever, or " + TimeSpan.allowed
+        static let allowed = "'forever', or " + TimeSpan.allowed
 
         init?(argument: String) {
             if argument == "forever" {

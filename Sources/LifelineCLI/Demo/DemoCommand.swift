@@ -40,7 +40,8 @@ struct DemoCommand: AsyncParsableCommand {
             await renderer.end(steps, outcome)
         } catch {
             let missing = DemoStep.allCases.dropFirst(steps.count).first
-            let what = error is DemoFailure ? "" : missing.map { "\($0.name) was not seen by both sides: " } ?? ""
+            let what =
+                error is DemoFailure ? "" : missing.map { "\($0.name) was not seen by both client and server: " } ?? ""
             Terminal.errors(output).print("lifeline demo: " + (what + "\(error)").visible())
             throw ExitStatus.stepMissing
         }

@@ -8,7 +8,7 @@ import Synchronization
 struct ReplayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay",
-        abstract: "Play one side of a recorded connection again, and compare the other side's answers.",
+        abstract: "Replay the client or the server of a recorded connection, and compare the peer's answers.",
         discussion: """
             Plays the client's messages, Pings and Close frame to a server, or with --as-server those of the server \
             to the first client that connects. Compares each answer with the recorded one by kind, size and content, \
@@ -27,7 +27,7 @@ struct ReplayCommand: AsyncParsableCommand {
               As lifeline connect, except:
               0    all answers and the end are as recorded
               1    an answer differs, is missing, or was not recorded
-              2    no connection to the server, or the port is in use
+              2    cannot connect to the server, or the port is in use
               65   the recording cannot be played
             """)
 
@@ -43,7 +43,7 @@ struct ReplayCommand: AsyncParsableCommand {
     @Flag(help: "Play the server's side to the first client that connects at the recorded path.")
     var asServer = false
 
-    @Option(in: 0...65535, help: "The port at 127.0.0.1 to listen at with --as-server; 0 picks a free one.")
+    @Option(in: 0...65535, help: "The port on 127.0.0.1 to listen on with --as-server; 0 picks a free one.")
     var port = 0
 
     @Option(
@@ -64,7 +64,8 @@ struct ReplayCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How much longer than recorded an answer may take, including that to a Close frame.", valueName: "duration")
+            "How much longer than recorded an answer may take, including the answer to a Close frame.",
+            valueName: "duration")
     )
     var wait = TimeSpan(.seconds(5))
 

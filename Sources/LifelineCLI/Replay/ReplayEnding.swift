@@ -40,7 +40,7 @@ struct ReplayEnding: Sendable {
         switch (initiator, received) {
         case (.played, .some): text = "closed by \(played), answered with \(code)\(reason)"
         case (.other, .some): text = "closed by \(other) with \(code)\(reason)"
-        case (.both, .some): text = "closed by both at once, by \(other) with \(code)\(reason)"
+        case (.both, .some): text = "closed by both simultaneously, by \(other) with \(code)\(reason)"
         case (.other, nil): text = "ended by \(other) without a Close frame"
         case (_, nil):
             text = hasClosed ? "closed by \(played), without an answer" : "ended by \(played) without a Close frame"

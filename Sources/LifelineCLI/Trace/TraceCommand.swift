@@ -26,7 +26,7 @@ struct TraceCommand: AsyncParsableCommand {
             EXAMPLES
               lifeline trace ws://127.0.0.1:8080/echo
               echo hello | lifeline trace --record hello.jsonl ws://127.0.0.1:8080/echo
-              lifeline trace --script conversation.txt wss://example.org/
+              lifeline trace --script steps.txt wss://example.org/
               lifeline trace --wait 5s ws://127.0.0.1:8080/push < /dev/null
 
             EXIT STATUS
@@ -38,12 +38,12 @@ struct TraceCommand: AsyncParsableCommand {
     @Argument(help: URLArgument.help, transform: URLArgument.parse)
     var url: WebSocketURL
 
-    @Option(help: ArgumentHelp("A file with the steps to take.", valueName: "file"))
+    @Option(help: ArgumentHelp("A file of steps to run.", valueName: "file"))
     var script: String?
 
     @Option(
         help: ArgumentHelp(
-            "How long to wait for messages after the end of the input. Each received message starts the time again.",
+            "How long to wait for messages after the end of the input. Each received message restarts the timer.",
             valueName: "duration"))
     var wait = TimeSpan(.seconds(1))
 

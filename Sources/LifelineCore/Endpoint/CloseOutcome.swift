@@ -1,8 +1,8 @@
 /// How a connection ended, as this side sees it ([RFC 6455 §7.1](https://www.rfc-editor.org/rfc/rfc6455#section-7.1)).
 public struct CloseOutcome: Hashable, Sendable {
-    /// Who began the end.
+    /// Who initiated the close.
     public enum Initiator: Hashable, Sendable {
-        /// This side sent the first Close frame, or gave the connection up.
+        /// This endpoint sent the first Close frame, or aborted the connection.
         case local
         /// The peer sent the first Close frame, or ended the connection without one.
         case peer
@@ -10,7 +10,7 @@ public struct CloseOutcome: Hashable, Sendable {
         case both
     }
 
-    /// Who began the end.
+    /// Who initiated the close.
     public let initiator: Initiator
     /// The Close frame that this side sent; `nil` if it sent none.
     public let sent: CloseFrame?
@@ -60,7 +60,7 @@ extension CloseOutcome: CustomStringConvertible {
         switch initiator {
         case .local: parts.append("closed by this side")
         case .peer: parts.append("closed by the peer")
-        case .both: parts.append("closed by both at once")
+        case .both: parts.append("closed by both simultaneously")
         }
         if let sent { parts.append("sent \(sent)") }
         if let received { parts.append("received \(received)") }
@@ -83,7 +83,7 @@ public enum ConnectionFailure: Error, Hashable, Sendable {
     case endOfStream(insideFrame: Bool)
     /// The transport failed: the peer or the network reset the connection, for instance.
     case transport(String)
-    /// This side gave the connection up.
+    /// This endpoint aborted the connection.
     case aborted(String)
 }
 
@@ -91,13 +91,13 @@ extension ConnectionFailure: CustomStringConvertible {
     public var description: String {
         switch self {
         case .protocolViolation(let violation): "\(violation)"
-        case .heartbeatTimedOut(let time): "heartbeat: nothing heard from the peer for \(time) after a Ping"
+        case .heartbeatTimedOut(let time): "heartbeat timeout: the peer sent nothing for \(time) after a Ping"
         case .closeTimedOut(let time): "the peer did not answer the Close frame within \(time)"
-        case .handshakeTimedOut(let time): "the opening handshake was not finished within \(time)"
-        case .endOfStream(insideFrame: false): "the peer ended TCP without a Close frame"
-        case .endOfStream(insideFrame: true): "the peer ended TCP in the middle of a frame"
+        case .handshakeTimedOut(let time): "the opening handshake was not completed within \(time)"
+        case .endOfStream(insideFrame: false): "the peer ended its side of TCP without a Close frame"
+        case .endOfStream(insideFrame: true): "the peer ended its side of TCP in the middle of a frame"
         case .transport(let reason): "the connection was lost: \(reason)"
-        case .aborted(let reason): "given up: \(reason)"
+        case .aborted(let reason): "aborted: \(reason)"
         }
     }
 }

@@ -56,7 +56,7 @@ extension Endpoint {
     /// reason.
     mutating func endAfterHeartbeatTimeout(at now: MonotonicInstant) {
         let time = configuration.heartbeat.timeout
-        sendClose(CloseFrame(.internalError, "a Ping was not answered for \(time)"))
+        sendClose(CloseFrame(.internalError, "no answer to a Ping within \(time)"))
         abandon(.heartbeatTimedOut(after: time), by: .local)
         beginEnding(at: now)
         transportRequest = .shutdownOutput

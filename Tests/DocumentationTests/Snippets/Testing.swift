@@ -9,7 +9,7 @@ import Testing
     try await socket.send("hello, \(name)")
 }
 
-@Suite("What is shown of LifelineTesting")
+@Suite("Snippets about LifelineTesting")
 struct ShownTests {
     @Test func greets() async throws {
         let (client, server) = try await WebSocket.pair()

@@ -55,7 +55,7 @@ extension EngineTests {
         @Test(
             "A Unix domain socket to which nothing can connect is described", arguments: EngineUnderTest.all,
             [
-                ("/tmp/lifeline-no-such-socket", "there is no socket with this path"),
+                ("/tmp/lifeline-no-such-socket", "no socket exists at this path"),
                 ("/etc/hostname", ""),
                 ("/tmp/" + String(repeating: "x", count: 200), "the path of the Unix domain socket is too long"),
             ])
@@ -80,7 +80,7 @@ extension EngineTests {
             let error = await #expect(throws: WebSocketError.self) {
                 _ = try await Self.open("ws://chat.example/", to: address, engine)
             }
-            #expect(error?.message.contains("nobody listens there") == true, "\(String(describing: error))")
+            #expect(error?.message.contains("nothing is listening there") == true, "\(String(describing: error))")
             await engine.shutDown()
         }
 
