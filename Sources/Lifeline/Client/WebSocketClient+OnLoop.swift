@@ -7,7 +7,7 @@ extension WebSocketClient {
     /// let outcome = try await WebSocketClient.connectOnLoop(to: "ws://127.0.0.1:8080/push") { _ in Ticker() }
     /// ```
     ///
-    /// It is the client's counterpart of ``WebSocketServer/routeOnLoop(_:subprotocols:makeHandler:)``, for programs
+    /// It is the client's counterpart of ``WebSocketServer/routeOnLoop(_:subprotocols:configure:makeHandler:)``, for programs
     /// that have many connections or need very low latency. The handler receives every event of the connection, and
     /// closes it with ``OnLoopWebSocket/close(code:reason:)``. If the task is cancelled, the connection is closed with
     /// 1001.

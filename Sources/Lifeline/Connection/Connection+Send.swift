@@ -231,7 +231,7 @@ extension Connection {
         return false
     }
 
-    /// Sends a message that goes to many connections, in the same way.
+    /// Sends a message that goes to many connections; otherwise like the method above.
     func enqueue(_ message: PreparedMessage) throws(Endpoint.SendError) -> Bool {
         if mustWaitForFragments {
             try enqueueInOutbox(OutboundFrame(message))
@@ -254,7 +254,7 @@ extension Connection {
         }
     }
 
-    /// Sends a message that goes to many connections, in the same way.
+    /// Sends a message that goes to many connections; otherwise like the method above.
     func canEnqueue(_ message: PreparedMessage) -> Bool {
         do throws(Endpoint.SendError) {
             _ = try enqueue(message)

@@ -12,7 +12,7 @@ struct ReplayCommand: AsyncParsableCommand {
         discussion: """
             Plays the client's messages, Pings and Close frame to a server, or with --as-server those of the server \
             to the first client that connects. Compares each answer with the recorded one by kind, size and content, \
-            and shows the first difference. Then compares the end: who began it, and the other side's code and reason.
+            and shows the first difference. Then compares the end: who initiated it, and the peer's code and reason.
 
             The recording must have complete payloads (--record-payloads whole). An HTTP Archive with WebSockets \
             (HAR) that a browser has exported can be played too. It has messages, but neither control frames nor an end.

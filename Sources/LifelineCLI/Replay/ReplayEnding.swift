@@ -3,7 +3,7 @@ import LifelineTrace
 
 /// How a connection ended, from the played side's point of view.
 struct ReplayEnding: Sendable {
-    /// The side that began the end.
+    /// The side that initiated the close.
     enum Initiator: Hashable, Sendable {
         /// The played side.
         case played
@@ -13,7 +13,7 @@ struct ReplayEnding: Sendable {
         case both
     }
 
-    /// The side that began the end.
+    /// The side that initiated the close.
     var initiator: Initiator
     /// The other side's Close frame, or `nil` if there was none.
     var received: CloseFrame?

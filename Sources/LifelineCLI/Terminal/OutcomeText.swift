@@ -1,7 +1,7 @@
 import Lifeline
 import LifelineTrace
 
-/// The end of a connection in one line: the code, the reason, who began it, and what went wrong.
+/// The end of a connection in one line: the code, the reason, who initiated it, and what went wrong.
 struct OutcomeText: CustomStringConvertible {
     let description: String
 

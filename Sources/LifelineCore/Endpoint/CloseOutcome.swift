@@ -37,12 +37,12 @@ public struct CloseOutcome: Hashable, Sendable {
         return received.code ?? .noStatusReceived
     }
 
-    /// The code that describes the end: that of the Close frame of the side that began it.
+    /// The code that describes the end: that of the initiator's Close frame.
     ///
-    /// - If this side began the end, or both did, it is the code that this side sent: 1009 after a message that was too big, whatever
-    ///   the peer answered.
-    /// - If the peer began it, it is the peer's code.
-    /// - If the side that began it sent no Close frame, it is the other side's code.
+    /// - If this side initiated the close, or both did, it is the code that this side sent: 1009 after a message that
+    ///   was too big, whatever the peer answered.
+    /// - If the peer initiated it, it is the peer's code.
+    /// - If the initiator sent no Close frame, it is the other side's code.
     /// - It is 1005 if that Close frame had no code, and 1006 only if neither side sent one.
     public var effectiveCode: CloseCode {
         guard let frame = initiator == .peer ? received ?? sent : sent ?? received else { return .abnormalClosure }
@@ -54,7 +54,7 @@ public struct CloseOutcome: Hashable, Sendable {
 }
 
 extension CloseOutcome: CustomStringConvertible {
-    /// One line: clean or not, who began the end, both codes and reasons, and the failure if there is one.
+    /// One line: clean or not, who initiated the close, both codes and reasons, and the failure if there is one.
     public var description: String {
         var parts = [isClean ? "clean" : "abnormal"]
         switch initiator {
