@@ -1,4 +1,4 @@
-# Short names for what .ci/run and scripts/ do. `make help` lists them.
+# Short names for .ci/run and the scripts. `make help` lists them.
 
 .DEFAULT_GOAL := build
 .PHONY: build test lint format docs api bench demo autobahn interop fuzz sanitize ci nightly clean help
@@ -6,10 +6,10 @@
 build: ## Build the library, the command and the tests.
 	swift build --build-tests
 
-test: ## Run all tests that need nothing but Swift.
+test: ## Run all tests that need only Swift.
 	swift test
 
-lint: ## Check the format, and that no lock but the package's own is used.
+lint: ## Check the format, and that only the package's own lock is used.
 	swift format lint --strict --recursive Sources Tests Package.swift \
 	    Benchmarks/Sources Benchmarks/Package.swift Benchmarks/Micro/Benchmarks Benchmarks/Micro/Package.swift \
 	    Fuzzing/Sources Fuzzing/Package.swift Examples/Sources Examples/Tests Examples/Package.swift
@@ -47,13 +47,13 @@ sanitize: ## Run the tests under ThreadSanitizer and AddressSanitizer.
 	scripts/sanitize thread
 	scripts/sanitize address
 
-ci: ## Do everything that has to pass.
+ci: ## Run everything that must pass.
 	.ci/run
 
-nightly: ## Do what takes hours.
+nightly: ## Run the tests that take hours.
 	scripts/nightly
 
-clean: ## Remove what was built.
+clean: ## Remove all builds.
 	rm -rf .build .build-tsan .build-asan Fuzzing/.build Benchmarks/.build Benchmarks/Micro/.build
 
 help: ## List the targets.

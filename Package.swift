@@ -2,7 +2,7 @@
 import PackageDescription
 
 // Set in CI: a warning in the project's own code fails the build. Left off for users, whose
-// newer compiler may warn about what ours did not know of.
+// newer compiler may have warnings that ours lacks.
 let warningsAreErrors = Context.environment["LIFELINE_WARNINGS_AS_ERRORS"] != nil
 
 let settings: [SwiftSetting] =
@@ -25,11 +25,11 @@ let package = Package(
         .library(name: "LifelineTrace", targets: ["LifelineTrace"]),
         .library(name: "LifelineTesting", targets: ["LifelineTesting"]),
         .executable(name: "lifeline", targets: ["LifelineCLI"]),
-        // For the package in Fuzzing/; nobody else's.
+        // Only for the package in Fuzzing/.
         .library(name: "_LifelineRelay", targets: ["LifelineRelay"]),
     ],
     traits: [
-        .trait(name: "TLS", description: "Connections over TLS (wss://), by way of swift-nio-ssl."),
+        .trait(name: "TLS", description: "TLS connections (wss://), using swift-nio-ssl."),
         .default(enabledTraits: ["TLS"]),
     ],
     dependencies: [
@@ -72,7 +72,7 @@ let package = Package(
             // Borrowed spans as properties. SwiftNIO and swift-collections build on the same flag.
             swiftSettings: settings + [.enableExperimentalFeature("Lifetimes")]
         ),
-        // Passes bytes on between a client and a server, and can do harm on the way: what `lifeline proxy` is made of.
+        // Relays bytes between a client and a server, and injects faults; the implementation of `lifeline proxy`.
         .target(
             name: "LifelineRelay",
             dependencies: [
@@ -97,7 +97,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        // An engine without sockets, in virtual time, for tests; upon Lifeline's package interface.
+        // An engine without sockets, in virtual time, for tests; uses Lifeline's package API.
         .target(
             name: "LifelineTesting",
             dependencies: [
@@ -123,7 +123,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        // Tools that several test targets share; no product of the package's.
+        // Helpers shared by several test targets; not a product.
         .target(
             name: "LifelineTestSupport", dependencies: ["LifelineCore"], path: "Tests/LifelineTestSupport",
             swiftSettings: settings
@@ -176,7 +176,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        // The other side of scripts/autobahn and scripts/interop; no product of the package's.
+        // The peer for scripts/autobahn and scripts/interop; not a product.
         .executableTarget(
             name: "LifelinePeer",
             dependencies: [

@@ -1,4 +1,4 @@
-// `import Lifeline` is all that a user writes: the words of the protocol (close codes, outcomes, limits) and of HTTP
-// (requests, fields) come with it.
+// Re-exports the protocol's types (close codes, outcomes, limits) and those of HTTP
+// (requests, fields), so that users import only `Lifeline`.
 @_exported public import HTTPTypes
 @_exported public import LifelineCore

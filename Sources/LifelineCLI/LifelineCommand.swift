@@ -7,7 +7,7 @@ import LifelineTrace
 struct LifelineCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "lifeline",
-        abstract: "WebSockets, from the first byte of the handshake to the end of TCP.",
+        abstract: "Serve, connect to, test and trace WebSockets.",
         discussion: """
             Start with the demo: it opens a real connection and draws each step as it happens.
 
@@ -23,16 +23,16 @@ struct LifelineCommand: AsyncParsableCommand {
               0    success
               1    demo: client or server missed a step; replay: an answer differs
               2    no connection: unknown host, connection refused, TLS, port in use
-              3    the server refused the opening handshake, or its answer was wrong
+              3    the server refused the opening handshake, or its response was invalid
               4    the connection ended abnormally, or with an unexpected code
               5    connect, trace: a message was sent and nothing was received
                    within --wait or --receive-timeout
-              64   the command line is wrong
+              64   the command line is invalid
               65   an input has wrong content: a line of standard input, a
                    script, a recording, a certificate
               66   an input file could not be read
               74   standard output, a recording or a plot could not be written;
-                   a reader that closes the pipe early (head) is no error
+                   a reader that closes the pipe early (head) is not an error
               130  SIGINT (Ctrl-C) before the connection was open, or twice; for
                    bench, demo and replay the first one too
               143  the same after SIGTERM
@@ -69,7 +69,7 @@ struct LifelineCommand: AsyncParsableCommand {
         var status = ExitStatus.success
         let options = OutputOptions.standard
         let errors = Terminal.errors(options)
-        // A closed reader is no error. Other failures to write are reported below.
+        // A closed pipe is not an error. Other failures to write are reported below.
         if let failure = error as? InputFailure {
             status = failure.status
             errors.print(name + ": " + errors.visible(failure.description))
@@ -77,7 +77,7 @@ struct LifelineCommand: AsyncParsableCommand {
             status = exitCode(for: error)
             // The message repeats the command line, which may have secrets.
             let message = status == .validationFailure ? Redaction()(fullMessage(for: error)) : fullMessage(for: error)
-            // Help and version go to standard output, since they are no errors.
+            // Help and version go to standard output, since they are not errors.
             if !message.isEmpty { (status.isSuccess ? Terminal.output(options) : errors).print(message) }
         }
         if let (output, reason) = Terminal.failure {

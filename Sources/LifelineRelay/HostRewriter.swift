@@ -21,13 +21,13 @@ package struct HostRewriter: Sendable {
         case foldedHost
         /// In another field's value.
         case value
-        /// In a body of which so many bytes remain.
+        /// In a body with this many bytes left.
         case body(Int)
-        /// In a body in chunks.
+        /// In a chunked body.
         case chunks(HTTPChunkedBody)
         /// After a request for another protocol that has not been answered.
         case awaitingResponse
-        /// Nothing is changed any more.
+        /// Rewriting has stopped.
         case givenUp
     }
 
@@ -40,7 +40,7 @@ package struct HostRewriter: Sendable {
         case other
     }
 
-    /// What is known of the current request's head.
+    /// What has been read of the current request's head.
     private struct Head {
         var isUpgrade = false
         var contentLength: [String] = []
@@ -51,7 +51,7 @@ package struct HostRewriter: Sendable {
 
     /// The most bytes of a request's first line.
     private static let lineLimit = 64 << 10
-    /// The longest name that matters has so many bytes.
+    /// The length of the longest relevant field name.
     private static let nameLimit = "transfer-encoding".utf8.count
     /// The most bytes of a value that gives the length of the body.
     private static let valueLimit = 128

@@ -7,7 +7,7 @@ import Synchronization
 
 /// Passes bytes on between clients and one server. It changes none of them, except the value of `Host` if that is configured.
 ///
-/// The relay does not read from a side while the other does not take its bytes. It passes on an end as an end, and a reset as a reset.
+/// The relay does not read from a side while the other does not take its bytes. It relays FIN as FIN and RST as RST.
 package final class Relay: Sendable {
     /// How a relay is set up.
     package struct Configuration: Sendable {
@@ -25,7 +25,7 @@ package final class Relay: Sendable {
         package var rewritesHost = false
         /// How long bytes are delayed in each direction. Default: not at all.
         package var latency: Duration = .zero
-        /// What to do to each connection, and when. Default: nothing.
+        /// The faults to inject into each connection. Default: nothing.
         package var faults: [(fault: RelayFault, after: RelayFault.Threshold)] = []
         /// Called at most once a minute with the reason why connections cannot be accepted.
         package var acceptFailed: @Sendable (String) -> Void = { _ in }
@@ -74,10 +74,10 @@ package final class Relay: Sendable {
     /// Begins to listen.
     ///
     /// - Returns: The address, with the port that the system chose if the configuration has port 0.
-    /// - Throws: ``WebSocketError`` if the address cannot be listened at, or the TLS configuration is invalid.
+    /// - Throws: ``WebSocketError`` if listening on the address fails, or the TLS configuration is invalid.
     package func listen() async throws(WebSocketError) -> ServerAddress {
         guard case .hostname(let host, let port) = configuration.address.storage else {
-            throw WebSocketError(.invalidConfiguration, "a relay listens at a host and a port")
+            throw WebSocketError(.invalidConfiguration, "a relay needs a host and a port to listen on")
         }
         let context = try configuration.tls.map(TLSContext.init)
         let bootstrap = ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
@@ -100,7 +100,7 @@ package final class Relay: Sendable {
             listener.withLock { $0 = channel }
             return .hostname(host, port: channel.localAddress?.port ?? port)
         } catch {
-            let message = "cannot listen at \(configuration.address): \(NetworkErrorText.describe(error))"
+            let message = "cannot listen on \(configuration.address): \(NetworkErrorText.describe(error))"
             throw WebSocketError(.listenFailed, message, underlyingError: error)
         }
     }

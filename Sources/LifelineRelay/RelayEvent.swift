@@ -2,7 +2,7 @@ package import Lifeline
 package import LifelineCore
 package import NIOCore
 
-/// What a relay does to a connection on purpose.
+/// A fault that a relay injects into a connection.
 package enum RelayFault: String, Hashable, Sendable, CaseIterable {
     /// Discards bytes and ends, and leaves both connections open, as if a cable had been pulled.
     case drop
@@ -13,14 +13,14 @@ package enum RelayFault: String, Hashable, Sendable, CaseIterable {
 
     /// When a fault begins.
     package enum Threshold: Hashable, Sendable {
-        /// So long after both connections are established.
+        /// This time after both connections are established.
         case time(Duration)
-        /// After so many bytes in both directions together, which are still passed on.
+        /// After this many bytes in both directions together; they are still relayed.
         case bytes(Int)
     }
 }
 
-/// A step in a relayed connection's life.
+/// An event of a relayed connection.
 package struct RelayEvent: Sendable {
     /// What happened.
     package enum Kind: Sendable {

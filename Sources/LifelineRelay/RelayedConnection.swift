@@ -173,7 +173,7 @@ final class RelayedConnection {
 
     /// Answers the client with 502 (RFC 9110 §15.6.3) in the server's place, and ends its connection.
     private func refuse(_ client: RelayEnd, _ reason: String) {
-        let body = "no connection to \(relay.configuration.target.authority): \(reason)\n"
+        let body = "cannot connect to \(relay.configuration.target.authority): \(reason)\n"
         let head =
             "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: \(body.utf8.count)\r\n"
             + "Connection: close\r\n\r\n"
@@ -247,7 +247,7 @@ final class RelayedConnection {
         }
         guard !end.isClosed else { return }
         if !hasConnected, !isEnding {
-            let reason = end.failure ?? "it ended TCP before the TLS handshake was complete"
+            let reason = end.failure ?? "it ended its side of TCP before the TLS handshake was complete"
             if end.side == .server {
                 failedToOpen(.server, reason)
             } else {

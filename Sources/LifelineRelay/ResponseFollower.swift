@@ -29,7 +29,7 @@ struct ResponseFollower {
     /// Whether a field that gives the length of the body could not be kept.
     private var hasUnknownLength = false
 
-    /// Whether nothing is followed any more.
+    /// Whether following has stopped.
     var hasGivenUp: Bool {
         if case .givenUp = phase { true } else { false }
     }

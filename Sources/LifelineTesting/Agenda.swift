@@ -46,7 +46,7 @@ final class Agenda: @unchecked Sendable {
 
     /// Runs the work that is ready, but not the work that this adds.
     ///
-    /// - Returns: How many pieces of work were run.
+    /// - Returns: The number of jobs that ran.
     func runOnce() -> Int {
         let batch = state.withLock { state in
             defer { state.ready = [] }

@@ -169,7 +169,7 @@ package final class SimulatedNetwork: LoopDriver, @unchecked Sendable {
 
     /// Runs the work that is ready, but not the work that this adds.
     ///
-    /// - Returns: How many pieces of work were run.
+    /// - Returns: The number of jobs that ran.
     @discardableResult
     package func runOnce() -> Int { agenda.runOnce() }
 

@@ -92,7 +92,7 @@ def bench_measures_echoes():
             status, report, errors = bench(*more, url + "/echo")
             equal((status, errors, report["errors"]), (0, "", 0), more)
             expect(report["count"] > 0, more)
-        server.wait_for_error("closed 1000 (normal closure), clean, begun by the peer")
+        server.wait_for_error("closed 1000 (normal closure), clean, initiated by the peer")
         expect(b"not clean" not in server.errors, server.errors)
 
 
@@ -254,7 +254,7 @@ def bench_without_a_server():
         unused.bind(("127.0.0.1", 0))
         status, report, errors = bench(f"ws://127.0.0.1:{unused.getsockname()[1]}/")
         equal((status, report), (2, None))
-        expect("nobody listens" in errors, errors)
+        expect("nothing is listening" in errors, errors)
     with serve() as (server, url, port):
         for mode in ("echo", "push", "connect", "idle"):
             status, report, errors = bench("--mode", mode, url + "/nowhere")

@@ -79,7 +79,7 @@ def demo_as_json():
     expect(all(step["elapsedMicroseconds"] > 0 for step in steps))
     expect(all(step["sentMicroseconds"] < step["receivedMicroseconds"] for step in steps))
     equal([step["step"] for step in steps][-2:], ["serverFIN", "clientFIN"])
-    expect(steps[-2]["sentMicroseconds"] <= steps[-1]["sentMicroseconds"], "the server ends TCP first")
+    expect(steps[-2]["sentMicroseconds"] <= steps[-1]["sentMicroseconds"], "the server ends its side of TCP first")
     expect(next(step for step in steps if step["step"] == "pong")["roundTripMicroseconds"] > 0)
     equal((end["result"], end["code"], end["steps"]), ("clean", 1000, 14))
 

@@ -112,7 +112,7 @@ def interrupt_an_open_connection():
                 equal(connect.line(), "ready")
                 connect.signal(number)
                 equal(connect.end(3), 0)
-                expect(b"clean, begun by this side" in connect.errors)
+                expect(b"clean, initiated by this side" in connect.errors)
         equal(notes, [struct.pack(">H", 1000) + b"enough"])
 
 

@@ -17,7 +17,7 @@ def connect_sends_each_line():
         lines = "first\n\n  spaces \nlast"
         result = run("connect", "--wait", "0.2", url + "/echo", input=lines)
         equal((result.returncode, result.stdout.decode()), (0, lines + "\n"))
-        equal(result.stderr.decode(), "closed 1000 (normal closure), clean, begun by this side\n")
+        equal(result.stderr.decode(), "closed 1000 (normal closure), clean, initiated by this side\n")
         many = "".join(f"line {number}\n" for number in range(3000))
         equal(run("connect", "--wait", "0.2", url + "/echo", input=many).stdout.decode(), many)
 
@@ -109,7 +109,7 @@ def connect_with_a_reader_that_leaves():
             connect.line()
             connect.process.stdout.close()
             equal((connect.end(), connect.errors), (0, b""))
-        server.wait_for_error("closed 1000 (normal closure), clean, begun by the peer")
+        server.wait_for_error("closed 1000 (normal closure), clean, initiated by the peer")
     with serve("--interval", "1h") as (server, url, port):
         with process("connect", "--wait", "forever", url + "/push") as connect:
             connect.line()

@@ -95,7 +95,7 @@ def proxy_draws_and_records():
         with proxy(url, "--record", file, "--record-payloads", "whole") as (relay, to, port):
             result = run("connect", "--wait", "0.1", to + "/echo", input="hello\n" + "x" * 3000 + "\n")
             equal(result.stdout.decode(), "hello\n" + "x" * 3000 + "\n")
-            relay.wait_for_error("closed 1000 (normal closure), clean, begun by the client")
+            relay.wait_for_error("closed 1000 (normal closure), clean, initiated by the client")
             expect(b"opened GET /echo from 127.0.0.1:" in relay.errors, relay.errors)
             expect(b"in 2 messages, 3005 bytes; out 2 messages, 3005 bytes" in relay.errors, relay.errors)
             run("connect", "--wait", "0.1", to + "/nowhere", input="")
@@ -293,7 +293,7 @@ def proxy_drops():
         stream.read_head()
         stream.write(frame(1, b"a", masked=True))
         equal(stream.read(), (1, b"a"))
-        relay.wait_for_error("fault: nothing is relayed any more, after 400 ms")
+        relay.wait_for_error("fault: relaying stopped, after 400 ms")
         stream.write(frame(1, b"b", masked=True))
         stream.connection.settimeout(0.5)
         try:
@@ -345,9 +345,9 @@ def proxy_without_a_server():
                 connection.sendall(request)
                 answer = read_all(connection)
                 expect(answer.startswith(b"HTTP/1.1 502 Bad Gateway\r\n"), answer)
-                expect(b"\r\n\r\nno connection to 127.0.0.1" in answer and b"nobody listens there" in answer, answer)
+                expect(b"\r\n\r\ncannot connect to 127.0.0.1" in answer and b"nothing is listening there" in answer, answer)
         relay.wait_for_error("not connected to 127.0.0.1")
-        expect(b"nobody listens there" in relay.errors, relay.errors)
+        expect(b"nothing is listening there" in relay.errors, relay.errors)
         result = run("connect", to + "/echo")
         expect(result.returncode == 3 and b"502" in result.stderr, result)
         relay.wait_for_error("refused GET /echo from 127.0.0.1")
@@ -425,7 +425,7 @@ def proxy_command_line():
         (("--listen", "a:b", "--to", "ws://h"), "--listen"),
         (("--listen", "0", "--to", "ws://h", "--cut", "soon"), "--cut"),
         (("--listen", "0", "--to", "ws://h", "--tls-cert", "x"), "given together"),
-        (("--listen", "0", "--to", "ws://h", "--page", "0", "--no-page"), "exclude each other"),
+        (("--listen", "0", "--to", "ws://h", "--page", "0", "--no-page"), "cannot be combined"),
         (("--listen", "0", "--to", "ws://h", "--page", "http://h"), "--page"),
     ):
         result = run("proxy", *arguments)

@@ -61,7 +61,7 @@ def replay_of_what_was_recorded():
                 result = run("replay", file, "--to", url + "/echo", "--pace", pace)
                 wanted = (
                     b"2 messages as recorded\n"
-                    b"the end as recorded: closed by the client, answered with 1000 (normal closure)\n"
+                    b"ended as recorded: closed by the client, answered with 1000 (normal closure)\n"
                 )
                 equal((result.returncode, result.stdout), (0, wanted), result.stderr)
 
@@ -207,21 +207,21 @@ def replay_compares_the_end():
     by_server_text = b'closed by the server with 4000 "bye"'
     ended_text = b"ended by the server without a Close frame"
     for events, conversation, status, text in (
-        ([by_server, ended()], closes(4000, "bye"), 0, b"the end as recorded: " + by_server_text),
+        ([by_server, ended()], closes(4000, "bye"), 0, b"ended as recorded: " + by_server_text),
         ([by_server, ended()], closes(4000), 1, b"closed by the server with 4000; recorded: " + by_server_text),
         ([by_server, ended()], closes(1001, "bye"), 1, b"1001 (going away)"),
         ([by_server, ended()], ends, 1, ended_text),
         ([by_server, ended()], answers(1000), 1, b"closed by the client, answered with 1000"),
-        ([ended()], ends, 0, b"the end as recorded: " + ended_text),
+        ([ended()], ends, 0, b"ended as recorded: " + ended_text),
         ([ended()], closes(1000), 1, b"closed by the server with 1000 (normal closure); recorded: " + ended_text),
         ([ended(initiator="local")], is_cut, 0, b"ended by the client without a Close frame"),
         (answered, answers(1000), 0, b"closed by the client, answered with 1000"),
         # An answer with a code of its own is no answer.
         (answered, answers(1002), 1, b"by the server with 1002"),
-        (answered, is_cut, 1, b"the end differs: closed by the client, without an answer"),
+        (answered, is_cut, 1, b"the connection ended differently: closed by the client, without an answer"),
         ([close("sent"), ended(initiator="local")], is_cut, 0, b"without an answer"),
-        (crossed, answers(1000), 0, b"closed by both at once"),
-        (crossed, closes(1000), 0, b"closed by both at once"),
+        (crossed, answers(1000), 0, b"closed by both simultaneously"),
+        (crossed, closes(1000), 0, b"closed by both simultaneously"),
         ([message("sent", "a")], answers(1000), 0, b"the recording does not say how the connection ended"),
     ):
         with peer(conversation) as (url, notes), recording(*events) as file:
@@ -272,7 +272,7 @@ def replay_as_server_ends():
             equal(running.end(), 1)
             expect(time.monotonic() - begin < 4, time.monotonic() - begin)
             output = running.process.stdout.read()
-            expect(b"message 1: missing" in output and b"the end differs" in output, output)
+            expect(b"message 1: missing" in output and b"the connection ended differently" in output, output)
         with replay_server(file, "--pace", "0") as (running, port):
             stream = client(port, "/")
             stream.read_head()
@@ -313,7 +313,7 @@ def replay_refuses():
             expect(b"--record-payloads whole" in result.stderr, result.stderr)
         with recording(*ECHO) as file:
             result = run("replay", file, "--to", url + "/echo", "--connection", "7")
-            expect(result.returncode == 65 and b"number 7" in result.stderr, result)
+            expect(result.returncode == 65 and b"no WebSocket connection 7" in result.stderr, result)
             equal(run("replay", file, "--to", url + "/nowhere").returncode, 3)
             equal(run("replay", file).returncode, 64)
             equal(run("replay", file, "--to", "http://h").returncode, 64)

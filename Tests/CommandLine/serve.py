@@ -71,14 +71,14 @@ def serve_pushes():
 def serve_logs_each_end():
     with serve() as (server, url, port):
         run("connect", "--wait", "0.1", "--close-reason", "so long", url + "/echo", input="ab\n")
-        server.wait_for_error('closed 1000 (normal closure) "so long", clean, begun by the peer')
+        server.wait_for_error('closed 1000 (normal closure) "so long", clean, initiated by the peer')
         expect(b"opened GET /echo from 127.0.0.1:" in server.errors)
         expect(b"in 1 message, 2 bytes; out 1 message, 2 bytes" in server.errors)
         stream = client(port)
         stream.read_head()
         stream.connection.close()
         stream.file.close()
-        server.wait_for_error("closed 1006 (abnormal closure), not clean, begun by the peer: the peer ended TCP")
+        server.wait_for_error("closed 1006 (abnormal closure), not clean, initiated by the peer: the peer ended its side of TCP")
 
 
 @test
@@ -133,7 +133,7 @@ def serve_stops_gracefully():
                 equal(server.end(5), 0)
                 equal((first.end(), second.end()), (0, 0))
                 expect(b"closed 1001 (going away)" in first.errors, first.errors)
-                equal(server.errors.count(b"begun by this side"), 2)
+                equal(server.errors.count(b"initiated by this side"), 2)
 
 
 @test

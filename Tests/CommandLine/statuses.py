@@ -15,10 +15,10 @@ def connect_to_nobody():
         for host in ("127.0.0.1", "localhost"):
             result = run("connect", f"ws://{host}:{unused.getsockname()[1]}/")
             equal((result.returncode, result.stdout), (2, b""))
-            expect(b"nobody listens" in result.stderr, result.stderr)
+            expect(b"nothing is listening" in result.stderr, result.stderr)
     result = run("connect", "ws://no-such-host.invalid/")
     equal(result.returncode, 2)
-    expect(b"no-such-host.invalid is unknown" in result.stderr, result.stderr)
+    expect(b"no-such-host.invalid cannot be resolved" in result.stderr, result.stderr)
 
 
 @test
@@ -93,7 +93,7 @@ def connect_is_closed_by_the_peer():
             notes.append(data)
             with process("connect", url) as connect:
                 equal((connect.line(), connect.end()), ("last words", 0))
-                expect(f"closed {text}, clean, begun by the peer" in connect.errors.decode(), connect.errors)
+                expect(f"closed {text}, clean, initiated by the peer" in connect.errors.decode(), connect.errors)
 
 
 @test

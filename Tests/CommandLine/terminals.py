@@ -16,7 +16,7 @@ def talk_on_a_terminal():
             connect.wait_for("\x1b[36m<\x1b[0m hello")
             connect.type("\x04")
             equal(connect.end(), 0)
-            expect(b"closed 1000 (normal closure), clean, begun by this side" in connect.shown)
+            expect(b"closed 1000 (normal closure), clean, initiated by this side" in connect.shown)
         with terminal(
             "connect", "--timestamps", "--control", "--ping-interval", "50ms", url + "/echo", NO_COLOR="1"
         ) as connect:

@@ -31,14 +31,14 @@ struct DocumentationTests {
         }
     }()
 
-    @Test("every document is found")
+    @Test("Every Markdown file is found")
     func documentsAreFound() {
         for path in ["README.md", "docs/page.md", "Sources/Lifeline/Lifeline.docc/GettingStarted.md"] {
             #expect(Self.documents.contains(path))
         }
     }
 
-    @Test("what is shown compiles", arguments: documents)
+    @Test("Every snippet is compiled", arguments: documents)
     func shownCodeCompiles(path: String) throws {
         for block in try blocks(in: text(path)) where block.language == "swift" {
             let code = Self.lines(block.code).filter { !$0.hasPrefix("import ") }.joined(separator: "\n") + "\n"
@@ -48,7 +48,7 @@ struct DocumentationTests {
         }
     }
 
-    @Test("every block of code has an end", arguments: documents)
+    @Test("Every code block is closed", arguments: documents)
     func blocksEnd(path: String) throws {
         let fences = try text(path).split(separator: "\n").count { $0.drop { $0 == " " }.hasPrefix("```") }
         #expect(fences.isMultiple(of: 2), "\(path): \(fences) lines begin with ```")

@@ -190,7 +190,7 @@ async def closed_without_code(encounter: Encounter) -> None:
     await encounter.check_closed_by_websockets(1005, "")
 
 
-@scenario("closed by both at once", "receive", "close:4001,ours")
+@scenario("closed by both simultaneously", "receive", "close:4001,ours")
 async def closed_by_both(encounter: Encounter) -> None:
     ws = encounter.ws
     # Lifeline's Close frame is held until that of websockets is on its way.

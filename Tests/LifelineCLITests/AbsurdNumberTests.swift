@@ -6,7 +6,7 @@ import Testing
 
 @testable import LifelineCLI
 
-@Suite("Numbers of others, in the command") struct AbsurdNumberTests {
+@Suite("Untrusted numbers in the command") struct AbsurdNumberTests {
     private static let ends: [Int64] = [.min, -1, 0, 1, .max]
 
     private static func recording(_ events: [(time: Int64, kind: TraceEvent.Kind)]) -> Recording {
@@ -26,7 +26,7 @@ import Testing
             .sent, .init(isText: true, size: size ?? payload.count, wireSize: 0, frames: frames, payload: payload))
     }
 
-    @Test("A replay of times at the ends of what there is", arguments: ends, ends)
+    @Test("A replay handles the smallest and largest times", arguments: ends, ends)
     func times(opened: Int64, sent: Int64) throws {
         let opening = TraceEvent.Kind.response(.received, .init(status: 101))
         let recording = Self.recording([(opened, opening), (sent, Self.message("a")), (sent, .tcpEnded)])
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test("A replay of sizes at the ends of what there is", arguments: [Int.min, -1, 0, 1, .max])
+    @Test("A replay handles the smallest and largest sizes", arguments: [Int.min, -1, 0, 1, .max])
     func sizes(length: Int) throws {
         let opening = (Int64(0), TraceEvent.Kind.response(.received, .init(status: 101)))
         let frames = [
@@ -58,7 +58,7 @@ import Testing
         #expect(throws: Replay.Unplayable.self) { try Replay(cut, connection: nil, side: .client) }
     }
 
-    @Test("Many fragments are put in their places in reasonable time")
+    @Test("Inserting many fragments takes linear time")
     func fragments() throws {
         let count = 20_000
         var events: [(Int64, TraceEvent.Kind)] = [(0, .response(.received, .init(status: 101)))]
@@ -77,7 +77,7 @@ import Testing
         if case .fragment(_, .last, _) = steps[count + 19].kind {} else { Issue.record("not the last") }
     }
 
-    @Test("However many messages a script waits for, the end ends that")
+    @Test("The end of the connection ends any wait of a script")
     func script() async throws {
         let steps = try ScriptStep.parse("receive 9223372036854775807\n", "f")
         #expect(steps == [.receive(.max)])
@@ -101,7 +101,7 @@ import Testing
         #expect(await !idle.wait(for: .max, timeout: .milliseconds(1)))
     }
 
-    @Test("JSON that is deep, or has numbers that no type holds, is compared as text")
+    @Test("JSON that is nested too deeply or has huge numbers is compared as text")
     func json() {
         let deep = String(repeating: "[", count: 400) + String(repeating: "]", count: 400)
         #expect(JSONValue(deep)?.without(["a"]) == JSONValue(deep))
@@ -111,7 +111,9 @@ import Testing
         #expect(JSONValue("18446744073709551616") == .number(18_446_744_073_709_551_616))
     }
 
-    @Test("What an option may be is said", arguments: ["1e30s", "nan", "inf", "-1", "", "999999999T", "9999h", "0x10"])
+    @Test(
+        "An error names an option's allowed values",
+        arguments: ["1e30s", "nan", "inf", "-1", "", "999999999T", "9999h", "0x10"])
     func options(text: String) {
         func reason<Value>(_ body: (String) throws -> Value) -> String {
             do {
@@ -131,7 +133,9 @@ import Testing
         #expect(reason(ListenAddress.parse).contains("65535"))
     }
 
-    @Test("How fast it is played", arguments: ["1e-300", "nan", "inf", "-inf", "-1", "1e7", "1e-7"])
+    @Test(
+        "Replay speeds outside the allowed range are rejected",
+        arguments: ["1e-300", "nan", "inf", "-inf", "-1", "1e7", "1e-7"])
     func pace(text: String) {
         let error = #expect(throws: (any Error).self) {
             try ReplayCommand.parse(["f", "--to", "ws://h", "--pace=" + text])
@@ -139,13 +143,13 @@ import Testing
         #expect(error.map { ReplayCommand.message(for: $0) }?.contains("0.000001 to 1000000") == true)
     }
 
-    @Test("Rates that bench takes", arguments: ["1e-300", "nan", "inf", "-1", "0", "1e9"])
+    @Test("Bench rates outside the allowed range are rejected", arguments: ["1e-300", "nan", "inf", "-1", "0", "1e9"])
     func rate(text: String) {
         let error = #expect(throws: (any Error).self) { try BenchCommand.parse(["ws://h", "--rate=" + text]) }
         #expect(error.map { BenchCommand.message(for: $0) }?.contains("0.001 to 100000000") == true)
     }
 
-    @Test("Paces and rates that are allowed are")
+    @Test("Allowed speeds and rates are accepted")
     func allowed() throws {
         for pace in ["0", "0.000001", "1", "1e6"] {
             _ = try ReplayCommand.parse(["f", "--to", "ws://h", "--pace", pace])
@@ -153,7 +157,7 @@ import Testing
         for rate in ["0.001", "1", "100000000"] { _ = try BenchCommand.parse(["ws://h", "--rate", rate]) }
     }
 
-    @Test("A schedule of any rate", arguments: [1e-300, 1e-9, 0.001, 1e8, 1e300, .infinity, .nan])
+    @Test("A schedule can be made for any rate", arguments: [1e-300, 1e-9, 0.001, 1e8, 1e300, .infinity, .nan])
     func schedule(rate: Double) {
         var schedule = Schedule(start: .max - 5, rate: rate)
         for number in [0, 1, 1_000_000, Int.max] { #expect(schedule.moment(ofBurst: number) >= schedule.start) }
@@ -161,7 +165,7 @@ import Testing
         #expect(schedule.burst >= 1)
     }
 
-    @Test("Figures of any size", arguments: [0, 1e18, 1e300, -1e300, .infinity, .nan])
+    @Test("Numbers of any size are formatted", arguments: [0, 1e18, 1e300, -1e300, .infinity, .nan])
     func figures(value: Double) {
         #expect(!Figures.grouped(value).isEmpty && !Figures.bytes(value).isEmpty && !value.ratioText.isEmpty)
     }

@@ -9,7 +9,7 @@ struct BenchPartsTests {
     // MARK: Sizes
 
     @Test(
-        "Sizes",
+        "Sizes are parsed",
         arguments: [
             ("0", 0), ("64", 64), ("64B", 64), ("16KiB", 16 << 10), ("16k", 16 << 10), ("1MiB", 1 << 20),
             ("1M", 1 << 20),
@@ -20,14 +20,16 @@ struct BenchPartsTests {
         #expect(ByteCount(number: ByteCount(bytes).description) == ByteCount(bytes))
     }
 
-    @Test("No sizes", arguments: ["", "KiB", "-1", "1.5k", "16kib", "1025GiB", "99999999999999999999", "1 KiB", "+1"])
+    @Test(
+        "Malformed sizes are rejected",
+        arguments: ["", "KiB", "-1", "1.5k", "16kib", "1025GiB", "99999999999999999999", "1 KiB", "+1"])
     func noSize(text: String) {
         #expect(ByteCount(number: text) == nil)
     }
 
     // MARK: Payloads
 
-    @Test("A payload has its size", arguments: [0, 1, 15, 16, 64, 1000], [false, true])
+    @Test("A payload has the requested size", arguments: [0, 1, 15, 16, 64, 1000], [false, true])
     func payload(size: Int, isText: Bool) {
         let payload = Payload(size: size, isText: isText)
         #expect(payload.bytes.count == size)
@@ -63,7 +65,7 @@ struct BenchPartsTests {
         #expect(Double(schedule.moment(ofBurst: 1)) >= Schedule.grain * 0.999)
     }
 
-    @Test("What was due and not sent has waited since it was due")
+    @Test("An unsent message has waited since it was due")
     func overdue() {
         var schedule = Schedule(start: 0, rate: 1_000)
         _ = schedule.take(by: 0)
@@ -72,7 +74,7 @@ struct BenchPartsTests {
         #expect(waits == [2_200_000, 1_200_000, 200_000])
     }
 
-    @Test("A burst that was sent in part is overdue for the rest")
+    @Test("The unsent part of a burst is overdue")
     func overdueBurst() {
         var schedule = Schedule(start: 0, rate: 40_000)
         #expect(schedule.burst == 10)
@@ -86,7 +88,7 @@ struct BenchPartsTests {
 
     /// A server that answers nothing for a while: with a closed loop there would be one long latency, with a schedule
     /// there are as many as messages were due meanwhile.
-    @Test("A stall is seen by all messages that were due in it")
+    @Test("A stall delays every message that was due during it")
     func coordinatedOmission() {
         var schedule = Schedule(start: 0, rate: 1_000)
         var latencies = Latencies()
@@ -108,7 +110,7 @@ struct BenchPartsTests {
 
     // MARK: Messages on their way
 
-    @Test("Messages in flight come back in their order")
+    @Test("Echoes match messages in order")
     func inFlight() {
         var inFlight = InFlight(capacity: 3)
         #expect(inFlight.popFirst() == nil)
@@ -124,7 +126,7 @@ struct BenchPartsTests {
 
     // MARK: Latencies
 
-    @Test("Percentiles have three digits")
+    @Test("Percentiles have three significant digits")
     func percentiles() {
         var latencies = Latencies()
         for value: UInt64 in 1...10_000 { latencies.record(value * 1_000) }
@@ -138,7 +140,7 @@ struct BenchPartsTests {
         #expect(abs(latencies.maximum / .microseconds(1) - 10_000) < 10)
     }
 
-    @Test("Latencies add up, and are bounded")
+    @Test("Histograms can be merged, and latencies are capped")
     func addedLatencies() {
         var one = Latencies()
         var other = Latencies()
@@ -152,7 +154,7 @@ struct BenchPartsTests {
 
     // MARK: Processes
 
-    @Test("The time of a process whose name is strange")
+    @Test("Processor time is read even if the process's name has spaces or parentheses")
     func processTime() {
         let stat = "42 (a) b) c) S 1 2 3 4 5 6 7 8 9 10 250 150 0 0 20 0 5\n"
         #expect(ProcessFigures.time(stat: stat, ticksPerSecond: 100) == .init(user: 2.5, system: 1.5))
@@ -160,13 +162,13 @@ struct BenchPartsTests {
         #expect(ProcessFigures.time(stat: "42 (a) S 1", ticksPerSecond: 100) == nil)
     }
 
-    @Test("How long a thread waited for a core")
+    @Test("The time a thread waited for a core is read")
     func threadWaited() {
         #expect(ProcessFigures.waited(schedstat: "1200 345 6\n") == 345)
         #expect(ProcessFigures.waited(schedstat: "1200\n") == nil)
     }
 
-    @Test("The memory of a process")
+    @Test("The memory of a process is read")
     func processMemory() {
         let rollup = "5581-7ffd ---p 00000000 00:00 0 [rollup]\nRss:   1024 kB\nPss:  900 kB\nPss_Anon:  500 kB\n"
         #expect(ProcessFigures.memory(rollup: rollup) == .init(resident: 1 << 20, anonymous: 500 << 10))
@@ -226,7 +228,7 @@ struct BenchPartsTests {
 
     // MARK: What went wrong
 
-    @Test("The worst decides the exit status")
+    @Test("The worst fault decides the exit status")
     func faults() {
         var faults = Faults()
         #expect(faults.status == .success)

@@ -44,7 +44,7 @@ struct BenchReportTests {
 
     // MARK: JSON
 
-    @Test("JSON for programs")
+    @Test("The JSON report has rates, latencies, processor time and errors")
     func json() throws {
         var report = try Self.report()
         report.server = ProcessFigures.Time(user: 0.5, system: 1)
@@ -62,7 +62,7 @@ struct BenchReportTests {
         #expect(object["rate"] is NSNull && object["serverResidentBefore"] is NSNull)
     }
 
-    @Test("The same members whatever the mode", arguments: BenchPlan.Mode.allCases)
+    @Test("The JSON report has the same members in every mode", arguments: BenchPlan.Mode.allCases)
     func sameMembers(mode: BenchPlan.Mode) throws {
         var report = try Self.report(mode)
         let wanted = Set(try Self.object(Self.report()).keys)
@@ -76,7 +76,7 @@ struct BenchReportTests {
 
     // MARK: The table
 
-    @Test("A table for people")
+    @Test("The text report is a table")
     func table() throws {
         var report = try Self.report()
         report.faults.note(.lost, "\u{1B}[2Jreset")
@@ -91,7 +91,7 @@ struct BenchReportTests {
         #expect(text.utf8.allSatisfy { $0 < 0x80 })
     }
 
-    @Test("A warning where the generator was the bottleneck")
+    @Test("A busy generator gives a warning")
     func bottleneck() throws {
         var report = try Self.report()
         report.loops = [LoopShare(worked: 0.3), LoopShare(worked: 0.95)]
@@ -105,16 +105,16 @@ struct BenchReportTests {
         #expect(report.warnings.isEmpty)
     }
 
-    @Test("A warning where the rate was not reached")
+    @Test("An unreached rate gives a warning")
     func missedRate() throws {
         var report = try Self.report(rate: 500)
         report.overdue = 49
         #expect(report.warnings.isEmpty)
         report.overdue = 51
-        #expect(report.warnings.count == 1 && report.warnings[0].contains("51 messages due and never sent"))
+        #expect(report.warnings.count == 1 && report.warnings[0].contains("51 messages due but never sent"))
     }
 
-    @Test("Idle connections and the server's memory")
+    @Test("The report of mode idle has the server's memory")
     func idle() throws {
         var report = try Self.report(.idle)
         report.connectionsLeft = 8
@@ -128,7 +128,7 @@ struct BenchReportTests {
     }
 
     @Test(
-        "Numbers in groups",
+        "Numbers are grouped by thousands",
         arguments: [
             (0, "0"), (7, "7"), (7.25, "7.3"), (999, "999"), (1000, "1,000"), (1_234_567.4, "1,234,567"),
             (-1234, "-1,234"), (.infinity, "-"),
@@ -138,7 +138,7 @@ struct BenchReportTests {
     }
 
     @Test(
-        "Bytes",
+        "Byte counts are printed with a unit",
         arguments: [
             (0, "0 B"), (999, "999 B"), (1000, "1 kB"), (26_432_000, "26.4 MB"), (999_999_999, "1 GB"),
             (2.5e15, "2500 TB"),
@@ -147,7 +147,7 @@ struct BenchReportTests {
         #expect(Figures.bytes(number) == text)
     }
 
-    @Test("The line of a second")
+    @Test("A progress line has the figures of one second")
     func progress() throws {
         let tally = try Self.report().tally
         let line = Progress.line(tally, faults: 1, mode: .echo, seconds: 3, unicode: false)
@@ -192,7 +192,7 @@ struct BenchReportTests {
     // MARK: The command line
 
     @Test(
-        "What cannot be meant",
+        "Invalid values and combinations of options are rejected",
         arguments: [
             ["--connections", "0"], ["--in-flight", "0"], ["--loops", "0"], ["--duration", "0"], ["--rate", "0"],
             ["--rate", "nan"], ["--rate", "10", "--mode", "push"], ["--mode", "both"], ["--size", "x"],
@@ -202,7 +202,7 @@ struct BenchReportTests {
         #expect(throws: (any Error).self) { try BenchCommand.parse(arguments + ["ws://127.0.0.1/"]) }
     }
 
-    @Test("Defaults")
+    @Test("Options have documented defaults")
     func defaults() throws {
         let command = try BenchCommand.parse(["ws://127.0.0.1/"])
         #expect(command.connections == 100 && command.inFlight == 1 && command.size.bytes == 64 && command.loops == 1)

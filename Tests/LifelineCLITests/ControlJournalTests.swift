@@ -28,7 +28,7 @@ struct ControlJournalTests {
         journal.take(withMessage: isMessage).events.map(\.payload)
     }
 
-    @Test("come before the message that they came before, and not before")
+    @Test("Control frames keep their order among messages")
     func order() {
         received(.ping, [1])
         received(.text)
@@ -44,7 +44,7 @@ struct ControlJournalTests {
         #expect(payloads(withMessage: false) == [[4]])
     }
 
-    @Test("have the round trip's time where they answer")
+    @Test("A Pong has its round-trip time")
     func roundTrip() {
         sent(.ping, [1], at: 0)
         sent(.ping, [2], at: 10)
@@ -55,7 +55,7 @@ struct ControlJournalTests {
         #expect(pongs.map(\.roundTrip) == [nil, .milliseconds(20), nil])
     }
 
-    @Test("are left out, and counted, where too many wait")
+    @Test("Excess control frames are dropped and counted")
     func bound() {
         for _ in 0..<10_010 { received(.ping) }
         let taken = journal.take(withMessage: false)

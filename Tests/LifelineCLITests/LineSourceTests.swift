@@ -12,7 +12,7 @@ import Musl
 import Glibc
 #endif
 
-@Suite("Lines of input")
+@Suite("Input lines")
 struct LineSourceTests {
     /// All lines of an input that comes in the given pieces.
     private func lines(_ pieces: [String], limit: Int = 100) async -> [InputLine] {
@@ -47,7 +47,7 @@ struct LineSourceTests {
         }
     }
 
-    @Test("come out as they went in, wherever the input is cut")
+    @Test("Lines are unchanged, however the input is split")
     func cuts() async {
         let input = "one\n\ntwo\r\nlast"
         let whole = texts(await lines([input]))
@@ -55,14 +55,14 @@ struct LineSourceTests {
         #expect(texts(await lines(input.map(String.init))) == whole)
     }
 
-    @Test("end with the input")
+    @Test("The last line needs no line feed")
     func ends() async {
         #expect(await lines([]).isEmpty)
         #expect(texts(await lines(["a\n"])) == ["1 a"])
         #expect(texts(await lines(["\n"])) == ["1 "])
     }
 
-    @Test("that are too long are skipped, and no others")
+    @Test("Only lines over the limit are skipped")
     func limit() async {
         let long = String(repeating: "x", count: 11)
         let fits = String(repeating: "x", count: 10)
@@ -72,7 +72,7 @@ struct LineSourceTests {
         #expect(texts(await lines(["xxxxxx", "xxxxxx", "x\n", "b"], limit: 10)) == ["1 too long", "2 b"])
     }
 
-    @Test("become messages")
+    @Test("Lines are converted to messages")
     func messages() throws {
         let text = LineEncoding(isBinary: false, isHexadecimal: false, limit: 10)
         #expect(try text.message(.line(1, Array("ü".utf8))).get() == .text("ü"))

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Arguments of proxy and replay") struct ProxyArgumentTests {
     @Test(
-        "An address to listen at",
+        "An address to listen on is parsed",
         arguments: [
             ("8080", "127.0.0.1", 8080), ("localhost:0", "localhost", 0), ("[::1]:65535", "::1", 65535),
             ("0.0.0.0:80", "0.0.0.0", 80),
@@ -17,13 +17,13 @@ import Testing
     }
 
     @Test(
-        "What is no address to listen at",
+        "A malformed address to listen on is rejected",
         arguments: ["", ":", "host:", ":80", "65536", "-1", "::1", "::1:80", "[]:80", "host:8o", "+80"])
     func noListen(_ text: String) {
         #expect(ListenAddress(argument: text) == nil)
     }
 
-    @Test("When a fault is applied: a time has a unit, bytes have none of time")
+    @Test("A fault threshold is a duration with a unit, or a number of bytes")
     func thresholds() {
         let times = [("5s", Duration.seconds(5)), ("250ms", .milliseconds(250)), ("2m", .seconds(120))]
         for (text, time) in times { #expect(FaultThreshold(argument: text)?.threshold == .time(time), "\(text)") }
@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test("JSON is compared by what it says")
+    @Test("JSON is compared by value")
     func json() throws {
         let value = try #require(JSONValue(#"{"a":[1,{"b":2.5,"c":null}],"d":true}"#))
         #expect(value == JSONValue(#"{ "d": true, "a": [1, {"c": null, "b": 2.5}] }"#))

@@ -5,7 +5,7 @@ import Testing
 
 @testable import LifelineCLI
 
-@Suite("What a replay plays") struct ReplayTests {
+@Suite("Reading a replay from a recording") struct ReplayTests {
     /// A connection of which the server's side was recorded, after its opening handshake.
     private static func recording(_ kinds: [TraceEvent.Kind]) -> Recording {
         let opened = TraceEvent.Kind.response(.sent, .init(status: 101, reason: "Switching Protocols"))
@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    @Test("Fragments are what the frames' lengths say, or what was recorded of each")
+    @Test("Fragments follow the recorded frames' lengths or payloads")
     func fragments() throws {
         let ping = Self.frame(9, length: 0, payload: "")
         let answer = Self.message("a", .sent, frames: 1)
@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    @Test("The end is that of who began it")
+    @Test("A replay's end is attributed to its initiator")
     func endings() throws {
         func ended(_ initiator: TraceEvent.Ending.Initiator) -> TraceEvent.Kind {
             .ended(.init(initiator: initiator, isClean: false, code: 1006, reason: ""))

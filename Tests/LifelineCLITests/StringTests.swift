@@ -3,10 +3,10 @@ import Testing
 
 @testable import LifelineCLI
 
-@Suite("Text of strangers")
+@Suite("Text from a peer")
 struct StringTests {
     @Test(
-        "has no control characters left",
+        "Text from a peer is shown without control characters",
         arguments: [
             ("plain, tschüß, 日本語", "plain, tschüß, 日本語"),
             ("\u{1B}[31m\u{7}", #"\x1b[31m\x07"#),
@@ -19,24 +19,25 @@ struct StringTests {
         #expect(text.visible() == shown)
     }
 
-    @Test("is ASCII where the terminal does not read UTF-8")
+    @Test("Text from a peer is shown in ASCII if the terminal does not use UTF-8")
     func visibleInASCII() {
         #expect("tschüß".visible(unicode: false) == #"tsch\u{fc}\u{df}"#)
     }
 
-    @Test("ends where its quotes end")
+    @Test("Text from a peer cannot end its quotation early")
     func quoted() {
         #expect(#"a"b\c"#.quoted() == #""a\"b\\c""#)
         #expect("\u{1B}\"".quoted() == #""\x1b\"""#)
     }
 
     @Test(
-        "takes its room", arguments: [("abc", 3), ("日本", 4), ("e\u{301}", 1), ("", 0), ("👍🏽", 2), ("│▶…µ", 4)])
+        "A text's display width counts wide and combining characters",
+        arguments: [("abc", 3), ("日本", 4), ("e\u{301}", 1), ("", 0), ("👍🏽", 2), ("│▶…µ", 4)])
     func displayWidth(text: String, width: Int) {
         #expect(text.displayWidth == width)
     }
 
-    @Test("is cut with an ellipsis")
+    @Test("Long text is cut with an ellipsis")
     func truncated() {
         #expect("abcdef".truncated(to: 6, ellipsis: "…") == "abcdef")
         #expect("abcdef".truncated(to: 5, ellipsis: "…") == "abcd…")
@@ -45,7 +46,7 @@ struct StringTests {
         #expect("abc".truncated(to: 2, ellipsis: "...") == "")
     }
 
-    @Test("stands in the middle and at the end")
+    @Test("Text can be centred and right-aligned")
     func alignment() {
         #expect("ab".centered(in: 5) == " ab  ")
         #expect("ab".aligned(right: 4) == "  ab")

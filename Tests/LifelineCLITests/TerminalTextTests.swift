@@ -4,10 +4,10 @@ import Testing
 
 @testable import LifelineCLI
 
-@Suite("Text for people and for programs")
+@Suite("Output text for people and programs")
 struct TerminalTextTests {
     @Test(
-        "Durations",
+        "Durations are printed with a unit",
         arguments: [
             (Duration.nanoseconds(5), "5 ns"), (.nanoseconds(1500), "1.50 µs"), (.microseconds(87), "87.0 µs"),
             (.nanoseconds(999_400), "999 µs"), (.nanoseconds(999_600), "1.00 ms"), (.milliseconds(12), "12.0 ms"),
@@ -18,12 +18,12 @@ struct TerminalTextTests {
         #expect(duration.text() == text)
     }
 
-    @Test("Durations in ASCII")
+    @Test("Durations can be printed in ASCII")
     func durationInASCII() {
         #expect(Duration.microseconds(87).text(unicode: false) == "87.0 us")
     }
 
-    @Test("JSON keeps its order, and shows no control characters")
+    @Test("JSON keeps member order and escapes control characters")
     func json() {
         var object = JSONObject()
         object.add("z", "a\"\\\n\u{1B}\u{202E}\u{E0041}ü")
@@ -37,7 +37,7 @@ struct TerminalTextTests {
         #expect(JSONObject().line == "{}\n")
     }
 
-    @Test("Hexadecimal digits")
+    @Test("Bytes are printed as hexadecimal digits")
     func hexadecimal() {
         #expect(Hexadecimal.text([0, 0x1B, 0xFF], separator: " ") == "00 1b ff")
         #expect(Hexadecimal.bytes("00 1B\tff".utf8) == [0, 0x1B, 0xFF])
@@ -45,7 +45,7 @@ struct TerminalTextTests {
         #expect(Hexadecimal.bytes("1".utf8) == nil)
     }
 
-    @Test("Timestamps")
+    @Test("Timestamps are printed in ISO 8601")
     func timestamp() throws {
         let shape = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/
         #expect(try shape.wholeMatch(in: Timestamp.now.rfc3339) != nil)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import LifelineCLI
 
-@Suite("The demo's steps")
+@Suite("The demo")
 struct WireWatchTests {
     private let limit = Duration.milliseconds(50)
 
@@ -30,7 +30,7 @@ struct WireWatchTests {
         }
     }
 
-    @Test("count when both sides have seen them")
+    @Test("A step counts once client and server have observed it")
     func seen() async throws {
         let watch = WireWatch()
         let waitFor = Task { try await watch.waitFor(.clientText, within: .seconds(10)) }
@@ -42,10 +42,10 @@ struct WireWatchTests {
         #expect(seen.content == [#"text "a""#, "1 byte"])
     }
 
-    @Test("do not count when one side has not seen them")
+    @Test("A step that only one of them observed fails")
     func missing() async {
         let watch = WireWatch()
-        #expect(await failure(watch, .ping) == "step 5, the Ping, was seen by neither side within 50.0 ms")
+        #expect(await failure(watch, .ping) == "step 5, the Ping, was seen by neither client nor server within 50.0 ms")
         watch.note(sent(.ping, by: .client))
         #expect(
             await failure(watch, .ping)
@@ -57,33 +57,33 @@ struct WireWatchTests {
         )
     }
 
-    @Test("do not count when they go the other way")
+    @Test("A step in the wrong direction does not count")
     func direction() async {
         let watch = WireWatch()
         watch.note(sent(.text, by: .server))
         watch.note(received(.text, by: .client))
-        #expect(await failure(watch, .clientText).contains("seen by neither side"))
+        #expect(await failure(watch, .clientText).contains("seen by neither client nor server"))
         #expect(await failure(watch, .serverText) == "seen")
     }
 
-    @Test("do not count when they arrive changed")
+    @Test("A step whose payload changed on the way fails")
     func changed() async {
         let watch = WireWatch()
         watch.note(sent(.binary, by: .client, [1, 2]))
         watch.note(received(.binary, by: .server, [1, 3]))
-        #expect(await failure(watch, .clientBinary).contains("arrived changed"))
+        #expect(await failure(watch, .clientBinary).contains("was changed on the way"))
     }
 
-    @Test("count once")
+    @Test("Each step counts once")
     func once() async {
         let watch = WireWatch()
         watch.note(sent(.text, by: .server))
         watch.note(received(.text, by: .client))
         #expect(await failure(watch, .serverText) == "seen")
-        #expect(await failure(watch, .push).contains("seen by neither side"))
+        #expect(await failure(watch, .push).contains("seen by neither client nor server"))
     }
 
-    @Test("have the numbers of the lifecycle")
+    @Test("Steps have the numbers of the lifecycle diagram")
     func numbers() {
         #expect(DemoStep.allCases.map(\.number) == [nil, 1, 2, 3, 3, 4, 4, 5, 6, 7, 8, 9, nil, nil])
     }

@@ -13,7 +13,7 @@ struct AutobahnServer: AsyncParsableCommand {
         case onLoop = "on-loop"
     }
 
-    @Option(help: "The port to listen at; 0 picks a free one.")
+    @Option(help: "The port to listen on; 0 picks a free one.")
     var port = 0
 
     @Option(help: "Which face of the library echoes: \(Face.allCases.map(\.rawValue).joined(separator: " or ")).")

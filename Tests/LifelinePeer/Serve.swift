@@ -12,7 +12,7 @@ struct Serve: AsyncParsableCommand {
             /on-loop?id=ID echoes on the event loop.
             """)
 
-    @Option(help: "The port to listen at; 0 picks a free one.")
+    @Option(help: "The port to listen on; 0 picks a free one.")
     var port = 0
 
     @Option(help: "The certificate's file, for wss.")

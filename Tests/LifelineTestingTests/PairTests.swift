@@ -26,7 +26,7 @@ import Testing
         try await handling
     }
 
-    @Test("Many pairs at once, each apart")
+    @Test("Many pairs at once are independent")
     func manyPairs() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<50 {
@@ -43,7 +43,7 @@ import Testing
         }
     }
 
-    @Test("The handshake is a real one")
+    @Test("A pair runs a real opening handshake")
     func theHandshake() async throws {
         var configuration = WebSocketClientConfiguration()
         configuration.subprotocols = ["chat.v2"]
@@ -56,7 +56,7 @@ import Testing
         #expect(try await client.receive() == nil)
     }
 
-    @Test("A target that is malformed is an error")
+    @Test("A malformed target throws")
     func aMalformedTarget() async throws {
         await #expect(throws: WebSocketError.self) { try await WebSocket.pair(target: "/a b") }
     }
@@ -94,7 +94,7 @@ import Testing
         }
     }
 
-    @Test("Latency is virtual too")
+    @Test("Latency uses virtual time")
     func latency() async throws {
         let network = TestNetwork(latency: .seconds(2))
         try await network.run {
@@ -108,7 +108,7 @@ import Testing
         }
     }
 
-    @Test("A peer that goes silent is found by the heartbeat")
+    @Test("The heartbeat detects a silent peer")
     func heartbeat() async throws {
         let network = TestNetwork()
         try await network.run {

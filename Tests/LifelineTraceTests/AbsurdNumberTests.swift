@@ -258,7 +258,7 @@ import Testing
         #expect(time < .seconds(10))
     }
 
-    @Test("A Pong has one round trip, however many events follow it")
+    @Test("A Pong has at most one round-trip time")
     func roundTrips() {
         let pong = TraceEvent(
             time: 0, connection: 1, observer: .client,

@@ -59,7 +59,7 @@ import Testing
         #expect(shown[0].isClean == nil && shown[0].ended != nil && shown[2].route == "/" && shown[2].ended != nil)
     }
 
-    @Test("Connections of the page's own do not displace others")
+    @Test("The page's own connections do not displace others")
     func ownTakeNoRoom() {
         var options = ConnectionBoard.Options()
         options.maximumBytes = 100_000

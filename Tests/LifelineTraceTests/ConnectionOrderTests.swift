@@ -58,7 +58,7 @@ import Testing
         let kinds: [(UInt64, Int64, TraceEvent.Kind)] = [
             (1, 0, .connecting(host: "h", port: 80)), (1, 1, .connected(peer: "[2001:db8::1]:80")),
             (1, 2, .request(.sent, .init(method: "GET", target: "/", authority: "h"))), (1, 9, .tcpEnded),
-            (2, 10, .connecting(host: "h", port: 80)), (2, 20, .connectFailed(reason: "nobody listens there")),
+            (2, 10, .connecting(host: "h", port: 80)), (2, 20, .connectFailed(reason: "nothing is listening there")),
             (3, 50, .connecting(host: "h", port: 80)), (3, 51, .connected(peer: "192.0.2.1:80")),
             (3, 52, .request(.sent, .init(method: "GET", target: "/", authority: "h"))),
         ]

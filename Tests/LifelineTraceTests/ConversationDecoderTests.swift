@@ -276,7 +276,7 @@ import Testing
         for case .frame(_, let frame) in kinds where frame.opcode == 9 { #expect(frame.payload == [1]) }
     }
 
-    @Test("Ends are reported")
+    @Test("The ends of both directions are reported")
     func ends() {
         var decoder = ConversationDecoder(connection: 1, payloadLimit: 10)
         for step in [Step.client(Self.request), .server(Self.plain)] {
@@ -293,7 +293,7 @@ import Testing
             ])
     }
 
-    @Test("Random bytes do no harm")
+    @Test("Random bytes do not trap or grow memory")
     func fuzz() {
         var random = SystemRandomNumberGenerator()
         for round in 0..<300 {

@@ -25,7 +25,7 @@ import Testing
         [frame(0, .received, isFinal: false)], [frame(2, .sent)], [.note("a note"), .paused(.sent, pendingBytes: 1)],
     ]
 
-    @Test("Of an endless connection at most a row is kept", arguments: endless.indices, [false, true])
+    @Test("A live diagram keeps at most one row", arguments: endless.indices, [false, true])
     func bounded(index: Int, settles: Bool) {
         var diagram = LiveDiagram(observer: .client, renderer: TerminalRenderer())
         var lines = 0

@@ -5,7 +5,7 @@ import Testing
 @Suite("Recordings") struct RecordingTests {
     static let everyKind: [TraceEvent.Kind] = [
         .connecting(host: "example.org", port: 443), .resolved(addresses: ["192.0.2.1", "2001:db8::1"]),
-        .connectFailed(reason: "nobody listens there"), .connected(peer: "192.0.2.1:443"),
+        .connectFailed(reason: "nothing is listening there"), .connected(peer: "192.0.2.1:443"),
         .secured(version: "TLSv1.3", certificate: "common_name=example.org"),
         .secured(version: "TLS", certificate: nil),
         .request(

@@ -79,7 +79,7 @@ import Testing
         ("no JSON, \"password\" at all: \"", "no JSON, \"password\" at all: \""),
     ]
 
-    @Test("A whole message, text or binary, has no secret", arguments: texts.indices)
+    @Test("A message, text or binary, reveals no secret", arguments: texts.indices)
     func whole(index: Int) {
         let (text, shown) = Self.texts[index]
         // A message's \"password\":1 within a string is a member of JSON in a string, by the look of it.
@@ -91,7 +91,7 @@ import Testing
         #expect(Self.message(Array(expected.utf8)) == Array(expected.utf8), "what is redacted stays")
     }
 
-    @Test("A message that is cut off anywhere has no secret", arguments: texts.indices)
+    @Test("A truncated message reveals no secret", arguments: texts.indices)
     func cutOff(index: Int) {
         let bytes = Array(Self.texts[index].text.utf8)
         let whole = Self.message(bytes) ?? []
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    @Test("Fragments together show the same as the message, wherever they begin and end", arguments: texts.indices)
+    @Test("Redacted fragments equal the redacted message", arguments: texts.indices)
     func fragments(index: Int) {
         let bytes = Array(Self.texts[index].text.utf8)
         let whole = Self.message(bytes)
@@ -178,7 +178,7 @@ import Testing
         #expect(Self.message([0xF0, 0x9F, 0x98], isText: false, size: 4) == [0xF0, 0x9F, 0x98])
     }
 
-    @Test("Close reasons, Pings, failures and notes have no secret")
+    @Test("Close reasons, Pings, failures and notes reveal no secret")
     func others() {
         func close(_ reason: String) -> TraceEvent.Kind {
             .frame(.sent, .init(opcode: 8, isMasked: false, length: 20, payload: [3, 0xE8] + reason.utf8))
@@ -211,7 +211,7 @@ import Testing
         for (kind, shown) in kinds { #expect(Self.redaction(Self.event(kind)).kind == shown) }
     }
 
-    @Test("Heads have no secret: fields, query, referrer, subprotocols")
+    @Test("Fields, query, referrer and subprotocols reveal no secret")
     func heads() {
         let fields: [(String, String, String)] = [
             ("Authorization", "Bearer SECRET", "[redacted]"), ("proxy-authorization", "Basic SECRET", "[redacted]"),

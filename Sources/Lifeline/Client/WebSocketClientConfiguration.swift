@@ -31,7 +31,7 @@ public struct WebSocketClientConfiguration: Sendable {
     /// The certificates to trust for `wss`. Default: the system's roots.
     public var tls = ClientTLS()
     /// The engine that runs the event loops. Default: ``WebSocketEngine/automatic``. If an engine is chosen explicitly
-    /// and is not available, or does not support what is asked of it, opening fails with
+    /// and is not available, or does not support the configuration, opening fails with
     /// ``WebSocketError/Code/invalidConfiguration``.
     public var engine = WebSocketEngine.automatic
     /// Whether the handler runs on the connection's event loop, as handlers of servers do. Default: `false`, which runs

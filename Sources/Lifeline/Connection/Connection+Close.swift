@@ -47,7 +47,7 @@ extension Connection {
         for waiter in expired { waiter.continuation.resume(returning: .failure(error)) }
     }
 
-    /// Resumes the task with this wait if it still waits.
+    /// Resumes the task that registered `wait`, if it is still waiting.
     func cancelPing(_ wait: Wait) {
         guard let index = pings.firstIndex(where: { $0.wait == wait }) else { return }
         pings.remove(at: index).continuation.resume(returning: .failure(.cancelled))

@@ -80,7 +80,7 @@ extension Connection {
         }
         while let message = nextMessage() {
             deliver(message)
-            // Unparsed, the rest takes less memory, and no time of the other connections.
+            // The rest stays unparsed: that takes less memory, and no time from other connections.
             if inbox.size >= limits.inbound.high, !input.isEmpty, endpoint.pointee.phase == .open {
                 holdInput(.forInbox)
             }
@@ -167,13 +167,13 @@ extension Connection {
             guard let request = endpoint.pointee.request else { return false }
             observe(.requestReceived(request.request))
             owner?.connection(self, received: request)
-            // The answers to a client that sends requests and reads nothing must not pile up here.
+            // Responses must not accumulate for a client that sends requests without reading.
             if endpoint.pointee.phase == .opening, !flushIfLarge() {
                 holdInput(.forAnswer)
                 return false
             }
         case .awaitsAnswer:
-            // With nothing to hold, reading goes on, so that the end of a client that goes away is seen.
+            // Without input to hold, reading continues, so that a client's disconnection is detected.
             if !input.isEmpty { holdInput(.forAnswer) }
             return false
         case .opened:
@@ -223,11 +223,11 @@ extension Connection {
         }
     }
 
-    /// Does the same as ``pull()``. For slow paths: it is not inlined.
+    /// A version of ``pull()`` that is not inlined, for slow paths.
     @inline(never)
     func pullSlowPath() -> Pulled { pull() }
 
-    /// Joins an item to the parts of its message that streaming has left behind.
+    /// Joins an item to the parts of its message that an earlier stream left in the inbox.
     ///
     /// - Returns: The whole message; `nil` if parts are missing, or if streaming has taken its beginning.
     func join(_ item: Inbox.Item) -> Inbox.Item? {
@@ -235,7 +235,7 @@ extension Connection {
         return Connection.join(item, &partial)
     }
 
-    /// Does the same with the given parts.
+    /// Joins an item to the given parts of its message.
     static func join(_ item: Inbox.Item, _ partial: inout Inbox.Item?) -> Inbox.Item? {
         var whole = item
         if !item.isFirst {
@@ -297,7 +297,7 @@ extension Connection {
         }
     }
 
-    /// Resumes the task with this wait, if it still waits, with the error `cancelled`.
+    /// Fails the task that registered `wait` with the error `cancelled`, if it is still waiting.
     func cancelReceive(_ wait: Wait) {
         guard case .offLoop(wait, _, let continuation) = receiver else { return }
         receiver = .nobody

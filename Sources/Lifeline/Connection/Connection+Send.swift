@@ -193,8 +193,8 @@ extension Connection {
 
     /// Moves heads and control frames from the endpoint to the output block if the transport has room.
     func drainControl() {
-        // Otherwise they wait in the endpoint, which keeps only the latest of each kind; here they would pile up. A head is
-        // moved in any case: there is only one at a time, and frames must not overtake it.
+        // Otherwise they wait in the endpoint, which keeps only the latest of each kind; here they would accumulate. A
+        // head is moved in any case: there is only one at a time, and frames must not overtake it.
         guard endpoint.pointee.hasOutput, transport != nil, isWritable || endpoint.pointee.hasHeadOutput else {
             return
         }
@@ -231,7 +231,7 @@ extension Connection {
         return false
     }
 
-    /// Does the same with a message that goes to many connections.
+    /// Sends a message that goes to many connections; otherwise like the method above.
     func enqueue(_ message: PreparedMessage) throws(Endpoint.SendError) -> Bool {
         if mustWaitForFragments {
             try enqueueInOutbox(OutboundFrame(message))
@@ -254,7 +254,7 @@ extension Connection {
         }
     }
 
-    /// Does the same with a message that goes to many connections.
+    /// Sends a message that goes to many connections; otherwise like the method above.
     func canEnqueue(_ message: PreparedMessage) -> Bool {
         do throws(Endpoint.SendError) {
             _ = try enqueue(message)
@@ -268,7 +268,7 @@ extension Connection {
     @inline(__always)
     private var mustWaitForFragments: Bool { endpoint.pointee.isSendingFragments || outbox.unawaitedSize > 0 }
 
-    /// Counts output of senders that do not wait, and bounds it.
+    /// Counts output of senders that do not wait, and enforces its limit.
     private func noteUnwritten(_ count: Int) {
         // Compares what was queued before this message, so that a single message may have any size.
         let isTooMuch = unwritten > limits.maximumOutbound
@@ -284,7 +284,7 @@ extension Connection {
 
     private func giveUpSlowPeer() {
         endpoint.pointee.abort(
-            "the peer does not read: more than \(limits.maximumOutbound) bytes wait (maximumOutbound)")
+            "the peer reads too slowly: more than \(limits.maximumOutbound) bytes wait (maximumOutbound)")
         // Takes effect at the end of the turn, because the sender may be the handler of another connection.
         queue()
     }
@@ -326,7 +326,7 @@ extension Connection {
         unwritten = 0
     }
 
-    /// Fails the send with this wait, if it still waits.
+    /// Fails the send that registered `wait`, if it is still waiting.
     func cancelSend(_ wait: Wait) {
         outbox.remove(wait)?.waiter?.completion.resume(returning: .failure(.cancelled))
     }

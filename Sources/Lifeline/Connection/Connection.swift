@@ -122,7 +122,7 @@ package final class Connection {
 
     /// A receiver of messages.
     enum Receiver {
-        /// Nobody at the moment. Messages go to the inbox.
+        /// No receiver at the moment. Messages go to the inbox.
         case nobody
         /// A handler on the loop.
         case handler(any ConnectionReceiver)
@@ -302,7 +302,7 @@ package final class Connection {
         loop.beginTurn()
         dropHeldInput()
         now = loop.driver.now()
-        endpoint.pointee.transportFailed("TCP was ended", at: now)
+        endpoint.pointee.transportFailed("the TCP connection was closed", at: now)
         endWebSocket()
         observe(.tcpEnded)
         loop.remove(self)
@@ -334,8 +334,8 @@ package final class Connection {
         settle()
     }
 
-    /// Counts it as a sign of life for the heartbeat if the peer has read something: it may be busy with that, and our Ping may
-    /// wait behind it.
+    /// Counts write progress as activity for the heartbeat: the peer may be busy reading, and our Ping may
+    /// be queued behind that output.
     func noteOutputProgress() {
         if progress.update(pending: transport?.pendingBytes ?? 0) { endpoint.pointee.noteOutputProgress(at: now) }
     }
@@ -411,7 +411,7 @@ package final class Connection {
         setDeadline()
     }
 
-    /// Begins or stops timing a peer that reads nothing.
+    /// Starts or stops the stall timer.
     private func updateStall() {
         observeWriting()
         if isWritable || isEnded {
@@ -421,7 +421,7 @@ package final class Connection {
         }
     }
 
-    /// Aborts the connection if the peer has read nothing since the timing began, and otherwise begins again.
+    /// Aborts the connection if the peer has read nothing since the stall timer started; otherwise restarts the timer.
     private func checkStall() {
         stall.stop()
         guard !isWritable, !isEnded, let timeout = limits.stallTimeout else { return }

@@ -273,7 +273,7 @@ final class ConnectionHandle: @unchecked Sendable {
     }
 }
 
-/// What is left of a connection that has ended. It holds no memory of the loop.
+/// The state that outlives a connection. It holds no memory of the loop.
 final class EndedConnection {
     let outcome: CloseOutcome?
     let roundTripTime: Duration?

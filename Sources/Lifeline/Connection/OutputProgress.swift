@@ -1,4 +1,4 @@
-/// The bytes that a connection has given to its transport, and what became of them.
+/// Counts the bytes that a connection has given to its transport, and those the transport has written.
 ///
 /// With TLS, the bytes that are pending include its overhead, so that the number of written bytes is not exact.
 struct OutputProgress {

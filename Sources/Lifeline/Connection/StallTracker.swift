@@ -4,7 +4,7 @@ import LifelineCore
 ///
 /// Invariant: ``deadline`` is set only while the transport is full and the WebSocket has not ended.
 struct StallTracker {
-    /// When the peer is given up unless it has read something by then; `nil` while it is not being timed.
+    /// When the connection is aborted unless the peer has read something; `nil` while the timer is off.
     private(set) var deadline: MonotonicInstant?
     /// The bytes that the transport had written when the wait began.
     private var writtenAtStart = 0

@@ -1,8 +1,8 @@
 import LifelineLocks
 
-/// Runs work for a loop whose thread has ended: one function after the other, on a thread that adds one.
+/// Runs functions for a loop whose thread has ended, one at a time, on the thread that adds them.
 ///
-/// Such a loop has no open sockets, but handles may outlive it, and a task that asks one of them must not wait for ever.
+/// Such a loop has no open sockets, but handles may outlive it, and a task that asks one of them must not wait forever.
 final class WorkAfterEnd: Sendable {
     private struct State {
         var work: [@Sendable () -> Void] = []

@@ -2,7 +2,7 @@ import LifelineCore
 
 /// How much work a loop does for one connection before the others have their turn.
 ///
-/// Work is counted in bytes: the size of each message after decompression, plus a fixed amount for handling a message, a
+/// Work is counted in bytes: the size of each message after decompression, plus a fixed amount for each message, each
 /// request or another event at all. A turn consists of quanta. The clock is read after each of them, because a handler may
 /// spend any time on a message.
 struct WorkBudget {
@@ -51,8 +51,8 @@ struct WorkBudget {
 
     /// Starts another quantum, or ends the turn if the connection has used its share.
     ///
-    /// - Parameter rivals: How many other connections wait for a turn. The longest turn is divided by their number plus one, so
-    ///   that many busy connections together do not delay the others.
+    /// - Parameter rivals: The number of other connections that wait for a turn. The longest turn is divided by that
+    ///   number plus one, so that many busy connections together do not delay the others.
     @inline(never)
     mutating func takeQuantum(at now: MonotonicInstant, rivals: Int) {
         // Work that exceeds the quantum by far counts as several.

@@ -16,9 +16,9 @@ package enum NetworkErrorText {
         switch error {
         case let error as NIOConnectionError: describe(error)
         case let error as IOError: describe(errno: error.errnoCode) ?? "\(error)"
-        case let error as SocketAddressError.UnknownHost: "the name \(error.host) is unknown"
+        case let error as SocketAddressError.UnknownHost: "the host name \(error.host) cannot be resolved"
         case ChannelError.connectTimeout(let time):
-            "nobody answered within \(Duration.nanoseconds(time.nanoseconds)) (connectTimeout)"
+            "no answer within \(Duration.nanoseconds(time.nanoseconds)) (connectTimeout)"
         case _ where TLSErrorText.isTLS(error): TLSErrorText.describe(error)
         default: "\(error)"
         }
@@ -34,31 +34,31 @@ package enum NetworkErrorText {
             // An address with a zone is not looked up; the zone names an interface of this machine.
             if let percent = error.host.firstIndex(of: "%") {
                 let zone = error.host[percent...].dropFirst()
-                return "there is no network interface \(zone), which the address \(error.host) names"
+                return "the address \(error.host) names the network interface \(zone), which does not exist"
             }
-            return "the name \(error.host) is unknown"
+            return "the host name \(error.host) cannot be resolved"
         }
         return reasons.isEmpty ? "\(error)" : reasons.joined(separator: "; ")
     }
 
     private static func describe(errno: CInt) -> String? {
         switch errno {
-        case ENOENT: "there is no such file or directory"
-        case ENOTDIR: "a part of the path is not a directory"
-        case ENOTSOCK, EPROTOTYPE: "the file with this path is not a stream socket"
-        case EAGAIN: "too many connections wait there to be accepted"
-        case ECONNREFUSED: "nobody listens there (connection refused)"
+        case ENOENT: "no such file or directory"
+        case ENOTDIR: "a component of the path is not a directory"
+        case ENOTSOCK, EPROTOTYPE: "the file at this path is not a stream socket"
+        case EAGAIN: "the server's accept queue is full"
+        case ECONNREFUSED: "connection refused: nothing is listening there"
         case ECONNRESET: "the peer reset the connection"
-        case EPIPE: "the peer no longer takes bytes"
-        case ETIMEDOUT: "the network timed out"
-        case EHOSTUNREACH: "the host cannot be reached"
-        case ENETUNREACH: "the network cannot be reached"
+        case EPIPE: "the peer has closed the connection (broken pipe)"
+        case ETIMEDOUT: "the connection timed out"
+        case EHOSTUNREACH: "the host is unreachable"
+        case ENETUNREACH: "the network is unreachable"
         case EADDRINUSE: "the address is in use"
         case EADDRNOTAVAIL: "the address does not belong to this machine"
         case EMFILE: "the process has reached its limit of open files (ulimit -n)"
         case ENFILE: "the system has reached its limit of open files"
-        case EACCES, EPERM: "the system does not permit it"
-        case ENOMEM, ENOBUFS: "the system has no memory left"
+        case EACCES, EPERM: "permission denied"
+        case ENOMEM, ENOBUFS: "the system is out of memory"
         case ENOSPC: "the limit of watched sockets has been reached (fs.epoll.max_user_watches)"
         default: nil
         }

@@ -23,7 +23,7 @@ public struct OnLoopWebSocket {
     /// The connection as a Sendable value, for tasks and other threads.
     public var webSocket: WebSocket { WebSocket(handle: handle, handshake: handshake) }
 
-    /// Sends a received message back, or on to another connection of this loop.
+    /// Sends a received message back to its sender, or forwards it to another connection of this loop.
     @discardableResult
     @inline(__always)
     public func send(

@@ -49,7 +49,8 @@ public struct HTTPRequestBody: Sendable {
 
     private static func tooLarge(_ limit: Int) -> HandshakeRefusal {
         HandshakeRefusal(
-            reason: .malformedRequest, status: .contentTooLarge, message: "the body of this request may have \(limit) bytes")
+            reason: .malformedRequest, status: .contentTooLarge,
+            message: "the body of this request may have \(limit) bytes")
     }
 }
 

@@ -24,7 +24,7 @@ public struct HTTPServerResponse: Sendable {
         self.body = .bytes(body)
     }
 
-    /// Returns a response whose body is a text, encoded as UTF-8. Default content type: `text/plain; charset=utf-8`.
+    /// Returns a response with a UTF-8 text body. Default content type: `text/plain; charset=utf-8`.
     public static func text(
         _ text: String, contentType: String = "text/plain; charset=utf-8", status: HTTPResponse.Status = .ok
     ) -> HTTPServerResponse {

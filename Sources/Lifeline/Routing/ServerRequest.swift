@@ -43,11 +43,13 @@ public struct ServerRequest: Sendable {
     ///   - route: The path of the route, such as `/rooms/{room}`. Default: the request's path, without parameters.
     ///   - subprotocols: The subprotocols that the client offers. Default: none; the request's fields are not read.
     ///   - remoteAddress: The address and port that the request came from. Default: `127.0.0.1:50000`.
+    ///   - body: The request's body. Default: empty.
     /// - Precondition: `route` is well-formed and matches the request's path.
     public init(
         _ request: HTTPRequest, route: String? = nil, subprotocols: [String] = [],
-        remoteAddress: String = "127.0.0.1:50000"
+        remoteAddress: String = "127.0.0.1:50000", body: [UInt8] = []
     ) {
+        self.body = HTTPRequestBody(body)
         self.request = request
         self.subprotocols = subprotocols
         self.remoteAddress = remoteAddress

@@ -17,7 +17,7 @@ struct Listener: Sendable {
             let (found, socket) = try await engine.listen(at: address, runtime, tls)
             return Listener(address: found, runtime: runtime, engine: engine, socket: socket)
         } catch {
-            let message = "cannot listen at \(address): \(NetworkErrorText.describe(error))"
+            let message = "cannot listen on \(address): \(NetworkErrorText.describe(error))"
             throw WebSocketError(.listenFailed, message, underlyingError: error)
         }
     }

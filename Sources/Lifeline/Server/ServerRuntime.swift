@@ -17,7 +17,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         var answers: [UInt64: RunningAnswer] = [:]
         /// How many such tasks have been started.
         var answersStarted = 0
-        /// The tasks that wait until there are no connections, handlers and answers.
+        /// The tasks that wait until no connections, handlers or answers are left.
         var idleWaiters: [UnsafeContinuation<Void, Never>] = []
     }
 
@@ -127,7 +127,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         if let refusal = connection.endpoint.pointee.refusal { noteRefusal(connection, refusal) }
         guard let outcome else { return }
         guard connection.wasOpened else {
-            // Nobody is left to receive a response.
+            // The client is gone, so no response can be sent.
             state.withLock { $0.answers[connection.id] }?.task.cancel()
             logger.debug(
                 "connection ended before it was opened",
@@ -361,7 +361,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     private func refusal(of path: String) -> HandshakeRefusal {
         guard let other = responders.entry(at: path) else {
             guard webSockets.entry(at: path) == nil else { return .upgradeRequired }
-            return HandshakeRefusal(reason: .notFound, status: .notFound, message: "there is nothing at this path")
+            return HandshakeRefusal(reason: .notFound, status: .notFound, message: "nothing is served at this path")
         }
         let methods = other.value.keys.map(\.rawValue).sorted().joined(separator: ", ")
         return HandshakeRefusal(
@@ -455,7 +455,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         case nil:
             return CloseFrame(.normalClosure, "")
         case let error as WebSocketError where [.closed, .cancelled, .messageTooBig].contains(error.code):
-            // The connection's end, which is logged already, or the server's shutdown.
+            // The connection's end is already logged, or the server is shutting down.
             return CloseFrame(error.code == .cancelled ? .goingAway : .normalClosure, "")
         case let error as WebSocketCloseError:
             return error.frame

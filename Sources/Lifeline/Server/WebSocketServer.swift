@@ -21,7 +21,7 @@ public struct WebSocketServer: Service {
     /// not block, because all connections of that loop would wait.
     public typealias Handler = @Sendable (WebSocket) async throws -> Void
 
-    /// The address at which to listen.
+    /// The address to listen on.
     public var address: ServerAddress
     /// The limits, timeouts and policies of the server.
     public var configuration: WebSocketServerConfiguration
@@ -221,7 +221,7 @@ public struct WebSocketServer: Service {
 
     /// Serves while `body` runs, and then shuts down gracefully.
     ///
-    /// - Parameter body: A function that receives the address and the actual port at which the server listens.
+    /// - Parameter body: A function that receives the address and the actual port on which the server listens.
     /// - Returns: What `body` returned.
     /// - Throws: What `body` threw, or what ``run()`` throws.
     public nonisolated(nonsending) func withServer<Result>(

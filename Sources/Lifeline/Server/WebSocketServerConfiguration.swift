@@ -15,7 +15,7 @@ public struct WebSocketServerConfiguration: Sendable {
     /// The maximum number of concurrent connections. Default: 100 000. The server answers further requests with 503.
     public var maximumConnections = 100_000
     /// The engine that runs the event loops. Default: ``WebSocketEngine/automatic``. If an engine is chosen explicitly
-    /// and is not available, or does not support what is asked of it, the server fails to start with
+    /// and is not available, or does not support the configuration, the server fails to start with
     /// ``WebSocketError/Code/invalidConfiguration``.
     public var engine = WebSocketEngine.automatic
     /// The number of event loops, each with a thread of its own. Default: `nil`, which uses the loops that the process

@@ -93,7 +93,8 @@ final class ServerCertificateCheck: ChannelDuplexHandler {
         state = .refused
         drop(refusal)
         context.fireErrorCaught(refusal)
-        // Closes below TLS, which would otherwise send close_notify and wait for the peer's; not from inside the handshake.
+        // Closes the channel beneath TLS, because TLS would send close_notify and wait for the peer's. Not called
+        // inside the handshake.
         context.eventLoop.assumeIsolated().execute { [tls] in
             try? context.pipeline.syncOperations.context(handler: tls).close(promise: nil)
         }
@@ -173,7 +174,7 @@ struct CertificateNames {
             case .address: "the address \(host), which must be among its IP addresses"
             case .name, .unnameable: "the name \(host), which must be among its DNS names"
             }
-        return "the certificate is for another name: expected was \(kind); " + (description ?? "it has no names")
+        return "the certificate does not match the host: expected \(kind); " + (description ?? "it has no names")
     }
 
     private var description: String? {

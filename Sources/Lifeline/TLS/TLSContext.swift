@@ -18,7 +18,7 @@ package struct TLSContext: Sendable {
         let key = try Self.reading(server.privateKey, "private key") { try $0.privateKey() }
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
-        context = try Self.context(&configuration, orThrow: "the certificate and the private key do not fit together")
+        context = try Self.context(&configuration, orThrow: "the private key does not match the certificate")
     }
 
     /// Reads the trusted roots of a client.
@@ -33,10 +33,10 @@ package struct TLSContext: Sendable {
         // BoringSSL verifies the chain up to a root. Names are left to ServerCertificateCheck: SwiftNIO would accept a common name
         // or the address of the connection for the requested name, which RFC 9525 does not allow.
         configuration.certificateVerification = client.verifiesServer ? .noHostnameVerification : .none
-        context = try Self.context(&configuration, orThrow: "TLS cannot be set up")
+        context = try Self.context(&configuration, orThrow: "the TLS context cannot be created")
     }
 
-    /// Makes a context with the settings that servers and clients have in common.
+    /// Creates a context with the configuration that servers and clients share.
     private static func context(
         _ configuration: inout TLSConfiguration, orThrow message: String
     ) throws(WebSocketError) -> NIOSSLContext {

@@ -26,16 +26,17 @@ package enum TLSErrorText {
         error as? NIOSSLError == .uncleanShutdown
     }
 
-    /// Describes an error of TLS.
+    /// Describes a TLS error.
     static func describe(_ error: any Error) -> String {
         if let refusal = error as? CertificateRefusal { return refusal.description }
-        if isUncleanShutdown(error) { return "the peer ended TCP without ending TLS" }
+        if isUncleanShutdown(error) { return "the peer ended its side of TCP without a TLS close_notify" }
         // BoringSSL's errors are identified by names in their text only.
         let text = "\(error)"
         if text.contains("CERTIFICATE_VERIFY_FAILED") { return "the certificate is not trusted, or is not valid now" }
         if text.contains("ALERT_UNKNOWN_CA") { return "the peer does not trust the certificate" }
         if text.contains("WRONG_VERSION_NUMBER") || text.contains("EOF during handshake") {
-            return "the peer does not seem to speak TLS at this port; is it ws:// rather than wss://?"
+            return
+                "the peer does not appear to speak TLS on this port; use ws:// instead of wss:// if the server has no TLS"
         }
         if ["PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL"].contains(where: text.contains) {
             return
@@ -70,7 +71,7 @@ package enum TLSErrorText {
         }
         return start
             + "not trusted: it was issued by \(issuer), and no chain of valid certificates leads from there to a "
-            + "trusted root (trustedRoots): the root is unknown, or a certificate between is missing or not valid now"
+            + "trusted root (trustedRoots): the root is unknown, or an intermediate certificate is missing or not valid now"
     }
 
     /// Whether the extended key usage of a certificate, if there is one, permits use by a server.
@@ -86,7 +87,7 @@ package enum TLSErrorText {
     /// The common name of a distinguished name, or its last part if there is none, in quotation marks.
     private static func name(_ parts: [SSLCertificateName]) -> String {
         let part = parts.last { $0.type == .commonName } ?? parts.last
-        return part.map { "\"\(CertificateNames.shown(Array($0.value.utf8)))\"" } ?? "nobody"
+        return part.map { "\"\(CertificateNames.shown(Array($0.value.utf8)))\"" } ?? "an unnamed issuer"
     }
 
     /// Formats a time in UTC as in RFC 3339.

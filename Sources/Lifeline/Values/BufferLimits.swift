@@ -27,13 +27,13 @@ public struct BufferLimits: Hashable, Sendable {
     /// 64 KiB.
     public var outbound: Marks
     /// The maximum number of bytes that `enqueue` and on-loop handlers may queue, since they do not wait for the peer.
-    /// If more is queued and another message is sent, the connection is ended, because its peer does not read. Default:
+    /// If more is already queued when another message is sent, the connection is aborted. Default:
     /// 16 MiB.
     ///
     /// One message may exceed the limit, so that a message of any size can be sent. Each message counts 128 bytes in
     /// addition to its payload.
     public var maximumOutbound: Int
-    /// How long a peer may accept no bytes while frames wait for it. After that the connection is ended. A peer may
+    /// How long the peer may accept no bytes while output is pending. After that the connection is aborted. A peer may
     /// read slowly, but one that reads nothing would block senders, even if it still sends messages itself. Default: 60
     /// s; `nil` sets no limit.
     public var stallTimeout: Duration?

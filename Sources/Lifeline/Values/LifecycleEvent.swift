@@ -51,11 +51,11 @@ public struct LifecycleEvent: Sendable {
         case transportFailed(String)
         /// The WebSocket has ended with this outcome. TCP may still be open.
         case ended(CloseOutcome)
-        /// We have ended our direction of TCP.
+        /// We have ended our side of the TCP connection (sent FIN).
         case outputEnded
-        /// The peer has ended its direction of TCP.
+        /// The peer has ended its side of the TCP connection (sent FIN).
         case inputEnded
-        /// TCP has ended in both directions. This is the last event.
+        /// The TCP connection is closed. This is the last event.
         case tcpEnded
     }
 

@@ -49,7 +49,7 @@ public struct RouteParameters: Hashable, Sendable {
         guard let value = Value(text) else {
             throw HandshakeRefusal(
                 reason: .notFound, status: .notFound,
-                message: "there is nothing at this path: \(name) must be of type \(type)")
+                message: "nothing is served at this path: \(name) must be of type \(type)")
         }
         return value
     }

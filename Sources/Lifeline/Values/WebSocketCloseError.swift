@@ -6,7 +6,7 @@ public import LifelineCore
 /// server.route("/orders") { socket in
 ///     for try await message in socket {
 ///         guard message.count <= 1024 else {
-///             throw WebSocketCloseError(code: .policyViolation, reason: "an order has at most 1,024 bytes")
+///             throw WebSocketCloseError(code: .policyViolation, reason: "orders are limited to 1,024 bytes")
 ///         }
 ///     }
 /// }

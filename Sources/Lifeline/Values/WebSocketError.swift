@@ -13,7 +13,7 @@ public struct WebSocketError: Error, Sendable {
 
         /// The URL is not a WebSocket URL (RFC 6455 §3), or a part of the request is malformed.
         public static var invalidRequest: Code { Code("invalidRequest") }
-        /// The TCP connection failed, for example because the host is unknown, nothing listens at the port, or the
+        /// The TCP connection failed, for example because the host name cannot be resolved, nothing listens on the port, or the
         /// network is down.
         public static var connectFailed: Code { Code("connectFailed") }
         /// TLS failed, for example because the certificate is not trusted or does not name the host.
@@ -39,7 +39,7 @@ public struct WebSocketError: Error, Sendable {
         public static var timedOut: Code { Code("timedOut") }
         /// The task was cancelled. No message is lost: the next receive gets it.
         public static var cancelled: Code { Code("cancelled") }
-        /// The server cannot listen at its address.
+        /// The server cannot listen on its address.
         public static var listenFailed: Code { Code("listenFailed") }
         /// A setting is invalid, such as a certificate that cannot be read or an engine that is not available.
         public static var invalidConfiguration: Code { Code("invalidConfiguration") }

@@ -19,7 +19,7 @@ public struct WebSocketURL: Hashable, Sendable {
     ///   part is invalid.
     public init(_ text: String) throws(WebSocketError) {
         guard let separator = text.firstIndex(of: ":"), text[separator...].hasPrefix("://") else {
-            throw WebSocketURL.error(text, "it must have the form ws://host:port/path")
+            throw WebSocketURL.error(text, "it must look like ws://host:port/path")
         }
         let scheme = text[..<separator].lowercased()
         guard scheme == "ws" || scheme == "wss" else {
@@ -32,7 +32,8 @@ public struct WebSocketURL: Hashable, Sendable {
             throw WebSocketURL.error(text, "a WebSocket URL has no fragment (#…); write # as %23")
         }
         guard !authority.contains("@") else {
-            throw WebSocketURL.error(text, "it must not contain user and password; send an Authorization field")
+            throw WebSocketURL.error(
+                text, "it must not contain a user name or password; send an Authorization field instead")
         }
         (host, zone, port) = try WebSocketURL.split(authority, defaultPort: isSecure ? 443 : 80, of: text)
         let target = rest[authority.endIndex...]

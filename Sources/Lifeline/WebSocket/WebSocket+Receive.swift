@@ -73,7 +73,7 @@ extension WebSocket {
     }
 
     private func tooBig(_ maximumSize: Int) -> WebSocketError {
-        handle.close(CloseFrame(.messageTooBig, "this message may have at most \(maximumSize) bytes"))
+        handle.close(CloseFrame(.messageTooBig, "message too big: at most \(maximumSize) bytes are allowed"))
         return WebSocketError(
             .messageTooBig,
             "the message exceeds \(maximumSize) bytes (receive(upTo:)); the connection was closed with 1009")

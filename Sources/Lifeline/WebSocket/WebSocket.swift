@@ -93,8 +93,8 @@ public struct WebSocket: Sendable {
         try await send(OutboundFrame(message))
     }
 
-    /// Sends a received message back, or on to another connection, without waiting; for use inside
-    /// ``receive(_:)->Result?``.
+    /// Sends a received message back to its sender, or forwards it to another connection, without waiting; for use
+    /// inside ``receive(_:)->Result?``.
     ///
     /// On the connection's event loop the next ``receive(_:)->Result?`` waits if the peer reads too slowly, so a loop
     /// of `receive` and `enqueue` buffers as little as one of `receive` and `send`. Elsewhere there is no

@@ -24,7 +24,7 @@ struct ClientOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How long connecting may take, and how long the opening handshake may take after that.",
+            "The timeout for connecting, and again for the opening handshake after it.",
             valueName: "duration"))
     var connectTimeout = TimeSpan(.seconds(10))
 
@@ -45,7 +45,7 @@ struct ClientOptions: ParsableArguments {
             throw ValidationError(
                 "--subprotocol: the same one is given twice; each may be offered once (RFC 6455 §4.1)")
         }
-        guard connectTimeout.duration > .zero else { throw ValidationError("--connect-timeout must be more than 0") }
+        guard connectTimeout.duration > .zero else { throw ValidationError("--connect-timeout must be greater than 0") }
     }
 
     /// The client's configuration.

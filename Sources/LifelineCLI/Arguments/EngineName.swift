@@ -9,7 +9,7 @@ enum EngineName {
     static func parse(_ text: String) throws -> WebSocketEngine {
         guard let engine = WebSocketEngine(name: text) else {
             let names = WebSocketEngine.all.map(\.description).joined(separator: ", ")
-            throw ValidationError("there is no such engine; the engines are \(names)")
+            throw ValidationError("unknown engine; the engines are \(names)")
         }
         return engine
     }

@@ -9,7 +9,7 @@ struct PageOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Show the page to everyone who has this token (/lifeline?token=…), not only to this machine.",
+            "Require this token (/lifeline?token=…), and then show the page to any machine, not only this one.",
             valueName: "token"),
         transform: PageOptions.token)
     var pageToken: String?

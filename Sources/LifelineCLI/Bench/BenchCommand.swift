@@ -6,7 +6,7 @@ import LifelineTrace
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Put a WebSocket server under load, and measure it.",
+        abstract: "Load-test a WebSocket server.",
         discussion: """
             Opens connections, sends or receives messages according to the mode, and reports throughput and latencies.
 
@@ -51,7 +51,7 @@ struct BenchCommand: AsyncParsableCommand {
               2    a connection could not be opened
               3    the server refused an opening handshake, or its answer was wrong
               4    a connection ended early, or an echo was wrong or missing
-              64   the command line is wrong
+              64   the command line is invalid
               65   --cacert names a file without certificates
               66   the file of --cacert could not be read
               74   the report or the plot could not be written
@@ -71,7 +71,7 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(
         in: 1...65_536,
         help: ArgumentHelp(
-            "The messages in flight at a time: per connection, or in mode publish in total.", valueName: "number"))
+            "The number of messages in flight: per connection, or in mode publish in total.", valueName: "number"))
     var inFlight = 1
 
     @Option(
@@ -100,13 +100,15 @@ struct BenchCommand: AsyncParsableCommand {
     var loops = 1
 
     @Option(
-        help: ArgumentHelp("What runs the event loops: automatic, nio, epoll or io_uring.", valueName: "engine"),
+        help: ArgumentHelp(
+            "The engine that runs the event loops: automatic, nio, epoll or io_uring.", valueName: "engine"),
         transform: EngineName.parse)
     var engine = WebSocketEngine.automatic
 
     @Option(
         in: 1...Int(Int32.max),
-        help: ArgumentHelp("Measure this process too: the server, on this machine. Linux only.", valueName: "pid"))
+        help: ArgumentHelp(
+            "Also measure the process with this ID: the server, on this machine. Linux only.", valueName: "pid"))
     var pid: Int?
 
     @Flag(help: "Write the report as a JSON object on one line.")
@@ -117,7 +119,7 @@ struct BenchCommand: AsyncParsableCommand {
         transform: FileName.parse)
     var plot: String?
 
-    @Flag(help: "Write a line about each second to standard error, as on a terminal.")
+    @Flag(help: "Write a progress line to standard error each second, as on a terminal.")
     var progress = false
 
     @Option(
@@ -138,7 +140,7 @@ struct BenchCommand: AsyncParsableCommand {
     private static let otherDescriptors = 64
 
     func validate() throws {
-        guard duration.duration > .zero else { throw ValidationError("--duration must be more than 0") }
+        guard duration.duration > .zero else { throw ValidationError("--duration must be greater than 0") }
         guard rate == nil || mode == .echo || mode == .publish else {
             throw ValidationError("--rate is only for the modes echo and publish")
         }

@@ -79,7 +79,7 @@ struct BenchReport: Sendable {
         }
         if let rate = plan.rate, Double(overdue) > rate * BenchReport.tolerableDelay {
             warnings.append(
-                "the rate was not reached: \(overdue.counted("message")) due and never sent. The latencies include them "
+                "the requested rate was not reached: \(overdue.counted("message")) due but never sent. The latencies include them "
                     + "with the time that they waited.")
         }
         if let each = memoryPerConnection(\.anonymous) ?? memoryPerConnection(\.residentIfKnown) {

@@ -52,7 +52,7 @@ struct Faults: Sendable {
         switch error.code {
         case .handshakeRefused, .handshakeFailed, .handshakeInterrupted: note(.handshake, error.message)
         // The run ended, and cancelled it.
-        case .cancelled: note(.unanswered, "a connection that was not open in time")
+        case .cancelled: note(.unanswered, "a connection did not open in time")
         default: note(.connect, error.message)
         }
     }

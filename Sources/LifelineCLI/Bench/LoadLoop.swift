@@ -200,7 +200,7 @@ final class LoadLoop: @unchecked Sendable {
             return sendNext(on: socket, connection, since: now)
         }
         guard let since = connection.inFlight.popFirst() else {
-            return faults.note(.wrongEcho, "a message arrived without having been sent")
+            return faults.note(.wrongEcho, "a message arrived that was never sent")
         }
         if isRight {
             connection.isGreeted = true
@@ -253,8 +253,8 @@ final class LoadLoop: @unchecked Sendable {
     private func wrongEchoText(_ message: borrowing ReceivedMessage) -> String {
         let (count, kind) = (message.count, message.kind)
         return count != payload.bytes.count
-            ? "\(count.counted("byte")) came back for \(payload.bytes.count)"
-            : "\(kind) came back, with other bytes or of another kind"
+            ? "the echo has \(count.counted("byte")), not \(payload.bytes.count)"
+            : "the echo, a \(kind) message, differs in kind or content"
     }
 
     /// The most messages with which a server greets before it answers. Further ones are wrong echoes.

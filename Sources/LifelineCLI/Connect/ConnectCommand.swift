@@ -34,7 +34,7 @@ struct ConnectCommand: AsyncParsableCommand {
                    wrong; standard error has the answer
               4    the connection ended abnormally, or with another code
               5    a message was sent and nothing was received within --wait
-              64   the command line is wrong
+              64   the command line is invalid
               65   a line of standard input could not be sent (others were), or
                    the content of a file of --message (nothing was); --cacert
                    names a file without certificates
@@ -59,7 +59,7 @@ struct ConnectCommand: AsyncParsableCommand {
         transform: FileName.parse)
     var message: [String] = []
 
-    @Flag(help: "Show binary messages as hexadecimal digits. With --binary, read lines as such digits too.")
+    @Flag(help: "Show binary messages as hexadecimal digits. With --binary, also read lines as hexadecimal digits.")
     var hex = false
 
     @Flag(help: "Show control frames: Ping, Pong with its round-trip time, and Close.")
@@ -74,8 +74,8 @@ struct ConnectCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             """
-            How long to wait for messages after the end of standard input. Each received message starts the time \
-            again. 'forever' waits for the peer to close. The default is 1s, or 0s if standard input is a terminal.
+            How long to wait for messages after the end of standard input. Each received message restarts the \
+            timer. 'forever' waits for the peer to close. The default is 1s, or 0s if standard input is a terminal.
             """, valueName: "duration"))
     var wait: Wait?
 
@@ -93,7 +93,7 @@ struct ConnectCommand: AsyncParsableCommand {
         case silence(Duration)
         case forever
 
-        static let allowed = "the word forever, or " + TimeSpan.allowed
+        static let allowed = "'forever', or " + TimeSpan.allowed
 
         init?(argument: String) {
             if argument == "forever" {

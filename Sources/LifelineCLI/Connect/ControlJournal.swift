@@ -13,7 +13,7 @@ struct ControlEvent: Sendable {
 
 /// The control frames of the connection, in their order among the messages.
 ///
-/// Messages and observed events reach the command on different ways, so the journal has a mark for each message: the
+/// Messages and observed events reach the command by different paths, so the journal has a mark for each message: the
 /// control frames before the mark arrived before the message.
 final class ControlJournal: LifecycleObserver {
     private enum Entry {

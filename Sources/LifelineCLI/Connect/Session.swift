@@ -29,9 +29,9 @@ final class Session: Sendable {
     }
 
     /// How long to wait for the Pong that shows that the peer has received everything. It must allow for a slow
-    /// network, and end well before the heartbeat gives the peer up (10 s).
+    /// network, and end well before the heartbeat times out (10 s).
     private static let pongTimeout = Duration.seconds(4)
-    /// A wait of this length or more needs no Pong as well.
+    /// A wait of at least this length does not also need a Pong.
     private static let longSilence = Duration.seconds(5)
 
     private let options: Options
@@ -175,7 +175,7 @@ final class Session: Sendable {
         guard wait > .zero else { return }
         try await socket.waitUntilWritable()
         if options.client.endpoint.heartbeat.interval != nil, wait < Session.longSilence {
-            // The Pong shows that the peer has received everything, so that a slow network is not taken for silence.
+            // The Pong shows that the peer has received everything, so that a slow network is not mistaken for silence.
             try await socket.ping(timeout: Session.pongTimeout)
         }
         try await activity.waitForSilence(wait)

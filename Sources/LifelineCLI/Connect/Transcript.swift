@@ -52,7 +52,7 @@ actor Transcript {
         case .json:
             try output.write(EventJSON.opened(url, handshake))
         case .conversation:
-            let subprotocol = handshake.subprotocol.map { ", speaking \(output.visible($0))" } ?? ""
+            let subprotocol = handshake.subprotocol.map { ", subprotocol \(output.visible($0))" } ?? ""
             let compression = handshake.compression.map { ", with \($0)" } ?? ""
             try show(output.paint("connected to \(url.withoutSecrets)\(subprotocol)\(compression)", .bold))
             guard options.isTyped else { return }

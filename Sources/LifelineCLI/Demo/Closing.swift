@@ -11,9 +11,9 @@ struct Closing {
         let mark = terminal.usesUnicode ? "✓ " : ""
         terminal.print(
             "  " + terminal.paint(mark + "\(steps.count) steps, each seen on the wire by client and server", .green))
-        terminal.print("  " + terminal.paint("\(travel) of travel time in all", .dim))
+        terminal.print("  " + terminal.paint("\(travel) of travel time in total", .dim))
         terminal.print()
-        show("lifeline serve", "a server with an echo and a feed")
+        show("lifeline serve", "run a server with echo and push")
         show("lifeline connect ws://127.0.0.1:8080/echo", "send messages to it")
     }
 

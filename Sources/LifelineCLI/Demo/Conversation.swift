@@ -83,7 +83,7 @@ struct Conversation {
         for step in [DemoStep.clientClose, .serverClose] { try await report(watch.waitFor(step)) }
         let (first, second) = (try await watch.waitFor(.serverFIN), try await watch.waitFor(.clientFIN))
         guard first.sent.time <= second.sent.time else {
-            throw DemoFailure(description: "the client ended TCP before the server did")
+            throw DemoFailure(description: "the client sent FIN before the server did")
         }
         try await report(first)
         try await report(second)

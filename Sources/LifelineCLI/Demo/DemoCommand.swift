@@ -64,7 +64,8 @@ struct DemoCommand: AsyncParsableCommand {
                 throw ExitStatus.interrupted
             }
             let missing = DemoStep.allCases.dropFirst(steps.count).first
-            let what = error is DemoFailure ? "" : missing.map { "\($0.name) was not seen by both sides: " } ?? ""
+            let what =
+                error is DemoFailure ? "" : missing.map { "\($0.name) was not seen by both client and server: " } ?? ""
             errors.print("lifeline demo: " + (what + "\(error)").visible())
             throw ExitStatus.stepMissing
         }

@@ -54,8 +54,8 @@ enum DemoStep: CaseIterable {
     var name: String {
         switch self {
         case .tcpConnect: "the TCP connection"
-        case .request: "the request to upgrade"
-        case .response: "the answer 101"
+        case .request: "the upgrade request"
+        case .response: "the 101 response"
         case .clientText: "the client's text message"
         case .clientBinary: "the client's binary message"
         case .serverText: "the server's text message"
@@ -65,8 +65,8 @@ enum DemoStep: CaseIterable {
         case .push: "the pushed message"
         case .clientClose: "the client's Close frame"
         case .serverClose: "the server's Close frame"
-        case .serverFIN: "the server's end of TCP"
-        case .clientFIN: "the client's end of TCP"
+        case .serverFIN: "the server's FIN"
+        case .clientFIN: "the client's FIN"
         }
     }
 

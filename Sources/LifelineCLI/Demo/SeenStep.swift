@@ -24,7 +24,7 @@ struct SeenStep {
         case .responseReceived(let response): SeenStep.describe(response)
         case .frameReceived(let header, let payload): SeenStep.describe(header, payload) + remarks
         case .inputEnded:
-            step == .serverFIN ? ["FIN", "the server ends TCP first", "RFC 6455 §7.1.1"] : ["FIN"]
+            step == .serverFIN ? ["FIN", "the server ends its side of TCP first", "RFC 6455 §7.1.1"] : ["FIN"]
         default: []
         }
     }

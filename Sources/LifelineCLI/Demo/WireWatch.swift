@@ -41,7 +41,7 @@ final class WireWatch: LifecycleObserver {
 
     /// Waits until both sides have observed a step.
     ///
-    /// - Throws: ``DemoFailure``, which says which side has not observed it in time, or that it arrived changed.
+    /// - Throws: ``DemoFailure``, which says which side has not observed it in time, or that it was changed on the way.
     func waitFor(
         _ step: DemoStep, begun: ContinuousClock.Instant? = nil, within limit: Duration = .seconds(5)
     ) async throws -> SeenStep {
@@ -54,7 +54,7 @@ final class WireWatch: LifecycleObserver {
             if let (sent, received) = take(step) {
                 let seen = SeenStep(step: step, sent: sent, received: received, begin: begun ?? sent.time)
                 guard seen.isIntact else {
-                    throw DemoFailure(description: "\(step.name) arrived changed")
+                    throw DemoFailure(description: "\(step.name) was changed on the way")
                 }
                 return seen
             }
@@ -123,7 +123,7 @@ final class WireWatch: LifecycleObserver {
             switch (wasSent, wasReceived) {
             case (true, _): "left the \(sender), but the \(receiver) did not see it"
             case (false, true): "was seen by the \(receiver), but not by the \(sender), which should have sent it"
-            case (false, false): "was seen by neither side"
+            case (false, false): "was seen by neither client nor server"
             }
         let number = step.number.map { "step \($0), " } ?? ""
         return DemoFailure(description: "\(number)\(step.name), \(what) within \(limit.text())")

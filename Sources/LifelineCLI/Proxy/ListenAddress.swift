@@ -1,6 +1,6 @@
 import Lifeline
 
-/// An address to listen at, on the command line: `8080`, `localhost:8080`, `[::1]:8080`.
+/// An address to listen on, on the command line: `8080`, `localhost:8080`, `[::1]:8080`.
 struct ListenAddress: LimitedArgument {
     let host: String
     let port: Int

@@ -46,7 +46,7 @@ struct ProxyCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The address to listen at, with the host 127.0.0.1 if there is none. Port 0 picks a free one.",
+            "The address to listen on; the host defaults to 127.0.0.1. Port 0 picks a free one.",
             valueName: "[host:]port"))
     var listen: ListenAddress
 
@@ -63,7 +63,7 @@ struct ProxyCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How long connecting to the server may take, and the TLS handshake with either side.", valueName: "duration"
+            "The timeout for connecting to the server, and for each TLS handshake.", valueName: "duration"
         ))
     var connectTimeout = TimeSpan(.seconds(10))
 
@@ -76,7 +76,7 @@ struct ProxyCommand: AsyncParsableCommand {
     @OptionGroup var outputOptions: OutputOptions
 
     func validate() throws {
-        guard connectTimeout.duration > .zero else { throw ValidationError("--connect-timeout must be more than 0") }
+        guard connectTimeout.duration > .zero else { throw ValidationError("--connect-timeout must be greater than 0") }
     }
 
     func run() async throws {
@@ -147,7 +147,7 @@ struct ProxyCommand: AsyncParsableCommand {
             let url = "\(tls.scheme)://\(address)"
             let work: @Sendable (String?) async -> Void = { page in
                 output.print("listening on " + output.paint(url, .bold))
-                // As in lifeline serve: whoever started it would wait for that line for ever.
+                // As in lifeline serve: whoever started it would wait for that line forever.
                 if output.failure != nil { return await relay.shutDown() }
                 if let page { output.print(page) }
                 if to.path != "/" { log.note("the path in --to is ignored: requests are relayed with their own paths") }
@@ -189,14 +189,14 @@ struct FaultArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Relay nothing after this point and leave both connections open, like a dead peer.",
+            "Stop relaying at this point and leave both connections open, like a dead peer.",
             valueName: "duration or bytes"))
     var dropAfter: FaultThreshold?
 
-    @Option(help: ArgumentHelp("End TCP on both sides at this point (FIN).", valueName: "duration or bytes"))
+    @Option(help: ArgumentHelp("Close both TCP connections at this point (FIN).", valueName: "duration or bytes"))
     var cut: FaultThreshold?
 
-    @Option(help: ArgumentHelp("Reset TCP on both sides at this point (RST).", valueName: "duration or bytes"))
+    @Option(help: ArgumentHelp("Reset both TCP connections at this point (RST).", valueName: "duration or bytes"))
     var reset: FaultThreshold?
 
     /// The faults in the form that the relay takes.

@@ -11,7 +11,7 @@ struct ProxyPageArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            The address of the page, with the host 127.0.0.1 if there is none. By default port \
+            The address of the page; the host defaults to 127.0.0.1. By default port \
             \(ProxyPageArguments.defaultPort), or a free one if that is in use. Port 0 picks a free one.
             """, valueName: "[host:]port"))
     var page: ListenAddress?
@@ -19,7 +19,7 @@ struct ProxyPageArguments: ParsableArguments {
     @OptionGroup var options: PageOptions
 
     func validate() throws {
-        guard !options.noPage || page == nil else { throw ValidationError("--page and --no-page exclude each other") }
+        guard !options.noPage || page == nil else { throw ValidationError("--page and --no-page cannot be combined") }
     }
 }
 
@@ -41,7 +41,7 @@ struct ProxyPage: Sendable {
             do {
                 return try await serve(at: asked.address, body)
             } catch let error as WebSocketError where error.code == .listenFailed {
-                log.note("there is no page: --page needs an address and a port that are free")
+                log.note("the page is not served: cannot listen on the address of --page")
                 throw error
             }
         }
@@ -59,7 +59,7 @@ struct ProxyPage: Sendable {
         var configuration = WebSocketServerConfiguration()
         configuration.loopCount = 1
         configuration.tls = tls.configuration
-        // Its clients are browsers with the page open, which need no longer farewell.
+        // Its clients are browsers with the page open, which need no long shutdown.
         configuration.shutdownTimeout = .seconds(1)
         configuration.logger = Logger(label: "lifeline.proxy") { _ in WarningLog(log: log) }
         var server = WebSocketServer(address: address, configuration: configuration)

@@ -111,7 +111,7 @@ actor ProxyReader {
         case .connected(let peer): return decoder.add(.note("connected to the server at \(peer)"), at: time)
         case .notConnected(let reason):
             log.note(event.connection, errors.paint("not connected", .red) + " to \(server): " + errors.visible(reason))
-            return decoder.add(.note("no connection to \(server): \(reason)"), at: time)
+            return decoder.add(.note("cannot connect to \(server): \(reason)"), at: time)
         case .bytes(let bytes, from: let sender):
             return bytes.withUnsafeReadableBytes { decoder.read($0, from: sender, at: time) }
         case .answered(let bytes):
@@ -133,7 +133,7 @@ actor ProxyReader {
     private static func text(_ fault: RelayFault, _ after: RelayFault.Threshold) -> String {
         let what =
             switch fault {
-            case .drop: "nothing is relayed any more"
+            case .drop: "relaying stopped"
             case .cut: "FIN to both sides"
             case .reset: "RST to both sides"
             }
@@ -172,7 +172,7 @@ actor ProxyReader {
         do throws(OutputClosed) {
             try output.write(lines.map { prefix + $0 + "\n" }.joined())
         } catch {
-            // Nobody reads the diagrams any more.
+            // The reader of the diagrams is gone.
             isDrawing = false
         }
     }

@@ -66,7 +66,7 @@ struct Replay: Sendable {
         }
         guard let opened else {
             throw Unplayable(
-                description: connection.map { "there is no WebSocket connection with the number \($0)" }
+                description: connection.map { "there is no WebSocket connection \($0)" }
                     ?? "there is no WebSocket connection"
             )
         }

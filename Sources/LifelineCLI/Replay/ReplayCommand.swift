@@ -8,11 +8,11 @@ import Synchronization
 struct ReplayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay",
-        abstract: "Play one side of a recorded connection again, and compare the other side's answers.",
+        abstract: "Replay the client or the server of a recorded connection, and compare the peer's answers.",
         discussion: """
             Plays the client's messages, Pings and Close frame to a server, or with --as-server those of the server \
             to the first client that connects. Compares each answer with the recorded one by kind, size and content, \
-            and shows the first difference. Then compares the end: who began it, and the other side's code and reason.
+            and shows the first difference. Then compares the end: who initiated it, and the peer's code and reason.
 
             The recording must have complete payloads (--record-payloads whole). An HTTP Archive with WebSockets \
             (HAR) that a browser has exported can be played too. It has messages, but neither control frames nor an end.
@@ -26,7 +26,7 @@ struct ReplayCommand: AsyncParsableCommand {
             EXIT STATUS
               0    all answers and the end are as recorded
               1    an answer differs, is missing, or was not recorded
-              2    no connection to the server, or the port is in use
+              2    cannot connect to the server, or the port is in use
               3    the server refused the opening handshake, or its answer was
                    wrong
               64   the command line is wrong
@@ -52,7 +52,7 @@ struct ReplayCommand: AsyncParsableCommand {
     @Flag(help: "Play the server's side to the first client that connects at the recorded path.")
     var asServer = false
 
-    @Option(in: 0...65535, help: "The port at 127.0.0.1 to listen at with --as-server; 0 picks a free one.")
+    @Option(in: 0...65535, help: "The port on 127.0.0.1 to listen on with --as-server; 0 picks a free one.")
     var port = 0
 
     @Option(
@@ -73,7 +73,8 @@ struct ReplayCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How much longer than recorded an answer may take, including that to a Close frame.", valueName: "duration")
+            "How much longer than recorded an answer may take, including the answer to a Close frame.",
+            valueName: "duration")
     )
     var wait = TimeSpan(.seconds(5))
 

@@ -74,9 +74,9 @@ final class ReplayComparison: Sendable {
             return (false, "the connection did not end as recorded: \(recorded)")
         }
         guard ending.isSame(as: recordedEnding) else {
-            return (false, "the end differs: \(ending.text(played: side)); recorded: \(recorded)")
+            return (false, "the connection ended differently: \(ending.text(played: side)); recorded: \(recorded)")
         }
-        return (true, "the end as recorded: \(recorded)")
+        return (true, "ended as recorded: \(recorded)")
     }
 
     private func reportMessages() -> (isSame: Bool, lines: [String]) {

@@ -3,7 +3,7 @@ import LifelineTrace
 
 /// How a connection ended, from the played side's point of view.
 struct ReplayEnding: Sendable {
-    /// The side that began the end.
+    /// The side that initiated the close.
     enum Initiator: Hashable, Sendable {
         /// The played side.
         case played
@@ -13,7 +13,7 @@ struct ReplayEnding: Sendable {
         case both
     }
 
-    /// The side that began the end.
+    /// The side that initiated the close.
     var initiator: Initiator
     /// The other side's Close frame, or `nil` if there was none.
     var received: CloseFrame?
@@ -40,7 +40,7 @@ struct ReplayEnding: Sendable {
         switch (initiator, received) {
         case (.played, .some): text = "closed by \(played), answered with \(code)\(reason)"
         case (.other, .some): text = "closed by \(other) with \(code)\(reason)"
-        case (.both, .some): text = "closed by both at once, by \(other) with \(code)\(reason)"
+        case (.both, .some): text = "closed by both simultaneously, by \(other) with \(code)\(reason)"
         case (.other, nil): text = "ended by \(other) without a Close frame"
         case (_, nil):
             text = hasClosed ? "closed by \(played), without an answer" : "ended by \(played) without a Close frame"

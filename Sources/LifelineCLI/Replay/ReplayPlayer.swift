@@ -7,7 +7,7 @@ struct ReplayPlayer: Sendable {
     let comparison: ReplayComparison
     /// The speed: 1 as recorded, 2 twice as fast, 0 as fast as the answers arrive.
     let pace: Double
-    /// How much longer than recorded an answer may take, including that to a Close frame.
+    /// How much longer than recorded an answer may take, including the answer to a Close frame.
     let timeout: Duration
     /// Ends the replay early.
     var interruption = ReplayInterruption()
@@ -86,7 +86,7 @@ struct ReplayPlayer: Sendable {
         let limit = await socket.outcome == nil ? .zero : ReplayPlayer.tcpEndTimeout
         let aborting = Task {
             try await Task.sleep(for: limit)
-            socket.abort("the other side did not end the connection in time")
+            socket.abort("the peer did not close the connection in time")
         }
         defer { aborting.cancel() }
         return await socket.end()

@@ -32,10 +32,10 @@ struct ServeCommand: AsyncParsableCommand {
               130  Ctrl-C a second time; 143 if it was SIGTERM
             """)
 
-    @Option(help: "The address to listen at.")
+    @Option(help: "The address to listen on.")
     var host = "127.0.0.1"
 
-    @Option(in: 0...65535, help: "The port to listen at; 0 picks a free one.")
+    @Option(in: 0...65535, help: "The port to listen on; 0 picks a free one.")
     var port = 8080
 
     @OptionGroup var tls: ServerTLSOptions
@@ -58,13 +58,14 @@ struct ServeCommand: AsyncParsableCommand {
     var allowOrigin: [String] = []
 
     @Option(
-        help: ArgumentHelp("How long closing all connections may take after SIGINT or SIGTERM.", valueName: "duration"))
+        help: ArgumentHelp("The time limit for closing all connections after SIGINT or SIGTERM.", valueName: "duration")
+    )
     var shutdownTimeout = TimeSpan(.seconds(10))
 
     @Option(
         help: ArgumentHelp(
             """
-            What runs the event loops: automatic, nio (SwiftNIO), epoll or io_uring (Lifeline's own; Linux only, \
+            The engine that runs the event loops: automatic, nio (SwiftNIO), epoll or io_uring (Lifeline's own; Linux only, \
             without TLS).
             """, valueName: "engine"),
         transform: EngineName.parse)
@@ -92,8 +93,10 @@ struct ServeCommand: AsyncParsableCommand {
         guard !host.isEmpty else {
             throw ValidationError("--host is empty; it must be an address or a name: 127.0.0.1, ::1, localhost")
         }
-        guard interval.duration > .zero else { throw ValidationError("--interval must be more than 0") }
-        guard shutdownTimeout.duration > .zero else { throw ValidationError("--shutdown-timeout must be more than 0") }
+        guard interval.duration > .zero else { throw ValidationError("--interval must be greater than 0") }
+        guard shutdownTimeout.duration > .zero else {
+            throw ValidationError("--shutdown-timeout must be greater than 0")
+        }
     }
 
     func run() async throws {
@@ -145,7 +148,7 @@ struct ServeCommand: AsyncParsableCommand {
     /// Prints where the server listens, its paths and the page. The first line is for programs.
     ///
     /// - Returns: `false` if it could not be written, because the disk is full for instance: whoever started the server
-    ///   would wait for the line for ever. A reader that has closed its end has read enough.
+    ///   would wait for the line forever. A reader that has closed its end has read enough.
     private func announce(_ address: ServerAddress) -> Bool {
         let terminal = Terminal.output(output)
         terminal.print("listening on " + terminal.paint("\(tls.scheme)://\(address)", .bold))

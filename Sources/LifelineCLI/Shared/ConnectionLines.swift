@@ -20,7 +20,7 @@ struct ConnectionLines: Sendable {
         }
     }
 
-    /// An answer to a request.
+    /// Returns the log line for a response.
     ///
     /// - Parameters:
     ///   - request: The method and the redacted target.

@@ -122,7 +122,7 @@ final class ConnectionLog: LifecycleObserver {
 
     private func ended(_ outcome: CloseOutcome, _ instant: MonotonicInstant, _ entry: Entry) -> String? {
         guard let openedAt = entry.openedAt else {
-            // The end of an ordinary HTTP connection is not worth a line.
+            // The end of an ordinary HTTP connection is not logged.
             guard !entry.wasAnswered, let failure = redaction.texts(of: outcome).failure else { return nil }
             return format.notOpened(from: entry.peer, failure)
         }

@@ -31,7 +31,7 @@ struct LineEncoding: Sendable {
             return .failure(Refusal(description: "standard input could not be read: \(reason)"))
         case .line(let number, let bytes) where isBinary && isHexadecimal:
             guard let bytes = Hexadecimal.bytes(bytes) else {
-                return refuse(number, "does not consist of pairs of hexadecimal digits")
+                return refuse(number, "is not pairs of hexadecimal digits")
             }
             return .success(.binary(bytes))
         case .line(_, let bytes) where isBinary:
@@ -64,7 +64,7 @@ struct LineEncoding: Sendable {
         }
         guard isHexadecimal else { return .success(.binary(bytes)) }
         guard let bytes = Hexadecimal.bytes(bytes.filter { $0 != UInt8(ascii: "\n") }) else {
-            return refuse("does not consist of pairs of hexadecimal digits")
+            return refuse("is not pairs of hexadecimal digits")
         }
         return .success(.binary(bytes))
     }

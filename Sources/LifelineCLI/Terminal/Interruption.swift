@@ -3,9 +3,9 @@ import Synchronization
 
 /// Handles SIGINT (Ctrl-C) and SIGTERM.
 ///
-/// The first signal calls a function, which shuts down in good order within a time limit: an output that nobody reads,
+/// The first signal calls a function, which shuts down gracefully within a time limit: an output that nobody reads,
 /// or a file that cannot be written, must not keep the process alive. A second signal ends the process at once. After
-/// this value is deinitialized, the first signal does.
+/// this value is deinitialized, the first signal ends the process.
 final class Interruption {
     private let sources: [any DispatchSourceSignal]
 
@@ -17,7 +17,7 @@ final class Interruption {
     static var status: Int32 { 128 + signalNumber.load(ordering: .relaxed) }
 
     /// - Parameters:
-    ///   - limit: How long the process may go on after the first signal.
+    ///   - limit: How long the process may continue after the first signal.
     ///   - first: Called at the first signal, on a thread that it may block.
     init(limit: Duration = .seconds(15), _ first: @escaping @Sendable () -> Void) {
         let queue = DispatchQueue(label: "lifeline.signals")

@@ -1,7 +1,7 @@
 import Lifeline
 import LifelineTrace
 
-/// The end of a connection in one line: the code, the reason, who began it, and what went wrong.
+/// The end of a connection in one line: the code, the reason, who initiated it, and what went wrong.
 struct OutcomeText: CustomStringConvertible {
     let description: String
 
@@ -12,7 +12,7 @@ struct OutcomeText: CustomStringConvertible {
             switch outcome.initiator {
             case .local: "this side"
             case .peer: "the peer"
-            case .both: "both sides at once"
+            case .both: "both simultaneously"
             }
         self.init(outcome.code, reason, isClean: outcome.isClean, initiator: initiator, failure, terminal)
     }
@@ -29,7 +29,7 @@ struct OutcomeText: CustomStringConvertible {
     ) {
         description =
             "\(code)" + (reason.isEmpty ? "" : " " + reason.quoted(unicode: terminal.usesUnicode))
-            + (isClean ? ", clean" : ", not clean") + ", begun by " + initiator
+            + (isClean ? ", clean" : ", not clean") + ", initiated by " + initiator
             + (failure.map { ": " + terminal.visible($0) } ?? "")
     }
 }

@@ -79,7 +79,7 @@ final class Terminal: Sendable {
 
     // MARK: Writing
 
-    /// The text in a colour, if colours are used.
+    /// Returns the text in the given colours, if colours are enabled.
     func paint(_ text: String, _ inks: Ink...) -> String {
         guard usesColor, !text.isEmpty else { return text }
         return Ink.paint(text, inks)

@@ -1,4 +1,4 @@
-/// A date and time, for people and for logs.
+/// A date and time, formatted for display or for logs.
 struct Timestamp: Sendable {
     private let seconds: Int
     private let nanoseconds: Int

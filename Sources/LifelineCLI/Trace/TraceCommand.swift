@@ -26,7 +26,7 @@ struct TraceCommand: AsyncParsableCommand {
             EXAMPLES
               lifeline trace ws://127.0.0.1:8080/echo
               echo hello | lifeline trace --record hello.jsonl ws://127.0.0.1:8080/echo
-              lifeline trace --script conversation.txt wss://example.org/
+              lifeline trace --script steps.txt wss://example.org/
               lifeline trace --wait 5s ws://127.0.0.1:8080/push < /dev/null
 
             EXIT STATUS
@@ -44,7 +44,7 @@ struct TraceCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How long to wait for messages after the end of the input. Each received message starts the time again.",
+            "How long to wait for messages after the end of the input. Each received message restarts the timer.",
             valueName: "duration"))
     var wait = TimeSpan(.seconds(1))
 

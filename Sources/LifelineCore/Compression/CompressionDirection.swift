@@ -48,7 +48,7 @@ struct CompressionDirection<Stream: ReusableStream> {
         dropStream()
     }
 
-    /// Returns the stream to the pool. What it had of a window is lost.
+    /// Returns the stream to the pool. Its window is lost.
     mutating func dropStream() {
         if let stream = stream.take() { memory.give(stream, kind, budget) }
     }

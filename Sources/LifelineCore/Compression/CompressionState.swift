@@ -111,7 +111,7 @@ final class CompressionState {
         sending.dropStream()
     }
 
-    /// Moves the window on by a message that was compressed for many connections, from an empty window.
+    /// Advances the window past a message that was compressed once for many connections.
     func noteSentPrepared(_ plain: UnsafeRawBufferPointer) {
         guard sending.keepsWindow else { return }
         if let compressor = sending.stream {

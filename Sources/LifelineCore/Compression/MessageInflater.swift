@@ -6,7 +6,7 @@ package final class MessageInflater {
     package enum Failure: Error, Hashable, Sendable {
         /// It is not valid DEFLATE.
         case corrupt(String)
-        /// It inflates to more bytes than are allowed.
+        /// It exceeds the limit when decompressed.
         case tooBig(limit: Int)
     }
 

@@ -1,8 +1,8 @@
 /// How a connection ended, as this side sees it ([RFC 6455 §7.1](https://www.rfc-editor.org/rfc/rfc6455#section-7.1)).
 public struct CloseOutcome: Hashable, Sendable {
-    /// Who began the end.
+    /// Who initiated the close.
     public enum Initiator: Hashable, Sendable {
-        /// This side sent the first Close frame, or gave the connection up.
+        /// This endpoint sent the first Close frame, or aborted the connection.
         case local
         /// The peer sent the first Close frame, or ended the connection without one.
         case peer
@@ -10,7 +10,7 @@ public struct CloseOutcome: Hashable, Sendable {
         case both
     }
 
-    /// Who began the end.
+    /// Who initiated the close.
     public let initiator: Initiator
     /// The Close frame that this side sent; `nil` if it sent none.
     public let sent: CloseFrame?
@@ -47,12 +47,12 @@ public struct CloseOutcome: Hashable, Sendable {
         return received.code ?? .noStatusReceived
     }
 
-    /// The code that describes the end: that of the Close frame of the side that began it.
+    /// The code that describes the end: that of the initiator's Close frame.
     ///
-    /// - If this side began the end, or both did, it is the code that this side sent: 1009 after a message that was too big, whatever
-    ///   the peer answered.
-    /// - If the peer began it, it is the peer's code.
-    /// - If the side that began it sent no Close frame, it is the other side's code.
+    /// - If this side initiated the close, or both did, it is the code that this side sent: 1009 after a message that
+    ///   was too big, whatever the peer answered.
+    /// - If the peer initiated it, it is the peer's code.
+    /// - If the initiator sent no Close frame, it is the other side's code.
     /// - It is 1005 if that Close frame had no code, and 1006 only if neither side sent one.
     public var effectiveCode: CloseCode {
         guard let frame = initiator == .peer ? received ?? sent : sent ?? received else { return .abnormalClosure }
@@ -64,13 +64,13 @@ public struct CloseOutcome: Hashable, Sendable {
 }
 
 extension CloseOutcome: CustomStringConvertible {
-    /// One line: clean or not, who began the end, both codes and reasons, and the failure if there is one.
+    /// One line: clean or not, who initiated the close, both codes and reasons, and the failure if there is one.
     public var description: String {
         var parts = [isClean ? "clean" : "abnormal"]
         switch initiator {
         case .local: parts.append("closed by this side")
         case .peer: parts.append("closed by the peer")
-        case .both: parts.append("closed by both at once")
+        case .both: parts.append("closed by both simultaneously")
         }
         if let sent { parts.append("sent \(sent)") }
         if let received { parts.append("received \(received)") }
@@ -94,7 +94,7 @@ public enum ConnectionFailure: Error, Hashable, Sendable {
     case endOfStream(insideFrame: Bool)
     /// The transport failed: the peer or the network reset the connection, for instance.
     case transport(String)
-    /// This side gave the connection up.
+    /// This endpoint aborted the connection.
     case aborted(String)
 }
 
@@ -102,13 +102,13 @@ extension ConnectionFailure: CustomStringConvertible {
     public var description: String {
         switch self {
         case .protocolViolation(let violation): "\(violation)"
-        case .heartbeatTimedOut(let time): "heartbeat: nothing heard from the peer for \(time) after a Ping"
+        case .heartbeatTimedOut(let time): "heartbeat timeout: the peer sent nothing for \(time) after a Ping"
         case .closeTimedOut(let time): "the peer did not answer the Close frame within \(time)"
-        case .handshakeTimedOut(let time): "the opening handshake was not finished within \(time)"
-        case .endOfStream(insideFrame: false): "the peer ended TCP without a Close frame"
-        case .endOfStream(insideFrame: true): "the peer ended TCP in the middle of a frame"
+        case .handshakeTimedOut(let time): "the opening handshake was not completed within \(time)"
+        case .endOfStream(insideFrame: false): "the peer ended its side of TCP without a Close frame"
+        case .endOfStream(insideFrame: true): "the peer ended its side of TCP in the middle of a frame"
         case .transport(let reason): "the connection was lost: \(reason)"
-        case .aborted(let reason): "given up: \(reason)"
+        case .aborted(let reason): "aborted: \(reason)"
         }
     }
 }

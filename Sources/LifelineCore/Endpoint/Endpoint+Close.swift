@@ -3,7 +3,7 @@ extension Endpoint {
     /// Begins the closing handshake (§7.1.2): adds a Close frame to the output, and waits for the peer's.
     ///
     /// The peer may send until it has received the Close frame, so messages are received until its own comes (§5.5.1). If the closing
-    /// handshake has begun already, nothing happens. A connection that is not open yet is given up.
+    /// handshake has begun already, nothing happens. A connection that is not open yet is aborted.
     ///
     /// - Parameters:
     ///   - frame: The Close frame to send.
@@ -56,7 +56,7 @@ extension Endpoint {
     /// reason.
     mutating func endAfterHeartbeatTimeout(at now: MonotonicInstant) {
         let time = configuration.heartbeat.timeout
-        sendClose(CloseFrame(.internalError, "a Ping was not answered for \(time)"))
+        sendClose(CloseFrame(.internalError, "no answer to a Ping within \(time)"))
         abandon(.heartbeatTimedOut(after: time), by: .local)
         beginEnding(at: now)
         transportRequest = .shutdownOutput

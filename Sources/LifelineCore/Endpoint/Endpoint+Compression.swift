@@ -90,7 +90,7 @@ extension Endpoint {
     /// The most bytes of a chunk of a compressed message.
     private var maximumChunkSize: Int { 64 << 10 }
 
-    /// Reads what has come of a compressed message's frame.
+    /// Reads the part of a compressed frame that has arrived.
     ///
     /// - Parameter allotment: The work that this call may still do. When it is spent, the rest of the frame remains in the input.
     /// - Returns: An event, or `nil` if the frame or the message continues.

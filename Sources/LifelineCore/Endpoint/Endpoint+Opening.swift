@@ -66,7 +66,8 @@ extension Endpoint {
         return nil
     }
 
-    /// A server: ends the connection without a response. A client that speaks another protocol, such as TLS, would not understand one.
+    /// Server only: ends the connection without a response, which a client of another protocol, such as TLS, would not
+    /// understand.
     private mutating func endWithoutResponse(_ reason: String, _ input: inout ReadBuffer) -> Endpoint.Event {
         input.skip(input.count)
         abandon(.aborted(reason), by: .local)
@@ -75,13 +76,13 @@ extension Endpoint {
         return .closed
     }
 
-    /// Reads what has come of a head, and acts upon it once it is complete.
+    /// Reads the bytes of a head that have arrived, and handles the head once it is complete.
     private mutating func receiveHead(
         _ handshake: OpeningHandshake, _ input: inout ReadBuffer, at now: MonotonicInstant
     ) -> Endpoint.Event? {
         let unread = input.unread
         let limit = max(configuration.maximumHeadSize, 0)
-        // At most the limit is scanned, however much has come.
+        // Scans no more than the limit, however many bytes have arrived.
         let window = UnsafeRawBufferPointer(rebasing: unread.prefix(limit - handshake.head.count))
         switch handshake.scanner.scan(window) {
         case .complete(let length):
@@ -107,7 +108,8 @@ extension Endpoint {
             return .needsInput
         case .notHTTP:
             if role == .server {
-                return endWithoutResponse("the first bytes are not HTTP; a TLS client at a plain port?", &input)
+                return endWithoutResponse(
+                    "the first bytes are not HTTP; is a TLS client connecting to a plain-text port?", &input)
             }
             input.skip(input.count)
             return handshakeFailed(HandshakeFailure(.malformedResponse, "the server's first bytes are not HTTP"))
@@ -137,7 +139,7 @@ extension Endpoint {
     ) -> Endpoint.Event {
         // The preface of HTTP/2, which no HTTP/1 client sends (RFC 9113 §3.4).
         if head.starts(with: "PRI * HTTP/2.0\r\n".utf8) {
-            abandon(.aborted("an HTTP/2 client at an HTTP/1.1 port"), by: .local)
+            abandon(.aborted("an HTTP/2 client on an HTTP/1.1 port"), by: .local)
             transportRequest = .close
             phase = .closed
             return .closed
@@ -213,7 +215,7 @@ extension Endpoint {
     /// - Precondition: A ``request`` waits for its answer.
     public mutating func respond(_ response: HTTPResponse, body: [UInt8], at now: MonotonicInstant) {
         guard phase == .opening else { return }
-        guard let request else { preconditionFailure("no request waits for its answer") }
+        guard let request else { preconditionFailure("no request is pending") }
         let handshake = answeredHandshake()
         let isHead = request.request.method == .head
         let keepsAlive = handshake.keepsAlive(after: request)
@@ -288,7 +290,7 @@ extension Endpoint {
 
     private func answeredHandshake() -> OpeningHandshake {
         guard let handshake, case .answering = handshake.step else {
-            preconditionFailure("no request waits for its answer")
+            preconditionFailure("no request is pending")
         }
         return handshake
     }
@@ -353,7 +355,7 @@ extension Endpoint {
         return (agreement, response)
     }
 
-    /// Ends a refused handshake with as much of the response's body as has come.
+    /// Ends a refused handshake with the part of the response's body that has arrived.
     private mutating func endRefused(_ failure: HandshakeFailure, _ body: RefusalBody) {
         _ = handshakeFailed(
             HandshakeFailure(failure.reason, failure.message, response: failure.response, body: body.bytes))
@@ -377,7 +379,7 @@ extension Endpoint {
         heartbeat.setPaused(isPaused, at: now)
     }
 
-    /// Ends a refused handshake with as much of the response's body as has come.
+    /// Ends a refused handshake with the part of the response's body that has arrived.
     ///
     /// - Returns: `false` if the server has not refused the handshake.
     mutating func endWithRefusal() -> Bool {

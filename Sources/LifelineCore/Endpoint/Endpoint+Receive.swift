@@ -37,7 +37,7 @@ extension Endpoint {
 
     // MARK: Data
 
-    /// Reads what has come of a data frame's payload.
+    /// Reads the part of a data frame's payload that has arrived.
     ///
     /// - Returns: An event, or `nil` if the frame or the message continues.
     @inline(__always)

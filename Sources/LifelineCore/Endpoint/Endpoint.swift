@@ -1,4 +1,4 @@
-/// The protocol state of one side of one WebSocket connection, without any I/O
+/// The protocol state of a client or server on one WebSocket connection, without any I/O
 /// ([RFC 6455](https://www.rfc-editor.org/rfc/rfc6455)).
 ///
 /// A driver passes bytes and instants in, and takes events and bytes out. The endpoint knows no socket, clock, thread or lock. It is
@@ -17,14 +17,16 @@
 /// *Change the state at the application's request:*
 /// - ``accept(_:compression:at:random:)``, ``respond(_:body:at:)`` and ``refuse(_:at:)`` answer a server's ``request``.
 /// - ``dataFrame(_:_:payloadLength:isCompressed:random:)`` and ``compress(_:_:_:at:)`` prepare a data frame, which the driver writes.
-/// - ``ping(at:)``, ``close(_:at:)`` and ``abort(_:)`` send a Ping, begin the closing handshake, and give the connection up.
+/// - ``ping(at:)``, ``close(_:at:)`` and ``abort(_:)`` send a Ping, begin the closing handshake, and abort the
+///   connection.
 /// - ``delivery`` and ``reportsFrames`` choose how messages are handed out.
 ///
-/// *Hands output out:*
+/// *Returns output:*
 /// - ``drainOutput(random:_:)`` writes the heads of the opening handshake and control frames.
 ///
-/// *Only read:* ``phase``, ``deadline``, ``hasOutput``, ``transportRequest``, ``outcome``, ``request``, ``opening``, ``refusal``,
-/// ``handshakeFailure``, ``compressionAgreement``, ``compressionStatistics``, ``roundTripTime`` and all other properties.
+/// *Read the state, and change nothing:* ``phase``, ``deadline``, ``hasOutput``, ``transportRequest``, ``outcome``,
+/// ``request``, ``opening``, ``refusal``, ``handshakeFailure``, ``compressionAgreement``, ``compressionStatistics``,
+/// ``roundTripTime`` and all other properties.
 ///
 /// ## The order of calls
 ///
@@ -207,7 +209,7 @@ public struct Endpoint: ~Copyable {
             && !controlPayloadIsDelivered && !isInsideChunkedMessage
     }
 
-    /// Reads up to the next event, in every phase and whatever comes.
+    /// Reads up to the next event, in any phase and for any input.
     @inline(never)
     private mutating func receiveOnSlowPath(_ input: inout ReadBuffer, at now: MonotonicInstant) -> Endpoint.Event {
         releaseDelivered()
@@ -252,7 +254,7 @@ public struct Endpoint: ~Copyable {
         endNow()
     }
 
-    /// Gives the connection up at once, without a closing handshake.
+    /// Aborts the connection, without a closing handshake.
     ///
     /// - Parameter reason: Why, for the outcome's description.
     public mutating func abort(_ reason: String) {
@@ -327,8 +329,8 @@ public struct Endpoint: ~Copyable {
     /// windows, and the memory for assembling messages. The outcome, the agreement on compression and the ``compressionStatistics``
     /// remain.
     ///
-    /// If the outcome is not decided yet, the connection is given up: without these resources it can neither send compressed messages
-    /// nor receive data.
+    /// If the outcome is not decided yet, the connection is aborted: without these resources it can neither send
+    /// compressed messages nor receive data.
     ///
     /// - Parameter keepsPayload: Whether the payload of the last event is still in use. Its memory is kept then until the next call of
     ///   `receive` or of this method.
@@ -343,7 +345,7 @@ public struct Endpoint: ~Copyable {
     /// Decides the outcome of a connection that ends without a completed closing handshake, unless it is decided.
     mutating func abandon(_ failure: ConnectionFailure, by initiator: CloseOutcome.Initiator) {
         guard outcome == nil else { return }
-        // Who sent a Close frame began the end, whatever became of it.
+        // The endpoint that sent a Close frame counts as the initiator, even if the frame never arrived.
         outcome = CloseOutcome(
             initiator: closeSent == nil ? initiator : .local, sent: closeSent, received: nil, failure: failure)
     }

@@ -1,12 +1,12 @@
-/// The limits and timeouts of one side of a connection.
+/// The limits and timeouts of an endpoint.
 ///
 /// Begin with ``client`` or ``server``. Their defaults differ, because a server's clients are unknown, and a client chose its server.
 public struct EndpointConfiguration: Hashable, Sendable {
     /// The most bytes of a frame's payload. Default: the same as ``maximumMessageSize``.
     ///
-    /// A longer frame fails the connection with 1009 as soon as its header has arrived; no memory is allocated for it. For a compressed
-    /// frame, the limit is on the inflated size. If its header announces more than so many bytes can need when compressed, it fails
-    /// the connection at once too.
+    /// A longer frame fails the connection with 1009 as soon as its header has arrived; no memory is allocated for it.
+    /// For a compressed frame, the limit is on the inflated size. If its header announces more bytes than a message of
+    /// that size can need when compressed, it fails the connection at once too.
     public var maximumFrameSize: Int
     /// The most bytes of a message, over all its fragments, after decompression. Default: 1 MiB for a server, 16 MiB for a client.
     ///

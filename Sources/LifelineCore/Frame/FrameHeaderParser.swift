@@ -90,7 +90,7 @@ package struct FrameHeaderParser: Sendable {
         return header
     }
 
-    /// Parses a header without checking any rule. Call ``check(_:tolerating:)`` with the result, and
+    /// Parses a header without checking any rule. Call ``check(_:tolerating:)`` with the result, and then
     /// ``accept(_:)`` to continue behind it.
     ///
     /// - Parameter input: The bytes to read. Those that belong to the header are removed from it.

@@ -1,7 +1,7 @@
 /// Reads frames: headers by way of a ``FrameHeaderParser``, and payloads, which it unmasks in place. Checks every announced length
 /// and count against the limits before anything is spent on the payload.
 struct FrameReader {
-    /// The limits that the declared lengths and counts are held to.
+    /// The limits on announced lengths and counts.
     struct Limits {
         let frameSize: Int
         let messageSize: Int
@@ -147,7 +147,7 @@ struct FrameReader {
         return (kind, UnsafeRawBufferPointer(start: payload, count: length), isValid)
     }
 
-    /// Takes what has come of the payload, and unmasks it in place.
+    /// Consumes the part of the payload that has arrived, and unmasks it in place.
     @inline(__always)
     mutating func readPayload(_ input: inout ReadBuffer) -> UnsafeRawBufferPointer {
         let count = min(remaining, input.count)
@@ -158,7 +158,8 @@ struct FrameReader {
         return takePayload(&input, count)
     }
 
-    /// Takes what has come of a text's payload, unmasks it in place, and checks that it is UTF-8 (§8.1).
+    /// Consumes the part of a text's payload that has arrived, unmasks it in place, and checks that it is UTF-8
+    /// (§8.1).
     @inline(__always)
     mutating func readText(
         _ input: inout ReadBuffer, _ validator: inout UTF8Validator
@@ -182,8 +183,8 @@ struct FrameReader {
         return UnsafeRawBufferPointer(start: start, count: count)
     }
 
-    /// Returns what has come of the payload, unmasked in place, without taking it. Call ``takePayload(_:_:)`` with the number of
-    /// bytes that were used.
+    /// Returns the part of the payload that has arrived, unmasked in place, without consuming it. Call
+    /// ``takePayload(_:_:)`` with the number of bytes that were used.
     mutating func peekPayload(_ input: inout ReadBuffer) -> UnsafeRawBufferPointer {
         let count = min(remaining, input.count)
         if expectsMask, count > unmasked {

@@ -5,7 +5,7 @@
 public struct ProtocolViolation: Error, Hashable, Sendable {
     /// The close code to send to the peer.
     public let closeCode: CloseCode
-    /// What came, what is allowed, and which setting or section of an RFC says so.
+    /// What was received, what is allowed, and the setting or RFC section that says so.
     public let description: String
 
     /// Creates a violation, for example to test code that handles one.
@@ -100,7 +100,7 @@ extension ProtocolViolation {
     }
 
     static var noMemoryToDecompress: ProtocolViolation {
-        ProtocolViolation(.internalError, "no memory to decompress a message")
+        ProtocolViolation(.internalError, "not enough memory to decompress a message")
     }
 
     // MARK: Messages

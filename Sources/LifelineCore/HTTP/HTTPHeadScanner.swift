@@ -3,7 +3,7 @@
 ///
 /// The scanner looks at each byte once, wherever the pieces are split, and rejects what cannot become a head as soon as it comes.
 package struct HTTPHeadScanner: Sendable {
-    /// What the bytes so far amount to.
+    /// The result of reading so far.
     package enum Progress: Hashable, Sendable {
         /// The head is complete. So many of the bytes passed last belong to it.
         case complete(Int)

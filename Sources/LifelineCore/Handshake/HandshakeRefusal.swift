@@ -40,14 +40,15 @@ public struct HandshakeRefusal: Error, Hashable, Sendable {
     public let reason: Reason
     /// The response's status.
     public let status: HTTPResponse.Status
-    /// What came and what is allowed, in one sentence. It is logged, and is the response's body unless there is another.
+    /// What was received and what is allowed, in one sentence. It is logged, and is the response's body unless another
+    /// is given.
     public let message: String
     /// Fields that the response carries besides its length and its content type.
     public let headerFields: HTTPFields
     /// The response's body. Default: ``message`` as a line of plain text.
     public let body: [UInt8]
 
-    /// A refusal that explains itself in one sentence.
+    /// Creates a refusal with a one-sentence explanation.
     ///
     /// - Parameters:
     ///   - reason: The rule that the request broke, which is a metric's label.
@@ -62,7 +63,7 @@ public struct HandshakeRefusal: Error, Hashable, Sendable {
         self.init(reason, status, message, headerFields, Array(message.utf8) + [0x0A])
     }
 
-    /// A refusal with a response of the application's.
+    /// Creates a refusal with a custom response.
     ///
     /// ```swift
     /// throw HandshakeRefusal(.unauthorized, headerFields: [.wwwAuthenticate: "Bearer"])

@@ -1,4 +1,5 @@
-/// The heartbeat of one open connection: when to send a Ping, when to give the peer up, and how long a round trip took.
+/// The heartbeat of one open connection: when to send a Ping, when the peer has timed out, and how long a round trip
+/// took.
 ///
 /// A Ping's payload is its number, so that a Pong shows which Ping it answers. A peer may answer only the latest of several Pings
 /// ([RFC 6455 §5.5.3](https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3)), so a Pong answers the earlier ones too.
@@ -25,7 +26,7 @@ struct Heartbeat {
 
     /// When the next Ping is due; `nil` if no Pings are sent.
     private var nextPing: MonotonicInstant?
-    /// When the peer is given up unless a byte arrives; set while a Ping is unanswered.
+    /// When the peer times out unless a byte arrives; set while a Ping is unanswered.
     private var silenceDeadline: MonotonicInstant?
     /// When the last byte arrived.
     private var lastInput: MonotonicInstant

@@ -24,6 +24,6 @@ public struct HeartbeatConfiguration: Hashable, Sendable {
         self.timeout = timeout
     }
 
-    /// No Pings, except those that the application sends. A dead peer is not detected until something is sent.
+    /// Sends no Pings of its own. A dead peer is not detected until the application sends something.
     public static var disabled: HeartbeatConfiguration { HeartbeatConfiguration(interval: nil) }
 }

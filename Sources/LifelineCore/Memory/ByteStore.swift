@@ -65,7 +65,7 @@ struct ByteStore: ~Copyable {
 
     /// Returns room for at least `minimum` more bytes, if more than that are likely to come.
     ///
-    /// - Parameter wished: The room to allocate if the store has to grow.
+    /// - Parameter wished: The preferred room to allocate if the store has to grow.
     mutating func reserve(_ minimum: Int, wishing wished: Int) -> UnsafeMutableRawBufferPointer {
         // Large blocks grow in proportion to the bytes they hold, not to their capacity: only a wish makes the capacity exceed four
         // times the bytes by much. ``shrinkToFit()`` relies on that.

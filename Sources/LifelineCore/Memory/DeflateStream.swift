@@ -46,7 +46,7 @@ final class DeflateStream: ReusableStream {
         window.withUnsafeBytes { skip($0) }
     }
 
-    /// Moves the window on by bytes that the peer received without this compressor.
+    /// Advances the window past bytes that the peer received without this compressor.
     func skip(_ bytes: UnsafeRawBufferPointer) {
         let last = UnsafeRawBufferPointer(rebasing: bytes.suffix(32 << 10))
         deflateSetDictionary(stream.pointer, last.mutableBytes, UInt32(last.count))

@@ -78,11 +78,11 @@ struct DiagramBuilder {
             guard let index = lastPong.take() else { break }
             change(index) { $0.details.append("round trip " + Duration.nanoseconds(nanoseconds).text()) }
         case .paused(.received, _):
-            note(time, observer, "stops reading: the application is too slow", isWarning: true)
+            note(time, observer, "pauses reading: the application is too slow", isWarning: true)
         case .paused(.sent, let pending):
             note(
                 time, observer,
-                "stops writing: the peer is too slow" + (pending.map { "; \($0.counted("byte")) wait" } ?? ""),
+                "pauses writing: the peer is too slow" + (pending.map { "; \($0.counted("byte")) wait" } ?? ""),
                 isWarning: true)
         case .resumed(.received): note(time, observer, "reads again")
         case .resumed(.sent): note(time, observer, "writes again")
@@ -209,9 +209,9 @@ struct DiagramBuilder {
         if !ending.reason.isEmpty { text += " “\(ending.reason.visible())”" }
         text += ending.isClean ? ", clean" : ", not clean"
         switch (ending.initiator, observer) {
-        case (.local, .client), (.peer, .server): text += ", begun by the client"
-        case (.local, .server), (.peer, .client): text += ", begun by the server"
-        case (.both, _): text += ", begun by both at once"
+        case (.local, .client), (.peer, .server): text += ", initiated by the client"
+        case (.local, .server), (.peer, .client): text += ", initiated by the server"
+        case (.both, _): text += ", initiated by both simultaneously"
         }
         if let failure = ending.failure { text += ": \(failure.visible())" }
         return text

@@ -16,13 +16,13 @@ package struct LifelineRows: Sendable {
     var lifeline: String { usesUnicode ? "│" : "|" }
     var ellipsis: String { usesUnicode ? "…" : "..." }
     var separator: String { usesUnicode ? " · " : ", " }
-    /// The margin of a row that has nothing there.
+    /// An empty margin.
     var indent: String { String(repeating: " ", count: margin) }
 
     /// A row.
     ///
     /// - Parameters:
-    ///   - left: The margin, as wide as it is; empty for spaces.
+    ///   - left: The left margin's text, of exactly the margin's width; empty for spaces.
     ///   - content: What is between the lifelines, as wide as ``span``; empty for spaces.
     ///   - right: What follows the server's lifeline after a space; empty for nothing.
     ///   - lifeline: What the lifelines are drawn with; `nil` for a line.

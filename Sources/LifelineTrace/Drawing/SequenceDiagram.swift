@@ -35,13 +35,13 @@ public struct SequenceDiagram: Hashable, Sendable {
         case closing = "closing"
     }
 
-    /// An arrow from one side to the other.
+    /// An arrow between client and server.
     public struct Arrow: Hashable, Sendable {
         /// The arrow's number; `nil` for events of TCP.
         public var number: Int?
         /// The time, in nanoseconds since the connection's first event.
         public var time: Int64
-        /// The side where the arrow begins.
+        /// The sender.
         public var from: WebSocketRole
         /// The kind of the arrow.
         public var style: Style
@@ -78,7 +78,7 @@ public struct SequenceDiagram: Hashable, Sendable {
         case note(Note)
         /// A long time passes.
         case pause(nanoseconds: Int64)
-        /// The preceding arrows, so many of them, are repeated so many times more, until a time.
+        /// The preceding `arrows` arrows repeat `times` more times, the last at `until`.
         case repeats(arrows: Int, times: Int, until: Int64)
     }
 
@@ -106,8 +106,8 @@ public struct SequenceDiagram: Hashable, Sendable {
 
     /// The options of a diagram.
     public struct Options: Hashable, Sendable {
-        /// The shortest time between two rows that is shown as a pause, in nanoseconds. Default: 1.5 seconds, so that a feed with one
-        /// message a second does not have one now and then.
+        /// The shortest time between two rows that is shown as a pause, in nanoseconds. Default: 1.5 seconds, so that a
+        /// stream of one message a second does not have one now and then.
         public var pause: Int64 = 1_500_000_000
         /// How often a sequence of arrows must be repeated to be collapsed; `nil` collapses nothing. Default: 3.
         public var collapses: Int? = 3

@@ -50,7 +50,7 @@ public struct TraceEvent: Hashable, Sendable {
         case frame(Direction, Frame)
         /// A message, after its last frame.
         case message(Direction, Message)
-        /// A Pong has answered a Ping of the observer after so many nanoseconds. If the observer is between client and server, it is
+        /// A Pong has answered a Ping of the observer after this many nanoseconds. If the observer is a proxy, it is
         /// a Ping of either, and the time is from the observer to the side that answered, and back.
         case roundTrip(nanoseconds: Int64)
         /// The observer has stopped receiving because the application is too slow, or sending because the peer is; with the bytes
@@ -68,7 +68,7 @@ public struct TraceEvent: Hashable, Sendable {
         case finished(Direction)
         /// TCP ended.
         case tcpEnded
-        /// A remark about the recording at this place.
+        /// A note about the recording at this point.
         case note(String)
     }
 
@@ -212,7 +212,7 @@ public struct TraceEvent: Hashable, Sendable {
 
     /// How a WebSocket ended.
     public struct Ending: Hashable, Sendable {
-        /// Who began the end.
+        /// Who initiated the close.
         public enum Initiator: String, Hashable, Sendable, Codable {
             /// The observer.
             case local
@@ -222,7 +222,7 @@ public struct TraceEvent: Hashable, Sendable {
             case both
         }
 
-        /// Who began the end.
+        /// Who initiated the close.
         public var initiator: Initiator
         /// Whether the closing handshake was completed.
         public var isClean: Bool

@@ -22,10 +22,10 @@ public struct ConnectionPage: Sendable {
     /// The token that a request must have. `nil`, the default, shows the page only to this machine. It must not be
     /// empty when the page is mounted.
     public var token: String?
-    /// The paths that the user can connect to from the page, besides the page's own, which shows all nine steps.
+    /// Additional paths that users can connect to from the page. The page's own path shows all nine steps.
     /// Default: none.
     public var places: [String] = []
-    /// A line at the top of the page that says whose connections it shows. Default: empty.
+    /// The line at the top of the page, such as the server's name. Default: empty.
     public var subject = ""
 
     /// Creates a page.

@@ -8,10 +8,10 @@ import Foundation
 
 /// HTTP Archives (HAR 1.2) with `_webSocketMessages`, as the network panel of Chrome exports and imports them.
 ///
-/// An archive has the opening handshake and the messages, but no control frames, fragments and ends. If only a part of a message was
-/// recorded, the member `_size` has its whole size.
+/// An archive has the opening handshake and the messages, but no control frames, fragments or outcomes. If only a part
+/// of a message was recorded, the member `_size` has its whole size.
 public enum HAR {
-    /// An archive cannot be read.
+    /// An error that is thrown if an archive cannot be read.
     public struct Malformed: Error, Hashable, CustomStringConvertible {
         /// Why it cannot be read.
         public let description: String

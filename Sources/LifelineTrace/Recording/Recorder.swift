@@ -14,7 +14,7 @@ public struct RecordingOptions: Sendable {
     public enum Payloads: Hashable, Sendable {
         /// Only their sizes.
         case none
-        /// At most so many bytes of each.
+        /// At most this many bytes of each payload.
         case preview(Int)
         /// Whole payloads.
         case whole
@@ -166,7 +166,7 @@ private final class RecordingQueue: Sendable {
         }
         if omitted > 0 { redactor.forgetMessages() }
         if omitted > 0, var note = last {
-            note.kind = .note("\(omitted.counted("event")) omitted: they came faster than they could be written")
+            note.kind = .note("\(omitted.counted("event")) omitted: they arrived faster than they could be written")
             _ = write(note)
         }
     }
@@ -193,7 +193,7 @@ private final class RecordingQueue: Sendable {
     }
 }
 
-/// A recording cannot be written or read.
+/// An error that is thrown if a recording cannot be written or read.
 public struct RecordingError: Error, Hashable, CustomStringConvertible {
     /// The path of the file.
     public let path: String

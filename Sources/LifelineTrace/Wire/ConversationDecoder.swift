@@ -8,7 +8,7 @@ package import Lifeline
 /// Its events take the server's view (`WebSocketRole.server`): what the client sends is received, and what the server sends is sent.
 /// A frame is reported once all of it has passed.
 package struct ConversationDecoder {
-    /// What comes next from a side.
+    /// What the decoder expects next in a direction.
     private enum Phase {
         case head
         /// The response to a request for a WebSocket, which decides what the client's next bytes are.
@@ -114,7 +114,7 @@ package struct ConversationDecoder {
         server.phase = .undecoded
         client.frames = nil
         server.frames = nil
-        emit(.note("the proxy passes bytes on, and decodes no more of them: \(reason)"))
+        emit(.note("the proxy relays the rest without decoding it: \(reason)"))
         return taken()
     }
 
@@ -193,7 +193,7 @@ package struct ConversationDecoder {
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             case .chunks(var body):
                 guard let count = body.read(rest) else {
-                    stopDecoding(sender, "a malformed body in chunks")
+                    stopDecoding(sender, "a malformed chunked body")
                     return
                 }
                 self[sender].phase = body.isComplete ? .head : .chunks(body)
@@ -219,7 +219,7 @@ package struct ConversationDecoder {
     private mutating func stopDecoding(_ sender: WebSocketRole, _ reason: String) {
         self[sender].phase = .undecoded
         self[sender].head = HeadReader()
-        emit(.note("the proxy passes the \(sender.rawValue)'s bytes on, and does not decode them: \(reason)"))
+        emit(.note("the proxy relays the \(sender.rawValue)'s bytes without decoding them: \(reason)"))
     }
 
     private mutating func readFrames(_ bytes: UnsafeRawBufferPointer, _ sender: WebSocketRole) {
@@ -272,7 +272,7 @@ package struct ConversationDecoder {
         if (100...199).contains(status), status != 101 { return }
         let method = methods.isEmpty ? "" : methods.removeFirst()
         if status == 101 {
-            if head.isUpgrade { open(head) } else { stopDecodingBoth("they speak another protocol than WebSocket") }
+            if head.isUpgrade { open(head) } else { stopDecodingBoth("the protocol is not WebSocket") }
             return
         }
         if case .awaitingResponse = client.phase {

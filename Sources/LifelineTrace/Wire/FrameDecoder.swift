@@ -116,7 +116,7 @@ struct FrameDecoder {
         emit(
             .note(
                 "the \(sender.rawValue) breaks the protocol: \(reason); "
-                    + "the proxy passes its bytes on, and decodes no more of them"))
+                    + "the proxy relays the rest without decoding it"))
     }
 
     // MARK: A frame's payload

@@ -8,13 +8,13 @@ struct HeadReader {
     /// The most bytes of a head.
     static let limit = 64 << 10
 
-    /// What the bytes so far amount to.
+    /// The result of reading so far.
     enum Progress {
-        /// A head is complete. So many of the bytes passed last belong to it.
+        /// The head is complete. The number is how many of the bytes passed last belong to it.
         case complete(TraceEvent.HTTPHead, used: Int)
         /// The head has not ended.
         case incomplete
-        /// The bytes are not a head, for this reason.
+        /// The bytes are not a valid head; the text says why.
         case failed(String)
     }
 

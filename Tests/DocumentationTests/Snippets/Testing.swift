@@ -15,7 +15,7 @@ import Testing
     return .accept(try upgrade.parameters.require("room"))
 }
 
-@Suite("What is shown of LifelineTesting")
+@Suite("Snippets about LifelineTesting")
 struct ShownTests {
     @Test func greets() async throws {
         let (client, server) = try await WebSocket.pair()

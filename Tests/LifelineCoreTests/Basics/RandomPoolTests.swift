@@ -5,7 +5,7 @@ import Testing
 
 @Suite("§10.3 the pool of random bytes")
 struct RandomPoolTests {
-    @Test("The pool hands out its generator's bytes, each once, over many refills")
+    @Test("The pool returns each of its generator's bytes once")
     func everyByteOnce() {
         var pool = RandomPool(seed: 9)
         var generator = SplitMix64(seed: 9)
@@ -20,7 +20,7 @@ struct RandomPoolTests {
         }
     }
 
-    @Test("Numbers of 64 bits across the end of a block")
+    @Test("64-bit numbers may span two blocks")
     func acrossBlocks() {
         var pool = RandomPool(seed: 9)
         var other = RandomPool(seed: 9)
@@ -33,13 +33,13 @@ struct RandomPoolTests {
         }
     }
 
-    @Test("The system's generator gives no number twice in a while")
+    @Test("The system's generator does not repeat numbers")
     func systemGenerator() {
         var pool = RandomPool()
         #expect(Set((0..<1000).map { _ in pool.nextUInt64() }).count == 1000)
     }
 
-    @Test("One pool serves many endpoints, each with keys of its own")
+    @Test("Endpoints that share a pool get different keys")
     func sharedPool() throws {
         var pool = RandomPool(seed: 9)
         var keys: Set<String> = []

@@ -5,7 +5,7 @@ import Testing
 @Suite("Arithmetic on untrusted numbers") struct SaturationTests {
     private static let ends: [Int64] = [.min, .min + 1, -1, 0, 1, .max - 1, .max]
 
-    @Test("Sums, differences and products are right, or the type's end that they are beyond", arguments: ends, ends)
+    @Test("Sums, differences and products saturate at the type's bounds", arguments: ends, ends)
     func integers(left: Int64, right: Int64) {
         func limited(_ exact: Int128) -> Int64 { Int64(clamping: exact) }
         let (wideLeft, wideRight) = (Int128(left), Int128(right))
@@ -20,14 +20,14 @@ import Testing
                 == .nanoseconds(limited(wideLeft - wideRight)))
     }
 
-    @Test("Without a sign they end at 0")
+    @Test("Unsigned results saturate at 0")
     func unsigned() {
         #expect(UInt64(1).subtractingSaturating(2) == 0)
         #expect(UInt64.max.addingSaturating(1) == .max)
         #expect(UInt64.max.multipliedSaturating(by: 2) == .max)
     }
 
-    @Test("Floating-point numbers give their whole part, or the type's end; what is no number gives 0")
+    @Test("Floating-point conversion truncates and saturates; NaN gives 0")
     func floatingPoint() {
         let cases: [(Double, Int64)] = [
             (0, 0), (-0.0, 0), (1.9, 1), (-1.9, -1), (9.3e18, .max), (-9.3e18, .min), (.infinity, .max),

@@ -29,7 +29,7 @@ struct CompressedForManyTests {
     }
 
     @Test(
-        "Each agreement gets messages that are valid for it, among others, before and after idleness",
+        "A prepared message is valid under every agreement, between other messages, before and after idling",
         arguments: PerMessageDeflate.all, WebSocketRole.allCases)
     func everyAgreement(_ agreement: PerMessageDeflate, role: WebSocketRole) throws {
         try withBudget { budget in
@@ -66,7 +66,7 @@ struct CompressedForManyTests {
         }
     }
 
-    @Test("What a prepared message said can be referred to by the next one, where the window is kept")
+    @Test("Later messages may refer to a prepared message if the window is kept")
     func windowMovesOn() throws {
         try withBudget { budget in
             let pair = CompressingPair(budget: budget)
@@ -79,7 +79,7 @@ struct CompressedForManyTests {
         }
     }
 
-    @Test("A prepared message that is longer than the window takes its place", arguments: [8, 9, 12, 15])
+    @Test("A prepared message longer than the window replaces it", arguments: [8, 9, 12, 15])
     func longerThanTheWindow(bits: Int) throws {
         try withBudget { budget in
             let pair = CompressingPair(PerMessageDeflate(serverMaxWindowBits: bits), budget: budget)
@@ -96,7 +96,7 @@ struct CompressedForManyTests {
         }
     }
 
-    @Test("No compressor is kept for prepared messages: a connection that sends nothing else takes nothing")
+    @Test("A connection that sends only prepared messages holds no compressor")
     func noMemory() throws {
         try withBudget { budget in
             let memory = MemoryPool()
@@ -109,7 +109,7 @@ struct CompressedForManyTests {
         }
     }
 
-    @Test("A message that is not worth it is sent as it is; always, the budget permitting, it is compressed")
+    @Test("A prepared message is compressed if that makes it smaller, or with `.always`")
     func choice() throws {
         withBudget { budget in
             let pair = CompressingPair(budget: budget)

@@ -17,7 +17,8 @@ struct CompressedFrameTests {
     }
 
     @Test(
-        "§6 RSV1 on a control frame, a continuation or inside a message: 1002", arguments: WebSocketRole.allCases,
+        "§6 RSV1 on a control frame, on a continuation or inside a message gives 1002",
+        arguments: WebSocketRole.allCases,
         [Endpoint.Delivery.messages, .chunks])
     func misplacedBit(role: WebSocketRole, delivery: Endpoint.Delivery) {
         withBudget { budget in
@@ -38,7 +39,7 @@ struct CompressedFrameTests {
         }
     }
 
-    @Test("§6 RSV2 and RSV3 mean nothing with permessage-deflate either, and neither do reserved opcodes: 1002")
+    @Test("§6 RSV2, RSV3 and reserved opcodes give 1002 with permessage-deflate too")
     func otherBits() {
         withBudget { budget in
             for reserved in UInt8(1)...7 where reserved != 4 {
@@ -56,7 +57,7 @@ struct CompressedFrameTests {
         }
     }
 
-    @Test("§6 RSV1 without an agreement: 1002, and the reason names the bit", arguments: WebSocketRole.allCases)
+    @Test("§6 RSV1 without an agreement gives 1002 and a reason that names the bit", arguments: WebSocketRole.allCases)
     func noAgreement(role: WebSocketRole) {
         let harness = EndpointHarness.open(role)
         harness.receive(frame(1, reserved: 4))
@@ -64,7 +65,7 @@ struct CompressedFrameTests {
         harness.expectFailed(with: 1002)
     }
 
-    @Test("§6.2 the first bytes decide: a misplaced bit is answered before the payload comes")
+    @Test("§6.2 a misplaced RSV1 fails the connection before the payload arrives")
     func headerAlone() {
         withBudget { budget in
             let server = endpoint(.server, budget)
@@ -74,7 +75,7 @@ struct CompressedFrameTests {
     }
 
     @Test(
-        "§6.1 compressed and plain messages may alternate, and the window is that of the compressed ones",
+        "§6.1 compressed and uncompressed messages may alternate; only the former enter the window",
         arguments: WebSocketRole.allCases, [Endpoint.Delivery.messages, .chunks])
     func alternating(role: WebSocketRole, delivery: Endpoint.Delivery) {
         withBudget { budget in
@@ -108,7 +109,7 @@ struct CompressedFrameTests {
     }
 
     @Test(
-        "§6.1 control frames may come between the fragments of a compressed message", arguments: WebSocketRole.allCases,
+        "§6.1 control frames between the fragments of a compressed message are read", arguments: WebSocketRole.allCases,
         [Endpoint.Delivery.messages, .chunks])
     func controlFramesBetween(role: WebSocketRole, delivery: Endpoint.Delivery) {
         withBudget { budget in
@@ -141,7 +142,7 @@ struct CompressedFrameTests {
     }
 
     @Test(
-        "§6.1 a compressed message behind this side's Close frame is received, and a corrupt one fails the connection")
+        "§6.1 after a Close frame is sent, a compressed message is received, and a corrupt one fails the connection")
     func dataWhileClosing() {
         withBudget { budget in
             for cut in 0...Self.hello.count {
@@ -157,7 +158,7 @@ struct CompressedFrameTests {
         }
     }
 
-    @Test("§6 the headers that are reported bear RSV1 on the first frame alone")
+    @Test("§6 reported headers have RSV1 on the first frame only")
     func reportedHeaders() throws {
         withBudget { budget in
             let server = endpoint(.server, budget)
@@ -172,7 +173,7 @@ struct CompressedFrameTests {
     }
 
     @Test(
-        "§6.1 what is sent: RSV1 on the first frame of a compressed message and on no other frame",
+        "§6.1 RSV1 is sent only on the first frame of a compressed message",
         arguments: WebSocketRole.allCases)
     func sentBits(role: WebSocketRole) throws {
         try withBudget { budget in
@@ -189,7 +190,7 @@ struct CompressedFrameTests {
         }
     }
 
-    @Test("§6.1 a fragmented message whose first frame is plain is plain to its end")
+    @Test("§6.1 a fragmented message whose first frame is uncompressed stays uncompressed")
     func plainToItsEnd() throws {
         try withBudget { budget in
             let pair = CompressingPair(budget: budget)

@@ -2,12 +2,12 @@ import Testing
 
 @testable import LifelineCore
 
-@Suite("RFC 7692 §7: the memory that compression takes")
+@Suite("RFC 7692 §7: memory used by compression")
 struct CompressionMemoryTests {
     private static let noTakeover = PerMessageDeflate(serverNoContextTakeover: true, clientNoContextTakeover: true)
     private let json = DeflateSample.json.bytes(1000)
 
-    @Test("Nothing is taken before the first compressed message")
+    @Test("No stream is allocated before the first compressed message")
     func nothingBefore() throws {
         try withBudget { budget in
             let pair = CompressingPair(budget: budget)
@@ -24,7 +24,7 @@ struct CompressionMemoryTests {
         }
     }
 
-    @Test("Without context takeover nothing is taken between messages, and connections share what the loop keeps")
+    @Test("Without context takeover, connections share the loop's spare streams")
     func noTakeover() throws {
         try withBudget { budget in
             let memory = MemoryPool()
@@ -46,7 +46,7 @@ struct CompressionMemoryTests {
         }
     }
 
-    @Test("Without context takeover streams are held only while messages are on their way, and few are kept after")
+    @Test("Without context takeover, a stream is held only during a message")
     func heldOnTheWay() throws {
         try withBudget { budget in
             let memory = MemoryPool()
@@ -61,7 +61,7 @@ struct CompressionMemoryTests {
         }
     }
 
-    @Test("Of spare streams few are kept, of few kinds, however many connections there were")
+    @Test("The number of spare streams is limited, whatever the number of connections")
     func poolIsBounded() throws {
         try withBudget { budget in
             let memory = MemoryPool()
@@ -76,7 +76,7 @@ struct CompressionMemoryTests {
         }
     }
 
-    @Test("A stream that has been used again begins with an empty window")
+    @Test("A reused stream starts with an empty window")
     func poolForgets() throws {
         try withBudget { budget in
             let memory = MemoryPool()
@@ -100,7 +100,7 @@ struct CompressionMemoryTests {
         }
     }
 
-    @Test("A stream that met corrupt data serves the next connection like any other")
+    @Test("A stream is reusable after corrupt data")
     func poolAfterCorruption() throws {
         try withBudget { budget in
             let memory = MemoryPool()
@@ -119,7 +119,7 @@ struct CompressionMemoryTests {
     // MARK: Idleness
 
     @Test(
-        "§7.1.1 an idle connection keeps its windows alone, and its messages are right afterwards",
+        "§7.1.1 messages are correct after a connection was idle and kept only its windows",
         arguments: PerMessageDeflate.all)
     func idle(_ agreement: PerMessageDeflate) throws {
         try withBudget { budget in
@@ -141,7 +141,7 @@ struct CompressionMemoryTests {
         }
     }
 
-    @Test("§7.1.1 shrinking is by the window: what is left is what was said, and no more than the windows")
+    @Test("§7.1.1 an idle connection keeps only its windows")
     func idleSize() throws {
         try withBudget { budget in
             let memory = MemoryPool()
@@ -163,7 +163,7 @@ struct CompressionMemoryTests {
         }
     }
 
-    @Test("§7.1.1 a connection is idle once nothing has been compressed or decompressed for as long as is configured")
+    @Test("§7.1.1 a connection is idle after idleTimeout without compressed messages")
     func idleTime() throws {
         try withBudget { budget in
             let pair = CompressingPair(budget: budget)
@@ -188,7 +188,7 @@ struct CompressionMemoryTests {
         }
     }
 
-    @Test("A connection in the middle of a message, in either direction, is not idle")
+    @Test("A connection inside a message, in either direction, is not idle")
     func notIdleInsideMessage() throws {
         try withBudget { budget in
             let wire = OracleCompressor.message(json)
@@ -213,7 +213,7 @@ struct CompressionMemoryTests {
         }
     }
 
-    @Test("The heartbeat and idleness have deadlines of their own, and neither is missed")
+    @Test("Heartbeat and idle deadlines are independent")
     func heartbeatBeside() throws {
         try withBudget { budget in
             var configuration = EndpointConfiguration.compressing(.server, budget)
@@ -240,7 +240,7 @@ struct CompressionMemoryTests {
 
     // MARK: The budget
 
-    @Test("A budget that is exhausted: nothing new is agreed on or compressed, but what comes is decompressed")
+    @Test("With an exhausted budget, nothing is negotiated or compressed, but messages are decompressed")
     func exhausted() throws {
         let budget = CompressionBudget(limit: 1)
         do {
@@ -269,7 +269,7 @@ struct CompressionMemoryTests {
         #expect(budget.bytesInUse == 0)
     }
 
-    @Test("A budget that has room again is used again, by connections that went without")
+    @Test("Connections compress again once the budget has room")
     func roomAgain() throws {
         try withBudget(10_000) { budget in
             let waiting = CompressingPair(budget: budget)
@@ -287,7 +287,7 @@ struct CompressionMemoryTests {
         }
     }
 
-    @Test("A budget that is exhausted in the middle of a message does not change it")
+    @Test("A budget exhausted inside a message does not affect that message")
     func exhaustedInside() throws {
         try withBudget(400_000) { budget in
             let pair = CompressingPair(budget: budget)
@@ -309,7 +309,7 @@ struct CompressionMemoryTests {
     ]
 
     @Test(
-        "Every end gives all back: clean, failed, aborted, in the middle of messages and idle", arguments: waysToEnd,
+        "Every kind of end returns all memory", arguments: waysToEnd,
         [false, true])
     func ends(end: @Sendable (CompressingPair) -> Void, isInside: Bool) throws {
         try withBudget { budget in

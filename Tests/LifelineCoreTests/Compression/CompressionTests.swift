@@ -9,7 +9,7 @@ struct CompressionTests {
     private static let largeSizes = [65_535, 65_536, 65_537]
 
     @Test(
-        "§7.2 round trips with every agreement, in both directions, of all sizes and kinds",
+        "§7.2 messages of every size and kind round-trip in both directions under every agreement",
         arguments: PerMessageDeflate.all, [Endpoint.Delivery.messages, .chunks])
     func roundTrips(_ agreement: PerMessageDeflate, delivery: Endpoint.Delivery) throws {
         try withBudget { budget in
@@ -27,7 +27,7 @@ struct CompressionTests {
     }
 
     @Test(
-        "§7.2 round trips of a mebibyte, whole and in chunks",
+        "§7.2 a message of 1 MiB round-trips, whole and in chunks",
         arguments: [
             PerMessageDeflate(),
             PerMessageDeflate(
@@ -46,7 +46,7 @@ struct CompressionTests {
         }
     }
 
-    @Test("§7.2 round trips at every level, with every memory level", arguments: 1...9, 1...9)
+    @Test("§7.2 messages round-trip at every compression and memory level", arguments: 1...9, 1...9)
     func levels(_ level: Int, memoryLevel: Int) throws {
         try withBudget { budget in
             for bits in 8...15 {
@@ -84,7 +84,7 @@ struct CompressionTests {
     }
 
     @Test(
-        "§7.1.2 what is sent never refers further back than the agreed window", arguments: PerMessageDeflate.windowBits,
+        "§7.1.2 a sent message never refers back beyond the agreed window", arguments: PerMessageDeflate.windowBits,
         [(WebSocketRole.client, false), (.server, false), (.client, true)])
     func windowLimits(_ bits: Int, sender: (role: WebSocketRole, startsAnew: Bool)) throws {
         let (role, startsAnew) = sender
@@ -118,7 +118,7 @@ struct CompressionTests {
     }
 
     @Test(
-        "§7.1.1 with context takeover a message again is a reference; without it, as long as the first time",
+        "§7.1.1 context takeover makes a repeated message smaller",
         arguments: WebSocketRole.allCases, [true, false])
     func contextTakeover(role: WebSocketRole, takesOver: Bool) throws {
         let json = DeflateSample.json.bytes(500)
@@ -139,7 +139,7 @@ struct CompressionTests {
     // MARK: Fragments
 
     @Test(
-        "§7.2.1 each fragment of a message that is sent as it comes can be read at once, empty ones too",
+        "§7.2.1 each streamed fragment can be decompressed at once, even an empty one",
         arguments: [
             PerMessageDeflate(),
             PerMessageDeflate(
@@ -181,7 +181,7 @@ struct CompressionTests {
         }
     }
 
-    @Test("§7.2.1 fragments are what any decompressor takes: together one stream, without its tail")
+    @Test("§7.2.1 the fragments of a message form one DEFLATE stream without its tail")
     func fragmentsForOthers() throws {
         try withBudget { budget in
             let harness = EndpointHarness.compressing(.server, configuration: .compressing(.server, budget))
@@ -203,7 +203,7 @@ struct CompressionTests {
         }
     }
 
-    @Test("§7.2.1 a message never ends with the tail that is to be removed, nor is it empty on the wire")
+    @Test("§7.2.1 a message never ends with the omitted tail, and is never empty on the wire")
     func noTail() throws {
         try withBudget { budget in
             let harness = EndpointHarness.compressing(.server, configuration: .compressing(.server, budget))
@@ -223,7 +223,8 @@ struct CompressionChoiceTests {
     private let json = DeflateSample.json.bytes(1000)
 
     @Test(
-        "§6.1 always, never, and automatic from the least size on", arguments: [0, 1, 128, 1000, 1001],
+        "§6.1 `.automatic` compresses from minimumSize; `.always` and `.never` ignore it",
+        arguments: [0, 1, 128, 1000, 1001],
         WebSocketRole.allCases)
     func choice(least: Int, role: WebSocketRole) throws {
         try withBudget { (budget) throws in
@@ -240,7 +241,7 @@ struct CompressionChoiceTests {
         }
     }
 
-    @Test("§6.1 automatic up to the greatest size", arguments: [WebSocketRole.client, .server])
+    @Test("§6.1 `.automatic` compresses up to maximumSize", arguments: [WebSocketRole.client, .server])
     func greatestSize(role: WebSocketRole) throws {
         #expect(
             CompressionConfiguration.server.maximumSize == 256 << 10 && CompressionConfiguration().maximumSize == nil)
@@ -256,7 +257,7 @@ struct CompressionChoiceTests {
     }
 
     @Test(
-        "§6.1 a message that would become longer is sent as it is, unless it is to be compressed always",
+        "§6.1 a message that would grow is sent uncompressed, unless `.always`",
         arguments: WebSocketRole.allCases)
     func longer(role: WebSocketRole) throws {
         try withBudget { (budget) throws in
@@ -276,7 +277,7 @@ struct CompressionChoiceTests {
         }
     }
 
-    @Test("§6.1 what looks as if it had been compressed before is not tried, and costs no compressor")
+    @Test("§6.1 data that looks compressed allocates no compressor")
     func incompressible() throws {
         try withBudget { (budget) throws in
             let pair = CompressingPair(budget: budget)
@@ -294,7 +295,7 @@ struct CompressionChoiceTests {
         }
     }
 
-    @Test("§6.1 a message in fragments is compressed or not as its first fragment says")
+    @Test("§6.1 the first fragment decides whether a message is compressed")
     func fragments() throws {
         try withBudget { (budget) throws in
             let pair = CompressingPair(budget: budget)
@@ -310,7 +311,7 @@ struct CompressionChoiceTests {
         }
     }
 
-    @Test("§5 without an agreement nothing is compressed, whatever is asked", arguments: WebSocketRole.allCases)
+    @Test("§5 nothing is compressed without an agreement, even with `.always`", arguments: WebSocketRole.allCases)
     func noAgreement(role: WebSocketRole) throws {
         let harness = EndpointHarness.open(role)
         #expect(try !harness.send(.text, json, compress: .always))
@@ -318,7 +319,7 @@ struct CompressionChoiceTests {
         #expect(harness.endpoint.compressionAgreement == nil)
     }
 
-    @Test("§6.1 nothing is compressed once the connection is closing, and a frame out of turn does no harm")
+    @Test("§6.1 nothing is compressed while the connection is closing")
     func outOfTurn() throws {
         try withBudget { budget in
             let pair = CompressingPair(budget: budget)
@@ -335,7 +336,7 @@ struct CompressionChoiceTests {
         }
     }
 
-    @Test("The statistics count what was compressed, in both directions, before and after")
+    @Test("The statistics count bytes before and after compression, in both directions")
     func statistics() throws {
         try withBudget { budget in
             let pair = CompressingPair(budget: budget)

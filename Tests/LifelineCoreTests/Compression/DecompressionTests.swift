@@ -128,7 +128,8 @@ struct DecompressionTests {
     }
 
     @Test(
-        "§7.2.2 whatever blocks a message is made of, and however it is framed and split", arguments: WireMessage.all,
+        "§7.2.2 messages of any DEFLATE blocks are decompressed, however they are framed and split",
+        arguments: WireMessage.all,
         [Endpoint.Delivery.messages, .chunks])
     func blocks(_ message: WireMessage, delivery: Endpoint.Delivery) {
         let before = Array("something before".utf8)
@@ -150,7 +151,7 @@ struct DecompressionTests {
     }
 
     @Test(
-        "§7.2.2 zlib's own strategies and levels",
+        "§7.2.2 messages of every zlib strategy and level are decompressed",
         arguments: [Z_DEFAULT_STRATEGY, Z_FILTERED, Z_HUFFMAN_ONLY, Z_RLE, Z_FIXED], 0...9)
     func strategies(_ strategy: Int32, level: Int) {
         withBudget { budget in
@@ -165,7 +166,7 @@ struct DecompressionTests {
     }
 
     @Test(
-        "§7.2.2 split at every offset, in whole messages and in chunks", arguments: WebSocketRole.allCases,
+        "§7.2.2 input may be split at any offset", arguments: WebSocketRole.allCases,
         [Endpoint.Delivery.messages, .chunks])
     func everyOffset(role: WebSocketRole, delivery: Endpoint.Delivery) {
         let compressor = OracleCompressor()
@@ -184,7 +185,7 @@ struct DecompressionTests {
         }
     }
 
-    @Test("§7.2.2 in random pieces and random fragments")
+    @Test("§7.2.2 input may arrive in random chunks and fragments")
     func randomPieces() {
         var generator = SplitMix64(seed: 7692)
         withBudget { budget in
@@ -221,7 +222,7 @@ struct DecompressionTests {
 
     // MARK: Chunks
 
-    @Test("§7.2.2 chunks of a message that inflates a thousandfold are bounded, and none is empty")
+    @Test("§7.2.2 the chunks of a highly compressed message are bounded and not empty")
     func chunkSizes() {
         let content = DeflateSample.zeros.bytes(1 << 20)
         let bytes = WireFrame.compressed(.binary, OracleCompressor.message(content, level: 9)).bytes(from: .client)
@@ -239,7 +240,7 @@ struct DecompressionTests {
     }
 
     @Test(
-        "§7.2.2 chunks whose last byte falls on the end of a chunk, a frame or a message",
+        "§7.2.2 output may end exactly at the end of a chunk, a frame or a message",
         arguments: [1, 2].flatMap { times in (-1...1).map { times * (64 << 10) + $0 } }, [DeflateSample.zeros, .random])
     func chunkBoundaries(count: Int, sample: DeflateSample) {
         withBudget { budget in
@@ -273,7 +274,7 @@ struct DecompressionTests {
     }
 
     @Test(
-        "§7.2.2 delivery may change in the middle of a message, whatever comes next of it",
+        "§7.2.2 delivery may change inside a compressed message",
         arguments: [(Endpoint.Delivery.messages, Endpoint.Delivery.chunks), (.chunks, .messages)])
     func deliveryChanges(first: Endpoint.Delivery, then: Endpoint.Delivery) {
         let content = DeflateSample.zeros.bytes(100_000)
@@ -333,7 +334,7 @@ struct DecompressionTests {
         }
     }
 
-    @Test("RFC 6455 §8.1: characters may be cut in two by blocks, frames and pieces, but not by the end")
+    @Test("RFC 6455 §8.1: characters may be split across blocks and frames, but must be complete at the end")
     func cutCharacters() {
         withBudget { budget in
             let text = Array("κόσμε €😀".utf8)
@@ -360,7 +361,7 @@ struct DecompressionTests {
     // MARK: What is no message
 
     @Test(
-        "§7.2.2 a message that is cut off anywhere: 1007, and never a shorter message",
+        "§7.2.2 a truncated message gives 1007, never a shorter message",
         arguments: [DeflateSample.text.bytes(200), DeflateSample.random.bytes(200), Array("a".utf8)], [0, 1, 9])
     func truncated(content: [UInt8], level: Int) {
         withBudget { budget in
@@ -387,7 +388,7 @@ struct DecompressionTests {
     ]
 
     @Test(
-        "§7.2.2 something behind the last block that is no block of its own: 1007", arguments: garbage,
+        "§7.2.2 bytes after the final block give 1007, unless they form a block", arguments: garbage,
         [false, true])
     func trailingGarbage(garbage: [UInt8], isBytewise: Bool) {
         let wire = OracleCompressor.message(Array("Hello".utf8))
@@ -399,7 +400,7 @@ struct DecompressionTests {
         }
     }
 
-    @Test("§7.2.2 a tail that was left in place is a block, and the header of another one may follow it")
+    @Test("§7.2.2 a tail that the sender did not remove is a block, and another block's header may follow it")
     func tailLeftInPlace() {
         withBudget { budget in
             let server = server(budget)
@@ -409,7 +410,7 @@ struct DecompressionTests {
         }
     }
 
-    @Test("§7.2.2 bits changed anywhere: a message or 1007, the same wherever the bytes are split")
+    @Test("§7.2.2 corrupted bits give a message or 1007, however the bytes are split")
     func flippedBits() {
         let contents: [(MessageKind, [UInt8])] = [
             (.text, DeflateSample.text.bytes(150)), (.binary, DeflateSample.random.bytes(30)),
@@ -442,7 +443,7 @@ struct DecompressionTests {
     }
 
     @Test(
-        "§7.1.2 what refers further back than there is anything: 1007",
+        "§7.1.2 a reference before the start of the window gives 1007",
         arguments: [(0, 1), (0, 32_768), (3, 4), (100, 101), (1000, 20_000)])
     func distanceTooFar(before: Int, distance: Int) {
         withBudget { budget in
@@ -460,7 +461,7 @@ struct DecompressionTests {
     }
 
     @Test(
-        "§7.1.2 a reference into the message before: found with context takeover, 1007 without it",
+        "§7.1.2 a reference into an earlier message needs context takeover",
         arguments: WebSocketRole.allCases, [true, false])
     func referenceAcrossMessages(role: WebSocketRole, takesOver: Bool) {
         var second = DeflateBits()
@@ -483,7 +484,7 @@ struct DecompressionTests {
         }
     }
 
-    @Test("§7.1.2 the whole of an agreed window can be referred to, from message to message", arguments: 8...15)
+    @Test("§7.1.2 references may reach back over the whole window", arguments: 8...15)
     func wholeWindow(bits: Int) {
         withBudget { budget in
             let window = 1 << bits

@@ -7,7 +7,7 @@ struct DeflateExampleTests {
     private let hello = Array("Hello".utf8)
     private let compressedHello: [UInt8] = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00]
 
-    @Test("§7.2.3.1: a message compressed using one compressed DEFLATE block", arguments: WebSocketRole.allCases)
+    @Test("§7.2.3.1: a message of one compressed DEFLATE block is decompressed", arguments: WebSocketRole.allCases)
     func oneBlock(role: WebSocketRole) throws {
         let harness = EndpointHarness.compressing(role)
         harness.receive(WireFrame(opcode: 1, reserved: 4, payload: compressedHello))
@@ -18,7 +18,7 @@ struct DeflateExampleTests {
         #expect(sent.payload == compressedHello)
     }
 
-    @Test("§7.2.3.1: the same in two fragments")
+    @Test("§7.2.3.1: a message of one compressed DEFLATE block in two fragments is decompressed")
     func twoFragments() {
         let server = EndpointHarness.compressing(.server)
         server.receive(
@@ -27,7 +27,7 @@ struct DeflateExampleTests {
         #expect(server.events == [.message(.text, hello)])
     }
 
-    @Test("§7.2.3.2: sharing the LZ77 sliding window")
+    @Test("§7.2.3.2: messages that share the LZ77 sliding window are decompressed")
     func sharedWindow() throws {
         let server = EndpointHarness.compressing(.server)
         server.receive(
@@ -39,7 +39,7 @@ struct DeflateExampleTests {
         #expect(server.takeFrames().map(\.payload) == [compressedHello, [0xF2, 0x00, 0x11, 0x00, 0x00]])
     }
 
-    @Test("§7.2.3.3: a DEFLATE block with no compression")
+    @Test("§7.2.3.3: a DEFLATE block with no compression is decompressed")
     func storedBlock() {
         let server = EndpointHarness.compressing(.server)
         server.receive(
@@ -47,7 +47,7 @@ struct DeflateExampleTests {
         #expect(server.events == [.message(.text, hello)])
     }
 
-    @Test("§7.2.3.4: a DEFLATE block with BFINAL set to 1")
+    @Test("§7.2.3.4: a DEFLATE block with BFINAL set to 1 is decompressed")
     func finalBlock() {
         let server = EndpointHarness.compressing(.server)
         let final: [UInt8] = [0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00]
@@ -59,7 +59,7 @@ struct DeflateExampleTests {
         #expect(server.events == Array(repeating: .message(.text, hello), count: 3))
     }
 
-    @Test("§7.2.3.5: two DEFLATE blocks in one message")
+    @Test("§7.2.3.5: two DEFLATE blocks in one message are decompressed")
     func twoBlocks() {
         let server = EndpointHarness.compressing(.server)
         server.receive(
@@ -69,7 +69,7 @@ struct DeflateExampleTests {
         #expect(server.events == [.message(.text, hello)])
     }
 
-    @Test("§7.2.3.6: an empty message", arguments: WebSocketRole.allCases)
+    @Test("§7.2.3.6: an empty message is decompressed", arguments: WebSocketRole.allCases)
     func emptyMessage(role: WebSocketRole) throws {
         let harness = EndpointHarness.compressing(role)
         harness.receive(WireFrame(opcode: 1, reserved: 4, payload: [0x00]))

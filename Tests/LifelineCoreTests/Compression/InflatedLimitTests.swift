@@ -43,7 +43,7 @@ struct InflatedLimitTests {
     }
 
     @Test(
-        "§8 a message of just the limit passes; one byte more is 1009, and no byte beyond it is ever inflated",
+        "§8 a message at the limit is accepted; one byte more gives 1009, and no further byte is inflated",
         arguments: [0, 1, 2, 100, 1023, 1024, 1025, 65_535, 65_536, 65_537, 200_000],
         [Endpoint.Delivery.messages, .chunks])
     func messageLimit(_ limit: Int, delivery: Endpoint.Delivery) {
@@ -75,7 +75,8 @@ struct InflatedLimitTests {
     }
 
     @Test(
-        "§8 byte by byte, the limit is met at the same byte", arguments: [Endpoint.Delivery.messages, .chunks],
+        "§8 the limit applies at the same byte when input arrives byte by byte",
+        arguments: [Endpoint.Delivery.messages, .chunks],
         [0, 1, 2])
     func messageLimitByteByByte(delivery: Endpoint.Delivery, excess: Int) {
         withBudget { budget in
@@ -93,7 +94,7 @@ struct InflatedLimitTests {
         }
     }
 
-    @Test("§8 each message counts anew, with context takeover and without", arguments: [true, false])
+    @Test("§8 the limit applies per message, with and without context takeover", arguments: [true, false])
     func messagesCountAnew(takesOver: Bool) {
         withBudget { budget in
             let content = DeflateSample.json.bytes(1000)
@@ -111,7 +112,7 @@ struct InflatedLimitTests {
     }
 
     @Test(
-        "§8 a frame of just the limit passes; one byte more is 1009, in whichever frame it is",
+        "§8 a frame at the limit is accepted; one byte more gives 1009, in any frame",
         arguments: [Endpoint.Delivery.messages, .chunks],
         [[100], [100, 100, 100], [0, 100, 1], [101], [100, 101], [1, 0, 101], [150, 150]])
     func frameLimit(delivery: Endpoint.Delivery, sizes: [Int]) {
@@ -141,7 +142,7 @@ struct InflatedLimitTests {
         }
     }
 
-    @Test("§8 what the omitted tail gives counts as well", arguments: [10, 11])
+    @Test("§8 output of the omitted tail counts towards the limit", arguments: [10, 11])
     func frameLimitInTail(limit: Int) {
         // Eight bits of the tail, all zero, can be literals of a code that has not ended; the end of the message then
         // lacks. Whatever comes first is the answer, and no more than one byte past the limit is inflated.
@@ -158,7 +159,7 @@ struct InflatedLimitTests {
     }
 
     @Test(
-        "§8 bombs, a thousandfold, whole and over fragments: 1009, and memory for no more than the limit",
+        "§8 decompression bombs give 1009, and use no more memory than the limit",
         arguments: [1000, 1 << 20], [Endpoint.Delivery.messages, .chunks])
     func bombs(limit: Int, delivery: Endpoint.Delivery) {
         let wire = OracleCompressor.message(Array(repeating: 0x61, count: 50 << 20), level: 9)
@@ -188,7 +189,7 @@ struct InflatedLimitTests {
     }
 
     @Test(
-        "§8 the code is the same wherever the bytes are split: bad text before the limit is bad text",
+        "§8 the close code does not depend on how the bytes are split",
         arguments: [(10, 1007), (999, 1007), (1000, 1009), (1001, 1009)] as [(Int, UInt16)])
     func badTextBeforeTheLimit(offset: Int, code: UInt16) {
         withBudget { budget in
@@ -209,7 +210,7 @@ struct InflatedLimitTests {
     private func needed(for size: Int) -> Int { size + size / 32 + size / 128 + size / 2048 + 1024 }
 
     @Test(
-        "§8 a frame that announces more than any of the allowed size needs: 1009 at its header, in whichever fragment",
+        "§8 a frame that announces more than an allowed message can need gives 1009 at its header, in any fragment",
         arguments: [0, 1, 1000, 1 << 20], [0, 1])
     func announced(limit: Int, excess: Int) {
         withBudget { budget in
@@ -230,7 +231,7 @@ struct InflatedLimitTests {
     }
 
     @Test(
-        "§8 what zlib makes of noise with the least memory and the most flushes is within what may be announced",
+        "§8 zlib's worst expansion of random data is within the announced limit",
         arguments: [(1, 1, 0), (9, 1, 0), (6, 9, 4), (0, 1, 0), (6, 1, 2)] as [(Int, Int, Int32)])
     func worstOfZlib(level: Int, memory: Int, strategy: Int32) {
         let content = DeflateSample.random.bytes(100_000)
@@ -254,7 +255,7 @@ struct InflatedLimitTests {
     }
 
     @Test(
-        "§8 blocks that give nothing, for ever: 1009 by the bytes on the wire, in one frame and over many",
+        "§8 endless empty blocks give 1009, by their bytes on the wire",
         arguments: [true, false], [Endpoint.Delivery.messages, .chunks])
     func emptyBlocks(isOneFrame: Bool, delivery: Endpoint.Delivery) {
         var bits = DeflateBits()
@@ -292,7 +293,7 @@ struct InflatedLimitTests {
         }
     }
 
-    @Test("§8 fragments of no bytes, of a compressed message: 1008 at their limit")
+    @Test("§8 too many empty fragments of a compressed message give 1008")
     func emptyFragments() {
         withBudget { budget in
             let server = server(budget, message: 1000, fragments: 10)
@@ -305,7 +306,7 @@ struct InflatedLimitTests {
     }
 
     @Test(
-        "§8 a message of noise that is longer compressed than plain passes at just the limit",
+        "§8 an incompressible message at the limit is accepted",
         arguments: [1, 100, 5000])
     func longerOnTheWire(limit: Int) {
         withBudget { budget in
@@ -322,7 +323,7 @@ struct InflatedLimitTests {
         }
     }
 
-    @Test("§8 limits that are none: no arithmetic overflows", arguments: [Endpoint.Delivery.messages, .chunks])
+    @Test("§8 maximal limits do not overflow", arguments: [Endpoint.Delivery.messages, .chunks])
     func noLimits(delivery: Endpoint.Delivery) {
         withBudget { budget in
             let server = server(budget, message: .max, frame: .max, fragments: .max, delivery: delivery)

@@ -3,7 +3,7 @@ import Testing
 @testable import LifelineCore
 
 /// One call does a bounded amount of work, and what it has not done is done by the next.
-@Suite("Bounded work for each call")
+@Suite("Each call does a bounded amount of work")
 struct BoundedWorkTests {
     private static let most = 64 << 10
 
@@ -14,7 +14,7 @@ struct BoundedWorkTests {
     }
 
     @Test(
-        "RFC 7692 §7.2.2 a message that inflates a thousandfold takes a call for each 64 KiB",
+        "RFC 7692 §7.2.2 one call inflates at most 64 KiB",
         arguments: [1, most - 1, most, most + 1, 1 << 20, (1 << 20) + 1])
     func bomb(size: Int) {
         withBudget { budget in
@@ -30,7 +30,7 @@ struct BoundedWorkTests {
     }
 
     @Test(
-        "RFC 7692 §7.2.2 messages of all kinds that end near the end of a call are whole, and what follows is right",
+        "RFC 7692 §7.2.2 messages that end near a call's bound are complete, and so are those after them",
         arguments: sizesNearTheEndOfACall, [DeflateSample.zeros, .random])
     func boundaries(count: Int, sample: DeflateSample) {
         withBudget { budget in
@@ -66,7 +66,7 @@ struct BoundedWorkTests {
     }
 
     @Test(
-        "RFC 7692 §7.2.2 the events are the same wherever the bytes are split, in pieces that fill a call on their last byte too"
+        "RFC 7692 §7.2.2 the events do not depend on how the bytes are split, even if a call's bound falls on a last byte"
     )
     func splits() {
         withBudget { budget in
@@ -86,7 +86,7 @@ struct BoundedWorkTests {
     }
 
     @Test(
-        "§5.4 256 frames without an event are read in a call, and the rest by the next ones", arguments: [true, false],
+        "§5.4 one call reads 256 frames without an event, and the next calls read the rest", arguments: [true, false],
         [1, 254, 255, 256, 257, 1000])
     func emptyFragments(_ isCompressed: Bool, count: Int) {
         withBudget { budget in
@@ -101,7 +101,7 @@ struct BoundedWorkTests {
         }
     }
 
-    @Test("§5.4 fragments of a byte each: an event or a turn for every 256 of them")
+    @Test("§5.4 one call reads at most 256 frames without an event")
     func tinyFragments() {
         let client = EndpointHarness.open(.client)
         let frames =
@@ -112,7 +112,7 @@ struct BoundedWorkTests {
     }
 
     @Test(
-        "RFC 7692 §7.2.3.4 final blocks that give nothing, thousands of two bytes: 256 in a call",
+        "RFC 7692 §7.2.3.4 one call reads at most 256 empty final blocks",
         arguments: [Endpoint.Delivery.messages, .chunks])
     func finalBlocks(delivery: Endpoint.Delivery) {
         withBudget { budget in
@@ -128,7 +128,7 @@ struct BoundedWorkTests {
     }
 
     @Test(
-        "RFC 7692 §7.2.2 blocks that give nothing: 64 KiB of the wire in a call",
+        "RFC 7692 §7.2.2 one call reads at most 64 KiB of empty blocks",
         arguments: [Endpoint.Delivery.messages, .chunks])
     func emptyBlocks(_ delivery: Endpoint.Delivery) {
         withBudget { budget in
@@ -141,7 +141,7 @@ struct BoundedWorkTests {
         }
     }
 
-    @Test("Between two calls the driver may do anything, and nothing is lost")
+    @Test("Any method may be called between two receives without losing data")
     func between() {
         let content = DeflateSample.zeros.bytes(1 << 20)
         let bytes = WireFrame.compressed(.binary, OracleCompressor.message(content, level: 9)).bytes
@@ -192,7 +192,7 @@ struct BoundedWorkTests {
     }
 
     @Test(
-        "RFC 6455 §7.1.7 what is wrong with a message is found in whichever call, and ends it there",
+        "RFC 6455 §7.1.7 a violation is detected in whichever call reads it",
         arguments: [10, most - 1, most, most + 1, 150_000])
     func failures(position: Int) {
         withBudget { budget in
@@ -205,7 +205,7 @@ struct BoundedWorkTests {
         }
     }
 
-    @Test("§5.4 frames whose headers are reported are all told of, and no call goes on behind one")
+    @Test("§5.4 every header is reported, one per call")
     func reportedFrames() {
         let client = EndpointHarness.open(.client)
         client.endpoint.reportsFrames = true

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("§7.1.5, §7.1.6 the outcome of a connection")
 struct CloseOutcomeTests {
-    @Test("§7.1.5 the code is the peer's; 1005 where it gave none; 1006 where no Close frame came")
+    @Test("§7.1.5 the code is the peer's, 1005 if it sent none, 1006 without a Close frame")
     func code() {
         func outcome(_ received: CloseFrame?) -> CloseOutcome {
             CloseOutcome(initiator: .local, sent: CloseFrame(.goingAway, "ours"), received: received, failure: nil)
@@ -17,7 +17,7 @@ struct CloseOutcomeTests {
         #expect(outcome(nil).reason == "")
     }
 
-    @Test("§7.1.5 the effective code is that of whoever began the end; 1006 only if there was no Close frame at all")
+    @Test("§7.1.5 the effective code is the initiator's; 1006 only if no Close frame was exchanged")
     func effectiveCode() {
         func code(
             _ initiator: CloseOutcome.Initiator, sent: CloseFrame?, received: CloseFrame?
@@ -41,7 +41,9 @@ struct CloseOutcomeTests {
         }
     }
 
-    @Test("§7.1.7 a message that is too big ends with 1009, without an answer", arguments: WebSocketRole.allCases)
+    @Test(
+        "§7.1.7 the effective code after an oversized message is 1009, even without a reply",
+        arguments: WebSocketRole.allCases)
     func effectiveCodeOfViolation(role: WebSocketRole) throws {
         var configuration = role == .server ? EndpointConfiguration.server : .client
         configuration.maximumMessageSize = 10
@@ -52,7 +54,7 @@ struct CloseOutcomeTests {
         #expect(outcome.code == .abnormalClosure && outcome.effectiveCode == .messageTooBig)
     }
 
-    @Test("Outcomes describe themselves in one line")
+    @Test("An outcome's description is one line")
     func descriptions() {
         let clean = CloseOutcome(
             initiator: .peer, sent: CloseFrame(.normalClosure, ""), received: CloseFrame(.normalClosure, "bye"),
@@ -61,26 +63,26 @@ struct CloseOutcomeTests {
             "\(clean)"
                 == "clean, closed by the peer, sent 1000 (normal closure), received 1000 (normal closure) \"bye\"")
         let both = CloseOutcome(initiator: .both, sent: .empty, received: .empty, failure: nil)
-        #expect("\(both)" == "clean, closed by both at once, sent no status, received no status")
+        #expect("\(both)" == "clean, closed by both simultaneously, sent no status, received no status")
         let dead = CloseOutcome(
             initiator: .local, sent: nil, received: nil, failure: .heartbeatTimedOut(after: .seconds(10)))
         #expect(
             "\(dead)"
-                == "abnormal, closed by this side, heartbeat: nothing heard from the peer for 10.0 seconds after a Ping"
+                == "abnormal, closed by this side, heartbeat timeout: the peer sent nothing for 10.0 seconds after a Ping"
         )
     }
 
     @Test(
-        "Each way to fail says what happened",
+        "Each failure's description says what happened",
         arguments: [
             (
                 ConnectionFailure.closeTimedOut(after: .seconds(3)),
                 "the peer did not answer the Close frame within 3.0 seconds"
             ),
-            (.handshakeTimedOut(after: .seconds(3)), "the opening handshake was not finished within 3.0 seconds"),
-            (.endOfStream(insideFrame: false), "the peer ended TCP without a Close frame"),
-            (.endOfStream(insideFrame: true), "the peer ended TCP in the middle of a frame"),
-            (.transport("reset"), "the connection was lost: reset"), (.aborted("why"), "given up: why"),
+            (.handshakeTimedOut(after: .seconds(3)), "the opening handshake was not completed within 3.0 seconds"),
+            (.endOfStream(insideFrame: false), "the peer ended its side of TCP without a Close frame"),
+            (.endOfStream(insideFrame: true), "the peer ended its side of TCP in the middle of a frame"),
+            (.transport("reset"), "the connection was lost: reset"), (.aborted("why"), "aborted: why"),
         ])
     func failures(_ failure: ConnectionFailure, _ description: String) {
         #expect("\(failure)" == description)

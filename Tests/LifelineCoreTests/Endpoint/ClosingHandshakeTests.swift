@@ -5,7 +5,7 @@ import Testing
 @Suite("§7.1 the closing handshake")
 struct ClosingHandshakeTests {
     @Test(
-        "§7.1.2, §7.1.3 begun here: a Close frame goes out, and no more data is accepted for sending",
+        "§7.1.2, §7.1.3 closing sends a Close frame, and no data can be sent after it",
         arguments: WebSocketRole.allCases)
     func begunHere(role: WebSocketRole) {
         let harness = EndpointHarness.open(role)
@@ -18,7 +18,7 @@ struct ClosingHandshakeTests {
         #expect(harness.deadline == harness.now.advanced(by: .seconds(10)))
     }
 
-    @Test("§7.1.4 begun here and answered: clean, with what was sent and what came", arguments: WebSocketRole.allCases)
+    @Test("§7.1.4 a close that the peer answers is clean, and has both frames", arguments: WebSocketRole.allCases)
     func begunHereAndAnswered(role: WebSocketRole) throws {
         let harness = EndpointHarness.open(role)
         harness.close(.goingAway, "restart")
@@ -33,7 +33,7 @@ struct ClosingHandshakeTests {
     }
 
     @Test(
-        "§5.5.1, §7.1.4 begun by the peer: its code is echoed, and the end is clean", arguments: WebSocketRole.allCases)
+        "§5.5.1, §7.1.4 a close by the peer is clean, and its code is echoed", arguments: WebSocketRole.allCases)
     func begunByPeer(role: WebSocketRole) throws {
         let harness = EndpointHarness.open(role)
         harness.receive(.close(4001, "done here"))
@@ -46,7 +46,7 @@ struct ClosingHandshakeTests {
     }
 
     @Test(
-        "§7.1.1 the server ends TCP first, and then reads on until the client has ended it too",
+        "§7.1.1 the server ends its side of TCP first, and reads until the client's FIN",
         arguments: [true, false])
     func serverEndsFirst(isBegunHere: Bool) {
         let server = EndpointHarness.open(.server)
@@ -61,7 +61,7 @@ struct ClosingHandshakeTests {
         #expect(server.deadline == nil)
     }
 
-    @Test("§7.1.1 the client waits for the server to end TCP", arguments: [true, false])
+    @Test("§7.1.1 the client waits for the server to end its side of TCP", arguments: [true, false])
     func clientWaits(isBegunHere: Bool) {
         let client = EndpointHarness.open(.client)
         if isBegunHere { client.close(.normalClosure) }
@@ -75,7 +75,7 @@ struct ClosingHandshakeTests {
     }
 
     @Test(
-        "§7.1.1 a client whose server does not end TCP ends it itself after a time; the outcome stays clean",
+        "§7.1.1 a client closes TCP after a timeout if the server does not, and the outcome stays clean",
         arguments: WebSocketRole.allCases)
     func serverNeverEnds(role: WebSocketRole) {
         let harness = EndpointHarness.open(role)
@@ -88,7 +88,7 @@ struct ClosingHandshakeTests {
     }
 
     @Test(
-        "§7.1 a Close frame that is never answered: the outcome says so, at the deadline and not before",
+        "§7.1 an unanswered Close frame gives an unclean outcome exactly at the deadline",
         arguments: WebSocketRole.allCases)
     func neverAnswered(role: WebSocketRole) throws {
         let harness = EndpointHarness.open(role)
@@ -105,7 +105,7 @@ struct ClosingHandshakeTests {
     }
 
     @Test(
-        "§5.5.1 messages that come between the two Close frames are received, one that had begun before among them",
+        "§5.5.1 messages between the two Close frames are received, including one already under way",
         arguments: [Endpoint.Delivery.messages, .chunks])
     func dataWhileClosing(delivery: Endpoint.Delivery) {
         let server = EndpointHarness.open(.server, delivery: delivery)
@@ -120,7 +120,7 @@ struct ClosingHandshakeTests {
         #expect(server.takeFrames().map(\.opcode) == [8], "nothing is sent after the Close frame")
     }
 
-    @Test("§5.5.1 a message in frames is received whole, wherever in it the closing handshake begins")
+    @Test("§5.5.1 a fragmented message is received whole, wherever the closing handshake begins")
     func halfReadMessage() {
         let frames: [WireFrame] = [.text("half", isFinal: false), .ping("?"), .continuation(" read", isFinal: true)]
         let bytes = frames.bytes(from: .client)
@@ -134,7 +134,7 @@ struct ClosingHandshakeTests {
         }
     }
 
-    @Test("§5.5.1 a compressed message is received whole, wherever in it the closing handshake begins")
+    @Test("§5.5.1 a compressed message is received whole, wherever the closing handshake begins")
     func halfReadCompressedMessage() {
         withBudget { budget in
             let content = DeflateSample.json.bytes(300)
@@ -149,7 +149,7 @@ struct ClosingHandshakeTests {
         }
     }
 
-    @Test("§5.5.1 what does not end before the peer's Close frame is no message, and its memory is given back")
+    @Test("§5.5.1 a message cut off by the peer's Close frame is dropped, and its memory freed")
     func unfinishedWhileClosing() {
         let server = EndpointHarness.open(.server)
         server.receive(.text("begun", isFinal: false))
@@ -182,7 +182,7 @@ struct ClosingHandshakeTests {
         #expect(server.phase == .ending && server.transportRequest == .shutdownOutput)
     }
 
-    @Test("§5.5.2 Pings and Pongs are still told of while closing, but not answered")
+    @Test("§5.5.2 while closing, Pings and Pongs are reported but not answered")
     func pingWhileClosing() throws {
         let server = EndpointHarness.open(.server)
         let number = try server.ping()
@@ -194,7 +194,7 @@ struct ClosingHandshakeTests {
         #expect(server.output.isEmpty)
     }
 
-    @Test("§5.5.1, §7.1.1 what comes after the peer's Close frame is ignored", arguments: WebSocketRole.allCases)
+    @Test("§5.5.1, §7.1.1 bytes after the peer's Close frame are ignored", arguments: WebSocketRole.allCases)
     func dataAfterClose(role: WebSocketRole) {
         let harness = EndpointHarness.open(role)
         let frames: [WireFrame] = [
@@ -208,7 +208,7 @@ struct ClosingHandshakeTests {
         #expect(isIgnored && harness.outcome?.isClean == true && harness.outcome?.code == .normalClosure)
     }
 
-    @Test("§7.1.2 a second close changes nothing")
+    @Test("§7.1.2 a second close has no effect")
     func closedTwice() {
         let server = EndpointHarness.open(.server)
         server.close(.normalClosure, "first")
@@ -223,7 +223,7 @@ struct ClosingHandshakeTests {
         #expect(server.outcome?.sent == CloseFrame(.normalClosure, "first"))
     }
 
-    @Test("§7.1.7 a violation while closing fails the connection; the Close frame that was sent stays the only one")
+    @Test("§7.1.7 a violation while closing fails the connection without a second Close frame")
     func violationWhileClosing() throws {
         let server = EndpointHarness.open(.server)
         server.close(.goingAway)
@@ -236,7 +236,7 @@ struct ClosingHandshakeTests {
     }
 
     @Test(
-        "§7.1.7 after a violation TCP is ended without waiting for a Close frame, in no more than the close deadline",
+        "§7.1.7 after a violation, TCP is closed by the close deadline without waiting for a Close frame",
         arguments: WebSocketRole.allCases)
     func afterViolation(role: WebSocketRole) {
         let harness = EndpointHarness.open(role)

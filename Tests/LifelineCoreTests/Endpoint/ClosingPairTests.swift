@@ -20,7 +20,7 @@ struct ClosingPairTests {
         }
     }
 
-    @Test("§7.1.2 begun by either side: each knows who began, and both codes and reasons", arguments: [true, false])
+    @Test("§7.1.2 both endpoints report who began, both codes and both reasons", arguments: [true, false])
     func begunByOneSide(_ isByClient: Bool) {
         let initiator = isByClient ? WebSocketRole.client : .server
         for seed in UInt64(1)...20 {
@@ -36,7 +36,7 @@ struct ClosingPairTests {
         }
     }
 
-    @Test("§7.1.1 the end of TCP takes one and a half round trips, and no deadline")
+    @Test("§7.1.1 a clean close takes one and a half round trips")
     func duration() {
         let pair = openPair(latency: .milliseconds(20))
         let start = pair.now
@@ -47,7 +47,7 @@ struct ClosingPairTests {
         #expect(start.duration(to: pair.now) == .milliseconds(60))
     }
 
-    @Test("§5.5.1 both sides close at once: one clean outcome on each, with both codes")
+    @Test("§5.5.1 simultaneous closes give both endpoints a clean outcome with both codes")
     func simultaneous() {
         for seed in UInt64(1)...20 {
             let pair = openPair(seed: seed)
@@ -62,7 +62,7 @@ struct ClosingPairTests {
         }
     }
 
-    @Test("§5.5.1 both sides close at once with the same code: clean, though who began cannot be told")
+    @Test("§5.5.1 simultaneous closes with equal codes are clean; the initiator is unknown")
     func simultaneousWithSameCode() {
         let pair = openPair()
         pair.client.close(.normalClosure)
@@ -72,7 +72,7 @@ struct ClosingPairTests {
         #expect(pair.client.outcome?.initiator != .peer && pair.server.outcome?.initiator != .peer)
     }
 
-    @Test("§5.5.1 a Close frame that has not left when the peer's arrives: both began")
+    @Test("§5.5.1 if the peer's Close arrives before ours is written, both began")
     func closeNotWritten() {
         let server = EndpointHarness.open(.server)
         server.isStalled = true
@@ -84,7 +84,7 @@ struct ClosingPairTests {
         #expect(server.takeFrames().map(\.closeCode) == [1000])
     }
 
-    @Test("§5.5.1 data in flight in both directions when the handshake begins is lost to neither side")
+    @Test("§5.5.1 no data in flight is lost when the closing handshake begins")
     func dataInFlight() throws {
         let pair = openPair()
         try pair.server.send(.text, Array("sent before its Close".utf8))
@@ -96,7 +96,7 @@ struct ClosingPairTests {
         expectClosed(pair)
     }
 
-    @Test("§7.1 the peer is gone when the handshake begins: the deadline ends it")
+    @Test("§7.1 a closing handshake with a dead peer ends at the deadline")
     func peerIsGone() {
         let pair = openPair()
         pair.silenced = [.server]
@@ -109,7 +109,7 @@ struct ClosingPairTests {
         #expect(pair.server.phase == .closed)
     }
 
-    @Test("§7.1.7 a violation reaches the peer as a Close frame with its code, and both sides end")
+    @Test("§7.1.7 a violation reaches the peer as a Close frame with its code, and both endpoints close")
     func violation() {
         let pair = openPair()
         pair.client.write(WireFrame(opcode: 0x3, payload: []).bytes(from: .client))
@@ -120,7 +120,7 @@ struct ClosingPairTests {
         #expect(pair.client.phase == .closed && pair.server.phase == .closed)
     }
 
-    @Test("§6 messages of all sizes, both ways, in random pieces, arrive as they were sent")
+    @Test("§6 messages of every size arrive unchanged in both directions, however they are split")
     func conversation() throws {
         for seed in UInt64(1)...10 {
             let pair = openPair(seed: seed)

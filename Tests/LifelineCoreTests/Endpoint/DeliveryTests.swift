@@ -4,14 +4,14 @@ import Testing
 
 @Suite("§5.4, §6.2 messages in chunks")
 struct DeliveryTests {
-    @Test("§6.2 a message in one frame and one piece is one chunk, the first and the last")
+    @Test("§6.2 a message that arrives whole is a single chunk, both first and last")
     func singleChunk() {
         let server = EndpointHarness.open(.server, delivery: .chunks)
         server.receive(.text("whole"))
         #expect(server.events == [.chunk(.text, Array("whole".utf8), isFirst: true, isLast: true)])
     }
 
-    @Test("§6.2 chunks are handed out as they arrive, not at the end of their frame")
+    @Test("§6.2 chunks are delivered as they arrive, before their frame ends")
     func asTheyArrive() {
         let server = EndpointHarness.open(.server, delivery: .chunks)
         let bytes = WireFrame.binary([1, 2, 3, 4, 5]).bytes(from: .client)
@@ -24,7 +24,7 @@ struct DeliveryTests {
             ])
     }
 
-    @Test("§5.4 each fragment is a chunk; empty ones in the middle say nothing, an empty last one ends the message")
+    @Test("§5.4 each fragment is a chunk; only an empty last fragment is reported")
     func fragments() {
         let server = EndpointHarness.open(.server, delivery: .chunks)
         server.receive(
@@ -47,7 +47,7 @@ struct DeliveryTests {
             ])
     }
 
-    @Test("§5.4 control frames come between chunks")
+    @Test("§5.4 control frames are reported between chunks")
     func controlBetweenChunks() {
         let server = EndpointHarness.open(.server, delivery: .chunks)
         server.receive(.binary([1], isFinal: false), .ping("p"), .continuation([2], isFinal: true))
@@ -58,7 +58,7 @@ struct DeliveryTests {
             ])
     }
 
-    @Test("§6.2 asked for chunks in the middle of a message, what has been put together comes first")
+    @Test("§6.2 after a switch to chunks inside a message, the assembled part is the first chunk")
     func fromMessagesToChunks() {
         let server = EndpointHarness.open(.server)
         server.receive(.text("one ", isFinal: false))
@@ -71,7 +71,7 @@ struct DeliveryTests {
         #expect(server.takeEvents() == [.chunk(.text, Array("next".utf8), isFirst: true, isLast: true)])
     }
 
-    @Test("§6.2 asked for chunks in the middle of a frame")
+    @Test("§6.2 a switch to chunks inside a frame takes effect at once")
     func fromMessagesToChunksInsideFrame() {
         let server = EndpointHarness.open(.server)
         let bytes = WireFrame.text("one two").bytes(from: .client)
@@ -81,7 +81,7 @@ struct DeliveryTests {
         #expect(server.events == [.chunk(.text, Array("one two".utf8), isFirst: true, isLast: true)])
     }
 
-    @Test("§6.2 asked for chunks before an empty last fragment, the whole message is one chunk")
+    @Test("§6.2 after a switch to chunks before an empty last fragment, the message is one chunk")
     func fromMessagesToChunksAtTheEnd() {
         let server = EndpointHarness.open(.server)
         server.receive(.text("all", isFinal: false))
@@ -90,7 +90,7 @@ struct DeliveryTests {
         #expect(server.events == [.chunk(.text, Array("all".utf8), isFirst: true, isLast: true)])
     }
 
-    @Test("§6.2 asked for whole messages in the middle of one, the next is the first whole one")
+    @Test("§6.2 a switch to whole messages takes effect with the next message")
     func fromChunksToMessages() {
         let server = EndpointHarness.open(.server, delivery: .chunks)
         server.receive(.text("one ", isFinal: false))
@@ -104,7 +104,7 @@ struct DeliveryTests {
             ])
     }
 
-    @Test("§6.2 changed at random between any two bytes, no byte is lost, doubled or moved")
+    @Test("§6.2 switching delivery at random loses, repeats and reorders no byte")
     func changedAtRandom() {
         var generator = SplitMix64(seed: 42)
         for _ in 0..<TestScale.rounds(debug: 200, release: 20_000) {

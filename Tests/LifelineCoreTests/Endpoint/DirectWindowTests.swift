@@ -3,7 +3,7 @@ import Testing
 @testable import LifelineCore
 
 /// Large messages that are received straight into the memory in which they are put together.
-@Suite("Receiving directly into the memory of a message")
+@Suite("Receiving directly into a message's buffer")
 struct DirectWindowTests {
     static let least = Endpoint.minimumDirectSize
 
@@ -34,7 +34,7 @@ struct DirectWindowTests {
 
     // MARK: What is received
 
-    @Test("Messages are the same, however they come in pieces", arguments: [WebSocketRole.server, .client])
+    @Test("Messages do not depend on how their bytes are split", arguments: [WebSocketRole.server, .client])
     func pieces(role: WebSocketRole) {
         let size = 2 * Self.least + 17
         let message = Self.payload(size)
@@ -50,7 +50,7 @@ struct DirectWindowTests {
         }
     }
 
-    @Test("The frame may be split at every place around where windows begin and end")
+    @Test("A frame may be split at any offset near a window's boundaries")
     func everySplit() {
         let size = Self.least + 40
         let message = Self.payload(size)
@@ -63,7 +63,7 @@ struct DirectWindowTests {
         }
     }
 
-    @Test("Fragments are put together, with control frames between them", arguments: [999, 4096])
+    @Test("Fragments with control frames between them are assembled", arguments: [999, 4096])
     func fragments(piece: Int) {
         let message = Self.payload(4 * Self.least)
         let (first, rest) = (Array(message.prefix(2 * Self.least + 3)), Array(message.dropFirst(2 * Self.least + 3)))
@@ -78,7 +78,8 @@ struct DirectWindowTests {
         #expect(direct > Self.least)
     }
 
-    @Test("Text is judged as it arrives, characters that windows cut in two included", arguments: [1021, 4093, 30_011])
+    @Test(
+        "Text is validated as it arrives, including characters split across windows", arguments: [1021, 4093, 30_011])
     func text(piece: Int) {
         let text = String(repeating: "κόσμε 😀 plain ", count: 6000)
         let harness = Self.open()
@@ -86,7 +87,7 @@ struct DirectWindowTests {
         #expect(harness.events == [.text(text)])
     }
 
-    @Test("The first bad byte of a text ends the connection, whatever is still to come")
+    @Test("The first invalid byte of a text fails the connection")
     func badText() {
         var bytes = Array(repeating: UInt8(ascii: "a"), count: 4 * Self.least)
         bytes[2 * Self.least] = 0xFF
@@ -101,7 +102,7 @@ struct DirectWindowTests {
         #expect(harness.endpoint.directWindow(for: 4096) == nil)
     }
 
-    @Test("A text that ends inside a character is found at its end")
+    @Test("A text that ends inside a character fails at its last byte")
     func cutText() {
         let bytes = Array(repeating: UInt8(ascii: "a"), count: 2 * Self.least) + [0xE2, 0x82]
         let harness = Self.open()
@@ -109,7 +110,7 @@ struct DirectWindowTests {
         harness.expectFailed(with: 1007)
     }
 
-    @Test("Limits hold: a message that grows too long fails at the header that makes it so")
+    @Test("A message that exceeds its limit fails at the header that exceeds it")
     func limits() {
         let harness = Self.open(messageSize: 4 * Self.least)
         harness.receive(
@@ -121,7 +122,7 @@ struct DirectWindowTests {
         harness.expectFailed(with: 1009)
     }
 
-    @Test("A message that is not taken keeps its memory until the next call, not longer")
+    @Test("A message's memory is freed by the next call")
     func reuse() {
         let harness = Self.open()
         let one = Self.payload(3 * Self.least)
@@ -134,7 +135,7 @@ struct DirectWindowTests {
 
     // MARK: Windows
 
-    @Test("A window has room for what has arrived of the frame, and ends with it")
+    @Test("A window is as large as the bytes that arrived, and ends at the frame's end")
     func size() {
         let harness = Self.begun(first: 100, of: 1000 + Self.least)
         let outstanding = 900 + Self.least
@@ -146,7 +147,7 @@ struct DirectWindowTests {
     }
 
     @Test(
-        "Memory is made for a few times what has arrived, not for what is announced",
+        "Memory grows with the bytes that arrived, not with the announced length",
         arguments: [1 << 20, 64 << 20, 1 << 40])
     func growth(announced: Int) {
         let pool = MemoryPool()
@@ -161,7 +162,7 @@ struct DirectWindowTests {
         }
     }
 
-    @Test("What lies in the room already is not moved")
+    @Test("Bytes that are already in the buffer are not moved")
     func inPlace() {
         var store = ByteStore()
         [1, 2, 3 as UInt8].withUnsafeBytes { store.append($0.baseAddress!, count: 3) }
@@ -174,7 +175,7 @@ struct DirectWindowTests {
         #expect(Array(store.bytes) == [1, 2, 3] + Array(repeating: 9, count: 1000))
     }
 
-    @Test("Asking changes nothing: what was not filled may come in any other way")
+    @Test("Requesting a window does not oblige the driver to use it")
     func askedInVain() {
         let message = Self.payload(4 * Self.least)
         let harness = Self.open()
@@ -187,7 +188,7 @@ struct DirectWindowTests {
         #expect(harness.events == [.message(.binary, message)])
     }
 
-    @Test("There is none where nothing has arrived, or next to nothing is outstanding")
+    @Test("No window is offered if nothing has arrived or little is missing")
     func none() {
         let idle = Self.open()
         #expect(idle.endpoint.directWindow(for: 100_000) == nil)
@@ -201,7 +202,7 @@ struct DirectWindowTests {
         #expect(announced.endpoint.directWindow(for: 1000) == nil)
     }
 
-    @Test("There is none for chunks, and none while frames are reported")
+    @Test("No window is offered for chunks, or while frames are reported")
     func otherDelivery() {
         let chunks = Self.open(delivery: .chunks)
         chunks.receive(Array(WireFrame.binary(Self.payload(3 * Self.least)).masked().bytes.prefix(100)))
@@ -212,7 +213,7 @@ struct DirectWindowTests {
         #expect(observed.endpoint.directWindow(for: 1000) == nil)
     }
 
-    @Test("There is none inside a compressed message, the bytes of which are not put together as they come")
+    @Test("No window is offered inside a compressed message")
     func compressed() {
         let harness = EndpointHarness.compressing(.server)
         // A block that is stored as it is (RFC 1951 §3.2.4).
@@ -223,7 +224,7 @@ struct DirectWindowTests {
         #expect(harness.endpoint.directWindow(for: 1000) == nil)
     }
 
-    @Test("Who asks for chunks in the middle of a message gets what has come directly as the first")
+    @Test("After a switch to chunks, the first chunk has the bytes received directly")
     func changeOfDelivery() {
         let message = Self.payload(4 * Self.least)
         let bytes = WireFrame.binary(message).masked().bytes
@@ -237,7 +238,7 @@ struct DirectWindowTests {
     }
 
     @Test(
-        "There is none once this side has sent its Close frame, and what comes of the message then is received all the same"
+        "No window is offered after a Close frame is sent, and the rest of the message is still received"
     )
     func closing() {
         let message = Self.payload(4 * Self.least)
@@ -252,7 +253,7 @@ struct DirectWindowTests {
         #expect(harness.outcome?.isClean == true)
     }
 
-    @Test("The end of the stream inside a window is told as such")
+    @Test("An end of stream inside a window is reported as one")
     func endOfStream() {
         let harness = Self.begun(first: 100, of: 4 * Self.least)
         _ = harness.endpoint.directWindow(for: 1000)

@@ -51,7 +51,7 @@ struct EndOfStreamTests {
     }
 
     @Test(
-        "§7.1.5 the end of the stream at every offset gives one outcome, which says whether a frame was cut",
+        "§7.1.5 an end of stream at any offset gives exactly one outcome, which says whether a frame was cut",
         arguments: WebSocketRole.allCases)
     func endAtEveryOffset(role: WebSocketRole) throws {
         let stream = Stream(to: role)
@@ -74,7 +74,7 @@ struct EndOfStreamTests {
         }
     }
 
-    @Test("§7.1.5 a transport that fails at every offset gives one outcome", arguments: WebSocketRole.allCases)
+    @Test("§7.1.5 a transport failure at any offset gives exactly one outcome", arguments: WebSocketRole.allCases)
     func failureAtEveryOffset(role: WebSocketRole) throws {
         let stream = Stream(to: role)
         for offset in 0...stream.bytes.count {
@@ -95,7 +95,7 @@ struct EndOfStreamTests {
     }
 
     @Test(
-        "§7.1.5 a connection that is given up here at every offset gives one outcome", arguments: WebSocketRole.allCases
+        "§7.1.5 an abort at any offset gives exactly one outcome", arguments: WebSocketRole.allCases
     )
     func abortAtEveryOffset(role: WebSocketRole) throws {
         let stream = Stream(to: role)
@@ -111,7 +111,7 @@ struct EndOfStreamTests {
         }
     }
 
-    @Test("§7.1.5 the stream ends while this side's Close frame waits for an answer: begun here, not clean")
+    @Test("§7.1.5 an end of stream after our Close frame is a local, unclean close")
     func endWhileClosing() throws {
         let server = EndpointHarness.open(.server)
         server.close(.goingAway, "restart")
@@ -121,7 +121,7 @@ struct EndOfStreamTests {
         #expect(outcome.failure == .endOfStream(insideFrame: false) && outcome.code == .abnormalClosure)
     }
 
-    @Test("§7.1.5 the transport fails while closing: begun here, not clean")
+    @Test("§7.1.5 a transport failure after our Close frame is a local, unclean close")
     func failureWhileClosing() throws {
         let server = EndpointHarness.open(.server)
         server.close(.goingAway)
@@ -130,7 +130,7 @@ struct EndOfStreamTests {
         #expect(outcome.initiator == .local && outcome.sent != nil && outcome.failure == .transport("reset"))
     }
 
-    @Test("§5.5.1 a Close frame that waits to be written is still written where the peer has only ended its own side")
+    @Test("§5.5.1 a pending Close frame is written after the peer's FIN")
     func closeFrameAfterEnd() {
         let server = EndpointHarness.open(.server)
         server.isStalled = true
@@ -142,7 +142,7 @@ struct EndOfStreamTests {
         #expect(server.takeFrames().map(\.closeCode) == [1000])
     }
 
-    @Test("§4.2 the client goes before its request was answered: whoever answers then comes too late")
+    @Test("§4.2 a response after the client has disconnected is ignored")
     func goneBeforeAnswer() {
         for end in [{ $0.receiveEnd() }, { $0.endpoint.abort("test") }] as [(EndpointHarness) -> Void] {
             let server = EndpointHarness(server: .server)
@@ -157,7 +157,7 @@ struct EndOfStreamTests {
         }
     }
 
-    @Test("§7.1 closing a connection that is not open yet gives it up", arguments: WebSocketRole.allCases)
+    @Test("§7.1 closing a connection before it is open aborts it", arguments: WebSocketRole.allCases)
     func closeBeforeOpen(role: WebSocketRole) {
         let harness = role == .server ? EndpointHarness(server: .server) : .client()
         harness.close(.normalClosure)

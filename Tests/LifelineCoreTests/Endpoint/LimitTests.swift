@@ -15,7 +15,7 @@ struct LimitTests {
     }
 
     @Test(
-        "§10.4 a frame of just the limit passes; of one byte more it is answered with 1009",
+        "§10.4 a frame at the limit is accepted; one byte more is answered with 1009",
         arguments: [0, 1, 125, 126, 70_000])
     func frameSize(_ limit: Int) {
         let payload = [UInt8](repeating: 7, count: limit + 1)
@@ -28,7 +28,7 @@ struct LimitTests {
     }
 
     @Test(
-        "§10.4 a message of just the limit passes; of one byte more it is answered with 1009",
+        "§10.4 a message at the limit is accepted; one byte more is answered with 1009",
         arguments: [[10], [5, 5], [0, 10, 0], [1, 2, 3, 4], [10, 0, 0, 0]], [0, 1])
     func messageSize(parts: [Int], excess: Int) {
         let server = EndpointHarness.open(.server, configuration: configuration(message: 10))
@@ -45,7 +45,7 @@ struct LimitTests {
         }
     }
 
-    @Test("§10.4 each message counts anew: any number of messages of just the limit pass")
+    @Test("§10.4 the limit applies to each message separately")
     func messagesCountAnew() {
         let server = EndpointHarness.open(.server, configuration: configuration(frame: 10, message: 10))
         for round in 1...20 {
@@ -55,7 +55,7 @@ struct LimitTests {
         server.expectOpen()
     }
 
-    @Test("§10.4 what is announced counts: the header alone is answered with 1009, without waiting for a payload")
+    @Test("§10.4 an oversized length in a header is answered with 1009 before the payload arrives")
     func announcedSize() {
         for length in [1 << 20 + 1, 1 << 32, Int.max] {
             let server = EndpointHarness.open(.server)
@@ -70,7 +70,7 @@ struct LimitTests {
         server.expectFailed(with: 1009)
     }
 
-    @Test("§10.4 lengths whose sum would not fit into 64 bits are refused")
+    @Test("§10.4 fragment lengths whose sum overflows 64 bits are rejected")
     func sumOverflows() {
         let server = EndpointHarness.open(
             .server, configuration: configuration(frame: .max, message: .max), delivery: .chunks)
@@ -80,7 +80,7 @@ struct LimitTests {
         server.expectFailed(with: 1009)
     }
 
-    @Test("§10.4 nothing is allocated for what is announced, only for what has come")
+    @Test("§10.4 memory is allocated for received bytes, not for announced ones")
     func nothingIsAllocatedAhead() {
         let server = EndpointHarness.open(
             .server, configuration: configuration(frame: .max, message: .max))
@@ -91,7 +91,8 @@ struct LimitTests {
     }
 
     @Test(
-        "§10.4 a message of just the limit of fragments passes; one more is answered with 1008", arguments: [1, 2, 10])
+        "§10.4 a message at the fragment limit is accepted; one more fragment is answered with 1008",
+        arguments: [1, 2, 10])
     func fragmentCount(limit: Int) {
         let server = EndpointHarness.open(.server, configuration: configuration(fragments: limit))
         for round in 0..<3 {
@@ -108,7 +109,7 @@ struct LimitTests {
     }
 
     @Test(
-        "§10.4 every 32 bytes received allow one fragment more; a 33rd byte in 32 fragments does not",
+        "§10.4 every 32 received bytes allow one more fragment",
         arguments: [(31, 10), (32, 10), (33, 10), (32, 1), (64, 2)])
     func fragmentAllowance(size: Int, limit: Int) {
         let server = EndpointHarness.open(.server, configuration: configuration(fragments: limit))
@@ -129,7 +130,7 @@ struct LimitTests {
     }
 
     @Test(
-        "§10.4 4 MiB in fragments of 64 bytes pass with the defaults and a limit of 16 MiB, as Autobahn's 9.3.1 sends them",
+        "§10.4 4 MiB in 64-byte fragments (Autobahn's 9.3.1) are accepted with the defaults and a limit of 16 MiB",
         arguments: WebSocketRole.allCases)
     func autobahnFragments(role: WebSocketRole) {
         var configuration = role == .server ? EndpointConfiguration.server : .client
@@ -148,7 +149,7 @@ struct LimitTests {
         #expect(isRight, "\(String(describing: harness.violation))")
     }
 
-    @Test("§10.4 the allowance counts bytes on the wire, where they are compressed")
+    @Test("§10.4 for compressed messages, the fragment allowance counts bytes on the wire")
     func compressedFragmentAllowance() {
         withBudget { budget in
             let wire = OracleCompressor.message(DeflateSample.zeros.bytes(1 << 20), level: 9)
@@ -162,7 +163,7 @@ struct LimitTests {
         }
     }
 
-    @Test("§10.4 limits that are negative, or all that there is, trap nowhere")
+    @Test("§10.4 negative and maximal limits do not trap")
     func oddLimits() {
         for limit in [Int.min, -1, 0, .max] {
             var odd = configuration(frame: limit, message: limit, fragments: limit)
@@ -199,7 +200,7 @@ struct LimitTests {
         #expect(header?.count == 2)
     }
 
-    @Test("§10.4 times that are negative, or all that there is, trap nowhere, and stay at the ends of time")
+    @Test("§10.4 negative and maximal durations do not trap, and saturate")
     func oddTimes() {
         let last = MonotonicInstant(nanoseconds: .max)
         let first = MonotonicInstant(nanoseconds: .min)
@@ -222,7 +223,7 @@ struct LimitTests {
         }
     }
 
-    @Test("§10.4 control frames do not count as fragments, and are not held to the limits of data")
+    @Test("§10.4 control frames count neither as fragments nor towards data limits")
     func controlFramesDoNotCount() {
         let server = EndpointHarness.open(
             .server, configuration: configuration(frame: 4, message: 4, fragments: 2))
@@ -234,7 +235,7 @@ struct LimitTests {
         #expect(server.outcome?.isClean == true)
     }
 
-    @Test("§10.4 the limits hold in chunks too")
+    @Test("§10.4 the limits also apply when messages are delivered in chunks")
     func limitsInChunks() {
         let server = EndpointHarness.open(.server, configuration: configuration(message: 10), delivery: .chunks)
         server.receive(.text("12345", isFinal: false))
@@ -242,7 +243,7 @@ struct LimitTests {
         server.expectFailed(with: 1009)
     }
 
-    @Test("§10.4 a server is stricter than a client by default")
+    @Test("§10.4 a server's default limits are stricter than a client's")
     func defaults() {
         #expect(EndpointConfiguration.server.maximumMessageSize == 1 << 20)
         #expect(EndpointConfiguration.client.maximumMessageSize == 16 << 20)
@@ -250,7 +251,7 @@ struct LimitTests {
         #expect(EndpointConfiguration.server.maximumFragmentsPerMessage == 16_384)
     }
 
-    @Test("§10.4 the violation says what came, what is allowed, and which setting changes it")
+    @Test("§10.4 a violation names the value, the limit and the setting")
     func descriptions() {
         let server = EndpointHarness.open(.server, configuration: configuration(frame: 100))
         server.receive(WireFrame(opcode: 2, payload: [], declaredLength: 101).masked().bytes)

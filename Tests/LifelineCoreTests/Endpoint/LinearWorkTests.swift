@@ -4,7 +4,7 @@ import Testing
 
 /// Whatever a message is split into, by its sender or on its way, what it costs is a constant for each byte that is read and
 /// inflated, and what it takes while it waits for more is a few times what has come.
-@Suite("§10.4 work that is linear in the bytes")
+@Suite("§10.4 work is linear in the bytes received")
 struct LinearWorkTests {
     /// Sizes near the blocks in which memory comes.
     private static let sizes = [0, 1, 128, 1 << 10, 16 << 10, 64 << 10].flatMap { size in
@@ -62,7 +62,7 @@ struct LinearWorkTests {
         }
     }
 
-    @Test("The meter tells of what is more than a constant for each byte")
+    @Test("The work meter reports work above a constant per byte")
     func meter() {
         let meter = WorkMeter()
         meter.inflated = 10_000
@@ -76,7 +76,7 @@ struct LinearWorkTests {
         }
     }
 
-    @Test("§10.4 one frame, in pieces of all kinds", arguments: Form.allCases, sizes)
+    @Test("§10.4 a frame that arrives in chunks of any size takes linear work", arguments: Form.allCases, sizes)
     func oneFrame(_ form: Form, size: Int) {
         withBudget { budget in
             for sample in [DeflateSample.json, .zeros, .random] {
@@ -90,7 +90,9 @@ struct LinearWorkTests {
         }
     }
 
-    @Test("§10.4 one frame, split in two everywhere", arguments: Form.allCases, [127, 128, 129, 1023, 1024, 1025])
+    @Test(
+        "§10.4 a frame split in two at any offset takes linear work", arguments: Form.allCases,
+        [127, 128, 129, 1023, 1024, 1025])
     func everySplit(_ form: Form, size: Int) {
         withBudget { budget in
             let content = DeflateSample.json.bytes(size)
@@ -104,7 +106,8 @@ struct LinearWorkTests {
         }
     }
 
-    @Test("§5.4, §10.4 fragments of all sizes, and empty ones", arguments: Form.allCases, sizes)
+    @Test(
+        "§5.4, §10.4 fragments of every size, including empty ones, take linear work", arguments: Form.allCases, sizes)
     func fragments(_ form: Form, size: Int) {
         withBudget { budget in
             let content = DeflateSample.json.bytes(size)
@@ -117,7 +120,7 @@ struct LinearWorkTests {
     }
 
     @Test(
-        "§5.4, §10.4 large messages in fragments around the sizes of blocks", arguments: Form.allCases,
+        "§5.4, §10.4 large messages in fragments near the block sizes take linear work", arguments: Form.allCases,
         [((1 << 20) - 1, 3), (1 << 20, 16), ((1 << 20) + 1, 1000), (3 << 20, 48)])
     func largeMessages(_ form: Form, message: (size: Int, count: Int)) {
         withBudget { budget in
@@ -133,7 +136,7 @@ struct LinearWorkTests {
     }
 
     @Test(
-        "§5.4, §10.4 many empty fragments behind a beginning of any size cost what they are long",
+        "§5.4, §10.4 many empty fragments after a first one of any size take linear work",
         arguments: Form.allCases,
         [1, 1000, 10 << 10, 16 << 10, (16 << 10) + 1, (64 << 10) - 1, 64 << 10, 300_000, 1 << 20])
     func emptyFragments(_ form: Form, size: Int) {
@@ -152,7 +155,7 @@ struct LinearWorkTests {
         }
     }
 
-    @Test("§5.4, §10.4 fragments of one byte of DEFLATE each, of what gives much and of what gives nothing")
+    @Test("§5.4, §10.4 one-byte compressed fragments that inflate to much, or to nothing, take linear work")
     func tinyCompressedFragments() {
         withBudget { budget in
             var blocks = DeflateBits()
@@ -173,7 +176,7 @@ struct LinearWorkTests {
     }
 
     @Test(
-        "§10.4 what has been read and gives little leaves no memory behind while the message waits for more",
+        "§10.4 input that inflates to little holds no memory while the message is incomplete",
         arguments: [0, 10, 5000])
     func givesLittle(given: Int) {
         var blocks = DeflateBits()
@@ -193,7 +196,9 @@ struct LinearWorkTests {
         }
     }
 
-    @Test("§10.4 the head of a refusal's body, byte by byte", arguments: ["Transfer-Encoding: chunked", "X: y"])
+    @Test(
+        "§10.4 a refusal that arrives byte by byte takes linear work",
+        arguments: ["Transfer-Encoding: chunked", "X: y"])
     func refusalBody(_ field: String) {
         let client = EndpointHarness.client()
         client.receive(HandshakeText(startLine: "HTTP/1.1 403 Forbidden", fields: [field]).bytes)

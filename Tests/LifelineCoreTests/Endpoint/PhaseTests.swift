@@ -23,13 +23,13 @@ struct PhaseTests {
 
     private static let phases: [Endpoint.Phase] = [.opening, .open, .closing, .ending, .closed]
 
-    @Test("Each phase is reached as §4 and §7 say", arguments: phases, WebSocketRole.allCases)
+    @Test("Each phase is reached as §4 and §7 require", arguments: phases, WebSocketRole.allCases)
     func reached(_ phase: Endpoint.Phase, role: WebSocketRole) {
         #expect(harness(role, in: phase).phase == phase)
     }
 
     @Test(
-        "Data and Pings are sent while the connection is open, and never else", arguments: phases,
+        "Data and Pings can be sent only while the connection is open", arguments: phases,
         WebSocketRole.allCases)
     func sending(_ phase: Endpoint.Phase, role: WebSocketRole) throws {
         let harness = harness(role, in: phase)
@@ -42,7 +42,7 @@ struct PhaseTests {
         }
     }
 
-    @Test("A deadline is set in each phase but the last", arguments: phases, WebSocketRole.allCases)
+    @Test("Every phase except closed has a deadline", arguments: phases, WebSocketRole.allCases)
     func deadlines(_ phase: Endpoint.Phase, role: WebSocketRole) {
         let harness = harness(role, in: phase)
         #expect((harness.deadline == nil) == (phase == .closed))
@@ -53,12 +53,12 @@ struct PhaseTests {
     }
 
     @Test(
-        "An outcome stands from the end of the WebSocket on, and not before", arguments: phases, WebSocketRole.allCases)
+        "The outcome is set when the WebSocket ends, and not earlier", arguments: phases, WebSocketRole.allCases)
     func outcomes(_ phase: Endpoint.Phase, role: WebSocketRole) {
         #expect((harness(role, in: phase).outcome != nil) == (phase == .ending || phase == .closed))
     }
 
-    @Test("Aborting ends each phase at once; what was decided stays decided", arguments: phases, WebSocketRole.allCases)
+    @Test("Aborting ends every phase at once and does not change an outcome", arguments: phases, WebSocketRole.allCases)
     func abort(_ phase: Endpoint.Phase, role: WebSocketRole) {
         let harness = harness(role, in: phase)
         let outcome = harness.outcome
@@ -69,7 +69,7 @@ struct PhaseTests {
         #expect(harness.transportRequest == (phase == .closed ? request : .abort))
     }
 
-    @Test("Pausing the input is allowed in each phase", arguments: phases, WebSocketRole.allCases)
+    @Test("Input can be paused in every phase", arguments: phases, WebSocketRole.allCases)
     func pausing(_ phase: Endpoint.Phase, role: WebSocketRole) {
         let harness = harness(role, in: phase)
         let deadline = harness.deadline
@@ -78,7 +78,7 @@ struct PhaseTests {
         #expect(harness.phase == phase && harness.deadline == deadline)
     }
 
-    @Test("A client is told of the opening once, with what the server said")
+    @Test("A client reports the opening once, with the server's response")
     func opening() {
         let client = EndpointHarness.client()
         let answer = client.answerToRequest.adding("Set-Cookie: id=1")
@@ -94,7 +94,7 @@ struct PhaseTests {
     }
 
     @Test(
-        "An open connection carries nothing of its handshake: a server once the answer is written, a client once it reads"
+        "An open connection frees its handshake: a server once the response is written, a client once it reads"
     )
     func handshakeIsFreed() {
         let server = EndpointHarness(server: .server)
@@ -110,7 +110,7 @@ struct PhaseTests {
         #expect(isFreedWhenRead)
     }
 
-    @Test("The roles are each other's peers")
+    @Test("Each role is the peer of the other")
     func roles() {
         #expect(WebSocketRole.client.peer == .server && WebSocketRole.server.peer == .client)
         #expect(MessageKind.text.opcode == .text && MessageKind.binary.opcode == .binary)

@@ -11,7 +11,7 @@ struct ReceivingTests {
         #expect(server.events == [.text("1"), .binary([2]), .text(""), .binary([]), .text("3")])
     }
 
-    @Test("§6.2 a message that came in one piece is handed out where it lies, without a copy")
+    @Test("§6.2 a message that arrives whole is delivered in place")
     func inPlace() {
         let server = EndpointHarness.open(.server)
         var bytes = WireFrame.text("in place").bytes(from: .client)
@@ -26,7 +26,7 @@ struct ReceivingTests {
         }
     }
 
-    @Test("§6.2 many messages in one piece are handed out one after the other")
+    @Test("§6.2 several messages in one buffer are delivered one by one")
     func manyInOnePiece() {
         let frames = (0..<1000).map { WireFrame.text("message \($0)") }
         let client = EndpointHarness.open(.client)
@@ -34,7 +34,7 @@ struct ReceivingTests {
         #expect(client.events == (0..<1000).map { .text("message \($0)") })
     }
 
-    @Test("§6.2 an empty piece of input changes nothing")
+    @Test("§6.2 empty input has no effect")
     func emptyInput() {
         let server = EndpointHarness.open(.server)
         let bytes = WireFrame.text("Hello").bytes(from: .client)
@@ -46,7 +46,7 @@ struct ReceivingTests {
         #expect(server.events == [.text("Hello")])
     }
 
-    @Test("§6.2 the memory of a message that was put together is freed when the next is asked for")
+    @Test("§6.2 the memory of an assembled message is freed by the next receive")
     func assemblyIsFreed() {
         let server = EndpointHarness.open(.server)
         server.receive(.text("frag", isFinal: false), .continuation("mented", isFinal: true))
@@ -56,7 +56,7 @@ struct ReceivingTests {
         #expect(isEmpty)
     }
 
-    @Test("§6.2 a payload stays valid until the next is asked for, even where the connection is closed meanwhile")
+    @Test("§6.2 a payload stays valid until the next receive, even if the connection is closed in between")
     func payloadOutlivesClose() {
         for end in [EndpointHarness.closeNow, { $0.endpoint.abort("test") }, { $0.receiveEnd() }] {
             let server = EndpointHarness.open(.server)
@@ -76,7 +76,7 @@ struct ReceivingTests {
         }
     }
 
-    @Test("§6.2 data that came before the answer to the handshake is read after it, in order")
+    @Test("§6.2 frames that arrive before the response are read after it, in order")
     func earlyFrames() {
         let server = EndpointHarness(server: .server)
         server.answering = .byHand

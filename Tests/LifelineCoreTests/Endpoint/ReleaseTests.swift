@@ -2,7 +2,7 @@ import Testing
 
 @testable import LifelineCore
 
-@Suite("§7.1 what is given back at the end")
+@Suite("§7.1 resources are released when the connection ends")
 struct ReleaseTests {
     private let json = DeflateSample.json.bytes(1000)
 
@@ -14,7 +14,7 @@ struct ReleaseTests {
     ]
 
     @Test(
-        "§7.1 everything held of the loop's pool and of the budget is given back at once; what there is to tell stays",
+        "§7.1 the memory of the pool and the budget is returned at once; outcome and statistics remain",
         arguments: ends, [false, true])
     func release(end: @Sendable (EndpointHarness) -> Void, isIdle: Bool) throws {
         try withBudget { budget in
@@ -63,7 +63,7 @@ struct ReleaseTests {
     }
 
     @Test(
-        "§7.1 a payload that is in use stays where it is until the next receive, or the next call",
+        "§7.1 a payload in use stays valid until the next receive or release",
         arguments: [true, false])
     func payloadInUse(isByReceive: Bool) {
         withBudget { budget in
@@ -87,7 +87,7 @@ struct ReleaseTests {
         }
     }
 
-    @Test("A pool tells in debug builds where it is used by somebody else, and is asked each time")
+    @Test("Debug builds check each use of a pool against its loop")
     func confinement() throws {
         guard !TestScale.isOptimized else { return }
         try withBudget { budget in

@@ -27,7 +27,7 @@ struct SendingTests {
         #expect(throws: Endpoint.SendError.notOpen) { try server.ping() }
     }
 
-    @Test("§5.4 the opcode and FIN of each position")
+    @Test("§5.4 a fragment's position decides its opcode and FIN")
     func positions() throws {
         let server = EndpointHarness.open(.server)
         try server.send(.binary, [1], .only)
@@ -44,7 +44,7 @@ struct SendingTests {
         #expect(frames.allSatisfy { $0.reserved == 0 })
     }
 
-    @Test("§5.4 no other message begins inside a fragmented one", arguments: [FragmentPosition.only, .first])
+    @Test("§5.4 no message can begin inside a fragmented one", arguments: [FragmentPosition.only, .first])
     func insideMessage(_ position: FragmentPosition) throws {
         let server = EndpointHarness.open(.server)
         try server.send(.text, [], .first)
@@ -55,7 +55,7 @@ struct SendingTests {
         #expect(server.takeFrames().count == 3)
     }
 
-    @Test("§5.4 nothing is continued where nothing was begun", arguments: [FragmentPosition.middle, .last])
+    @Test("§5.4 a continuation cannot be sent without a first fragment", arguments: [FragmentPosition.middle, .last])
     func noMessage(_ position: FragmentPosition) throws {
         let server = EndpointHarness.open(.server)
         #expect(throws: Endpoint.SendError.noMessage) { try server.send(.text, [], position) }
@@ -67,7 +67,7 @@ struct SendingTests {
         #expect(server.takeFrames().count == 3)
     }
 
-    @Test("§5.4 control frames go between fragments")
+    @Test("§5.4 control frames may be sent between fragments")
     func controlBetweenFragments() throws {
         let server = EndpointHarness.open(.server)
         try server.send(.text, [0x61], .first)
@@ -77,7 +77,7 @@ struct SendingTests {
         #expect(server.takeFrames().map(\.opcode) == [1, 0xA, 0x9, 0])
     }
 
-    @Test("§5.5.1 a Close frame may come in the middle of a message, and ends it")
+    @Test("§5.5.1 a Close frame may be sent inside a fragmented message, and ends it")
     func closeInsideMessage() throws {
         let server = EndpointHarness.open(.server)
         try server.send(.text, [0x61], .first)
@@ -86,7 +86,7 @@ struct SendingTests {
         #expect(server.takeFrames().map(\.opcode) == [1, 8])
     }
 
-    @Test("§5.5.2 of Pings that have not been written, the latest takes the place of the others")
+    @Test("§5.5.2 the latest unwritten Ping replaces earlier ones")
     func pingsInWaiting() throws {
         let server = EndpointHarness.open(.server)
         server.isStalled = true
@@ -98,7 +98,7 @@ struct SendingTests {
         #expect(frames.first?.payload == PingNumber.payload(numbers[4]))
     }
 
-    @Test("§5.5.2 Pings that nobody answers are bounded")
+    @Test("§5.5.2 the number of unanswered Pings is limited")
     func tooManyPings() throws {
         let server = EndpointHarness.open(.server)
         for _ in 0..<Heartbeat.maximumOutstanding { try server.ping() }
@@ -109,7 +109,7 @@ struct SendingTests {
         try server.ping()
     }
 
-    @Test("§6.1 nothing waits to be written on a quiet connection", arguments: WebSocketRole.allCases)
+    @Test("§6.1 an idle connection has no pending output", arguments: WebSocketRole.allCases)
     func noOutput(role: WebSocketRole) {
         let harness = EndpointHarness.open(role)
         #expect(!harness.hasOutput)

@@ -33,7 +33,9 @@ struct SplitTests {
         }
     }
 
-    @Test("The transcripts give what they must in one piece", arguments: Transcript.all, WebSocketRole.allCases)
+    @Test(
+        "Each transcript gives the expected events when it arrives whole", arguments: Transcript.all,
+        WebSocketRole.allCases)
     func onePiece(_ transcript: Transcript, role: WebSocketRole) {
         let harness = endpoint(role)
         harness.receive(input(role, transcript))
@@ -41,7 +43,9 @@ struct SplitTests {
         check(harness, transcript, "one piece")
     }
 
-    @Test("Split in two at every offset, handshake included", arguments: Transcript.all, WebSocketRole.allCases)
+    @Test(
+        "Splitting the input in two at any offset, handshake included, changes no event", arguments: Transcript.all,
+        WebSocketRole.allCases)
     func everyOffset(_ transcript: Transcript, role: WebSocketRole) {
         let bytes = input(role, transcript)
         for split in 0...bytes.count {
@@ -51,14 +55,14 @@ struct SplitTests {
         }
     }
 
-    @Test("One byte at a time", arguments: Transcript.all, WebSocketRole.allCases)
+    @Test("Input that arrives byte by byte gives the same events", arguments: Transcript.all, WebSocketRole.allCases)
     func byteByByte(_ transcript: Transcript, role: WebSocketRole) {
         let harness = endpoint(role)
         harness.receiveByteByByte(input(role, transcript))
         check(harness, transcript, "\(role) byte by byte")
     }
 
-    @Test("In random pieces", arguments: Transcript.all, WebSocketRole.allCases)
+    @Test("Input in random chunks gives the same events", arguments: Transcript.all, WebSocketRole.allCases)
     func randomPieces(_ transcript: Transcript, role: WebSocketRole) {
         var generator = SplitMix64(seed: 1918)
         let bytes = input(role, transcript)
@@ -70,7 +74,7 @@ struct SplitTests {
         }
     }
 
-    @Test("In chunks, what is put together is the same", arguments: WebSocketRole.allCases)
+    @Test("Joined chunks equal the whole message", arguments: WebSocketRole.allCases)
     func chunks(role: WebSocketRole) {
         var generator = SplitMix64(seed: 1919)
         let expected = Transcript.rich.events
@@ -84,7 +88,7 @@ struct SplitTests {
         }
     }
 
-    @Test("In chunks, each message has one first and one last chunk, in this order")
+    @Test("Each message has exactly one first and one last chunk")
     func chunkPositions() {
         let server = EndpointHarness.open(.server, delivery: .chunks)
         server.receiveByteByByte(Transcript.rich.frames.bytes(from: .client))
@@ -97,7 +101,9 @@ struct SplitTests {
         #expect(!isInside)
     }
 
-    @Test("A violation in chunks ends with the same code", arguments: Transcript.invalid, [true, false])
+    @Test(
+        "A violation gives the same code when messages are delivered in chunks", arguments: Transcript.invalid,
+        [true, false])
     func violationsInChunks(_ transcript: Transcript, isBytewise: Bool) {
         let server = EndpointHarness.open(.server, delivery: .chunks)
         let bytes = transcript.frames.bytes(from: .client)
@@ -106,7 +112,7 @@ struct SplitTests {
         #expect(server.events.last == .closed)
     }
 
-    @Test("Headers that are reported are the same, wherever the bytes are split")
+    @Test("Reported headers do not depend on how the bytes are split")
     func reportedFrames() {
         func events(splitAt splits: [Int]) -> [RecordedEvent] {
             let server = EndpointHarness.open(.server)
@@ -121,7 +127,7 @@ struct SplitTests {
         #expect(events(splitAt: Array(1..<count)) == expected)
     }
 
-    @Test("The same seed and the same bytes give the same output to the byte")
+    @Test("The same seed and input give identical output")
     func determinism() {
         func output() -> [UInt8] {
             let client = endpoint(.client)

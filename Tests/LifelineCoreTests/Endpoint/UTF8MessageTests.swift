@@ -5,7 +5,7 @@ import Testing
 /// Text messages through an endpoint: cases like those of Autobahn's groups 6 and 7.5.
 @Suite("§8.1 text that is not UTF-8")
 struct UTF8MessageTests {
-    @Test("§8.1 valid texts arrive as they are", arguments: UTF8Samples.valid)
+    @Test("§8.1 valid text arrives unchanged", arguments: UTF8Samples.valid)
     func validTexts(text: String) {
         let server = EndpointHarness.open(.server)
         server.receive(.text(text))
@@ -14,7 +14,8 @@ struct UTF8MessageTests {
     }
 
     @Test(
-        "§8.1 a message in one frame fails the connection with 1007", arguments: UTF8Samples.invalid.map(\.bytes),
+        "§8.1 invalid UTF-8 in a single frame fails the connection with 1007",
+        arguments: UTF8Samples.invalid.map(\.bytes),
         WebSocketRole.allCases)
     func invalidMessage(_ bytes: [UInt8], role: WebSocketRole) {
         let harness = EndpointHarness.open(role)
@@ -24,7 +25,7 @@ struct UTF8MessageTests {
     }
 
     @Test(
-        "§8.1 the connection fails on the very byte, not at the end of the frame",
+        "§8.1 the connection fails at the first invalid byte, not at the end of the frame",
         arguments: UTF8Samples.invalid.map(\.bytes))
     func failsOnTheByte(bytes invalid: [UInt8]) throws {
         let payload = Array("κόσμε and some more text ".utf8) + invalid + Array(repeating: 0x61, count: 30)
@@ -40,7 +41,7 @@ struct UTF8MessageTests {
         server.expectFailed(with: 1007)
     }
 
-    @Test("§8.1 a character may be split over frames, at each of its bytes")
+    @Test("§8.1 a character may be split across frames at any byte")
     func characterOverFrames() {
         let bytes = Array("a€😀é".utf8)
         for cut in 0...bytes.count {
@@ -55,7 +56,7 @@ struct UTF8MessageTests {
         }
     }
 
-    @Test("§8.1 a bad byte in a middle fragment fails the connection before the message ends")
+    @Test("§8.1 an invalid byte in a middle fragment fails the connection before the message ends")
     func badFragment() {
         let server = EndpointHarness.open(.server)
         server.receive(.text("κόσμε", isFinal: false))
@@ -78,7 +79,7 @@ struct UTF8MessageTests {
         continued.expectFailed(with: 1007)
     }
 
-    @Test("§8.1 a control frame between the bytes of a character changes nothing")
+    @Test("§8.1 a control frame between the bytes of a character does not affect validation")
     func controlInsideCharacter() {
         let bytes = Array("😀".utf8)
         let server = EndpointHarness.open(.server)
@@ -89,7 +90,7 @@ struct UTF8MessageTests {
         #expect(server.events == [.ping("\u{80}"), .unsolicitedPong("\u{80}"), .text("😀")])
     }
 
-    @Test("§5.6 binary messages, Pings and Pongs may hold any bytes")
+    @Test("§5.6 binary messages, Pings and Pongs may contain any bytes")
     func otherPayloads() {
         let bytes: [UInt8] = [0xFF, 0xFE, 0xC0, 0x80]
         let server = EndpointHarness.open(.server)
@@ -98,7 +99,7 @@ struct UTF8MessageTests {
         #expect(server.events == [.binary(bytes), .ping(bytes), .pong(bytes, number: nil, roundTrip: nil)])
     }
 
-    @Test("§8.1 a new message begins between characters, whatever came before")
+    @Test("§8.1 validation starts afresh with each message")
     func nextMessageIsFresh() {
         let server = EndpointHarness.open(.server)
         server.receive(.text("€"), .binary([0xE2]), .text("é"), .text([], isFinal: true), .text("😀"))
@@ -107,7 +108,7 @@ struct UTF8MessageTests {
         server.expectFailed(with: 1007)
     }
 
-    @Test("§8.1 in chunks, what is valid before the bad byte in a piece before has been handed out; nothing after")
+    @Test("§8.1 chunks before the invalid byte have been delivered; nothing after it is")
     func chunksBeforeFailure() {
         let server = EndpointHarness.open(.server, delivery: .chunks)
         let frame = WireFrame.text(Array("good".utf8) + [0xFF]).bytes(from: .client)

@@ -172,13 +172,13 @@ struct DeflateAnswerTests {
         }
     }
 
-    @Test("§7.1 an answer that takes an offer, or narrows it, is kept", arguments: AnswerCase.fitting)
+    @Test("§7.1 a response that accepts or narrows an offer is accepted", arguments: AnswerCase.fitting)
     func fitting(_ answer: AnswerCase) { check(answer) }
 
-    @Test("§5.1 an answer to one of several offers", arguments: AnswerCase.alternatives)
+    @Test("§5.1 a response may accept any one of several offers", arguments: AnswerCase.alternatives)
     func alternatives(_ answer: AnswerCase) { check(answer) }
 
-    @Test("§7.1 an answer that does not fit fails the handshake, and says why", arguments: AnswerCase.misfits)
+    @Test("§7.1 a response that fits no offer fails the handshake with a reason", arguments: AnswerCase.misfits)
     func misfits(_ answer: AnswerCase) { check(answer) }
 
     @Test("§7.1.2.2: client_max_window_bits in answer to an offer without it fails the handshake", arguments: 8...15)
@@ -203,7 +203,7 @@ struct DeflateAnswerTests {
         }
     }
 
-    @Test("§5.1 other extensions may be agreed on beside")
+    @Test("§5.1 other extensions may be negotiated as well")
     func otherExtensions() {
         withBudget { budget in
             let client = client([WebSocketExtension(name: "mux"), PerMessageDeflate().offer], budget)
@@ -213,7 +213,7 @@ struct DeflateAnswerTests {
         }
     }
 
-    @Test("§7.1 a client's offers are what it is configured with, in their order")
+    @Test("§7.1 a client offers its configured parameters, in order")
     func offers() {
         var configuration = CompressionConfiguration()
         configuration.budget = CompressionBudget(limit: 1)
@@ -234,7 +234,7 @@ struct DeflateAnswerTests {
         #expect(configuration.offers == [])
     }
 
-    @Test("§7.1 whatever this side's client offers and its server asks for, the two agree")
+    @Test("§7.1 our client and server agree for every combination of parameters")
     func bothSides() throws {
         for offered in PerMessageDeflate.all {
             for wished in PerMessageDeflate.all {

@@ -191,20 +191,22 @@ struct DeflateOfferTests {
     }
 
     @Test(
-        "§7.1 what a client asks of the server is granted, what it tells of itself is taken",
+        "§7.1 the server grants what a client requests, and accepts what it announces",
         arguments: OfferCase.granted)
     func granted(_ offer: OfferCase) { check(offer) }
 
-    @Test("§5.1 the first offer that can be accepted is, in one field or in several", arguments: OfferCase.alternatives)
+    @Test(
+        "§5.1 the server accepts the first acceptable offer, in one field or several", arguments: OfferCase.alternatives
+    )
     func alternatives(_ offer: OfferCase) { check(offer) }
 
-    @Test("§7.1 the server's own wishes, as far as the offer lets it have them", arguments: OfferCase.wishes)
+    @Test("§7.1 the server adds its own parameters where the offer allows", arguments: OfferCase.wishes)
     func wishes(_ offer: OfferCase) { check(offer) }
 
-    @Test("§7.1 unknown, repeated and wrongly valued parameters are declined", arguments: OfferCase.declined)
+    @Test("§7.1 offers with unknown, repeated or invalid parameters are declined", arguments: OfferCase.declined)
     func declined(_ offer: OfferCase) { check(offer) }
 
-    @Test("§7.1.2 every window size is granted, on both sides", arguments: 8...15, 8...15)
+    @Test("§7.1.2 the server grants every window size, for both directions", arguments: 8...15, 8...15)
     func windowBits(serverBits: Int, clientBits: Int) {
         let extensions = WebSocketExtension.parse([
             "permessage-deflate; server_max_window_bits=\(serverBits); client_max_window_bits=\(clientBits)"
@@ -215,7 +217,7 @@ struct DeflateOfferTests {
     }
 
     @Test(
-        "RFC 6455 §9.1: what breaks the grammar is answered with 400, whatever else is offered",
+        "RFC 6455 §9.1: an offer that breaks the grammar gets 400, whatever else is offered",
         arguments: [
             "permessage-deflate; server_max_window_bits=", "permessage-deflate; server_max_window_bits=\"\"",
             "permessage-deflate; server_max_window_bits=\"15 \"", "permessage-deflate; server_max_window_bits=\" 15\"",
@@ -234,7 +236,7 @@ struct DeflateOfferTests {
         }
     }
 
-    @Test("§5 nothing is agreed on where nothing is offered, or compression is off, or the budget is exhausted")
+    @Test("§5 compression is not negotiated without an offer, when disabled, or without budget")
     func nothing() {
         withBudget { budget in
             let asked = server(PerMessageDeflate(), budget)

@@ -11,7 +11,7 @@ struct ExtensionGrammarTests {
         WebSocketExtension(name: name, parameters: parameters.map { Parameter(name: $0.0, value: $0.1) })
     }
 
-    @Test("§9.1 names, parameters and values")
+    @Test("§9.1 names, parameters and values are parsed")
     func wellFormed() {
         #expect(WebSocketExtension.parse(["foo"]) == [one("foo")])
         #expect(WebSocketExtension.parse(["foo; bar"]) == [one("foo", ("bar", nil))])
@@ -24,7 +24,7 @@ struct ExtensionGrammarTests {
         #expect(WebSocketExtension.parse(["!#$%&'*+-.^_`|~09azAZ"]) == [one("!#$%&'*+-.^_`|~09azAZ")])
     }
 
-    @Test("§9.1 the RFC's own examples")
+    @Test("§9.1 the RFC's examples are parsed")
     func examples() {
         #expect(WebSocketExtension.parse(["deflate-stream"]) == [one("deflate-stream")])
         #expect(
@@ -41,14 +41,14 @@ struct ExtensionGrammarTests {
     }
 
     @Test(
-        "RFC 9110 §5.6.3 white space is allowed around separators, or none at all",
+        "RFC 9110 §5.6.3 white space around separators is optional",
         arguments: ["a;b=1;c,d", "a; b=1; c, d", " \ta\t;\tb\t=\t1 ; c\t ,\t d \t", "a ;b= 1;c ,d"])
     func whitespace(text: String) {
         let expected = [one("a", ("b", "1"), ("c", nil)), one("d")]
         #expect(WebSocketExtension.parse([text]) == expected)
     }
 
-    @Test("RFC 9110 §5.6.1 empty members are skipped, though no more than a few")
+    @Test("RFC 9110 §5.6.1 a limited number of empty list members is skipped")
     func emptyMembers() {
         #expect(WebSocketExtension.parse([",a,,b, ,"]) == [one("a"), one("b")])
         #expect(WebSocketExtension.parse([","]) == [])
@@ -56,7 +56,7 @@ struct ExtensionGrammarTests {
         #expect(WebSocketExtension.parse([String(repeating: ",", count: 33)]) == nil)
     }
 
-    @Test("§9.1 a quoted value is unquoted, and must be a token then")
+    @Test("§9.1 a quoted value must be a token once unquoted")
     func quoted() {
         #expect(WebSocketExtension.parse(["a; b=\"10\""]) == [one("a", ("b", "10"))])
         #expect(WebSocketExtension.parse(["a; b=\"1\\0\""]) == [one("a", ("b", "10"))])
@@ -65,7 +65,7 @@ struct ExtensionGrammarTests {
     }
 
     @Test(
-        "§9.1 what breaks the grammar is refused as a whole",
+        "§9.1 a list that breaks the grammar is rejected as a whole",
         arguments: [
             ";", "=", "a;", "a;;b", "a; ;b", "a=", "a=b", "a; =", "a; =b", "a; b=", "a; b=;c", "a; b==c", "a; b=c=d",
             "a b",
@@ -80,7 +80,7 @@ struct ExtensionGrammarTests {
         #expect(WebSocketExtension.parse(["valid, " + text]) == nil)
     }
 
-    @Test("§9.1 control characters are refused everywhere")
+    @Test("§9.1 control characters are rejected everywhere")
     func controlCharacters() {
         for byte in UInt8(0)..<0x20 where byte != 0x09 {
             let control = String(decoding: [byte], as: UTF8.self)
@@ -93,7 +93,7 @@ struct ExtensionGrammarTests {
         }
     }
 
-    @Test("§9.1 no more than 32 extensions, and 32 parameters of one, are read")
+    @Test("§9.1 at most 32 extensions, with at most 32 parameters each, are parsed")
     func limits() {
         let names = (0..<33).map { "e\($0)" }
         #expect(WebSocketExtension.parse([names.dropLast().joined(separator: ", ")])?.count == 32)
@@ -104,7 +104,7 @@ struct ExtensionGrammarTests {
         #expect(WebSocketExtension.parse([names.reduce("a") { $0 + "; " + $1 }]) == nil)
     }
 
-    @Test("§9.1 what is read is written again to the same meaning")
+    @Test("§9.1 a parsed extension round-trips")
     func roundTrip() {
         let all = [one("a", ("b", "1"), ("c", nil)), one("d"), one("e", ("f", "!#$%"))]
         #expect(WebSocketExtension.parse([all.map(\.description).joined(separator: ", ")]) == all)
@@ -113,7 +113,7 @@ struct ExtensionGrammarTests {
 
     /// Each would take hours where a parser tries one thing twice per byte.
     @Test(
-        "§9.1 pathological lists cost linear time",
+        "§9.1 pathological lists take linear time",
         .timeLimit(.minutes(1)),
         arguments: [
             String(repeating: ",", count: 200_000), String(repeating: " ", count: 200_000),

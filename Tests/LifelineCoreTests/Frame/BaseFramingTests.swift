@@ -5,7 +5,7 @@ import Testing
 @Suite("§5.2 the base framing protocol: what is read")
 struct BaseFramingTests {
     @Test(
-        "§5.2 lengths around each boundary of the encoding",
+        "§5.2 lengths near each boundary of the encoding are read",
         arguments: [0, 1, 124, 125, 126, 127, 128, 65_535, 65_536], WebSocketRole.allCases)
     func lengths(_ length: Int, role: WebSocketRole) {
         let payload = (0..<length).map { UInt8(truncatingIfNeeded: $0) }
@@ -15,7 +15,7 @@ struct BaseFramingTests {
     }
 
     @Test(
-        "§5.2 a length that is not encoded in the fewest bytes is refused", arguments: [0, 1, 125, 126, 65_535],
+        "§5.2 a length that is not minimally encoded is rejected", arguments: [0, 1, 125, 126, 65_535],
         WebSocketRole.allCases)
     func notMinimal(_ length: Int, role: WebSocketRole) {
         for size in [2, 8] where !(size == 2 && length > 125) {
@@ -29,7 +29,7 @@ struct BaseFramingTests {
     }
 
     @Test(
-        "§5.2 a 64-bit length with its most significant bit set is refused",
+        "§5.2 a 64-bit length with its most significant bit set is rejected",
         arguments: [0x8000_0000_0000_0000, .max, 0x8000_0000_0000_0005, 0xFFFF_FFFF_0000_0000] as [UInt64])
     func highBit(_ length: UInt64) {
         var configuration = EndpointConfiguration.server
@@ -40,7 +40,7 @@ struct BaseFramingTests {
         server.expectFailed(with: 1002)
     }
 
-    @Test("§5.2 the greatest length there is passes, where the limits let it: nothing is allocated for it")
+    @Test("§5.2 the largest length is accepted if the limits allow it, without allocating")
     func greatestLength() {
         var configuration = EndpointConfiguration.server
         configuration.maximumFrameSize = .max
@@ -54,7 +54,7 @@ struct BaseFramingTests {
     }
 
     @Test(
-        "§5.2 reserved bits fail the connection, each of them and on every kind of frame", arguments: UInt8(1)...7,
+        "§5.2 each reserved bit fails the connection on every kind of frame", arguments: UInt8(1)...7,
         [WireFrame.text("text"), .binary([1]), .ping("ping"), .pong(), .close(1000)])
     func reservedBits(_ bits: UInt8, frame: WireFrame) {
         for role in [WebSocketRole.client, .server] {
@@ -105,7 +105,7 @@ struct BaseFramingTests {
         server.expectFailed(with: 1002)
     }
 
-    @Test("§5.2 the opcodes that have a meaning are not reserved, and know whether they are control frames'")
+    @Test("§5.2 defined opcodes are not reserved, and are classified as data or control")
     func opcodes() {
         let control: [Opcode] = [.close, .ping, .pong]
         let data: [Opcode] = [.continuation, .text, .binary]
@@ -119,7 +119,7 @@ struct BaseFramingTests {
             ])
     }
 
-    @Test("§5.2 a violation is seen as soon as the header's first two bytes are there")
+    @Test("§5.2 a violation is detected with the header's first two bytes")
     func seenEarly() {
         let violations: [WireFrame] = [
             WireFrame(opcode: 0x3, payload: Array(repeating: 0, count: 300)),
@@ -137,7 +137,7 @@ struct BaseFramingTests {
         }
     }
 
-    @Test("§5.2 headers are reported before their payloads to those who look on", arguments: WebSocketRole.allCases)
+    @Test("§5.2 an observer receives each header before its payload", arguments: WebSocketRole.allCases)
     func reportedFrames(role: WebSocketRole) {
         let harness = EndpointHarness.open(role)
         harness.endpoint.reportsFrames = true

@@ -13,7 +13,7 @@ struct CloseCodeTests {
         }
     }
 
-    @Test("§7.4 each of the 65,536 codes may be sent or not")
+    @Test("§7.4 exactly the sendable codes can be sent")
     func sendable() {
         for raw in UInt16.min...UInt16.max {
             let code = CloseCode(rawValue: raw)
@@ -22,7 +22,7 @@ struct CloseCodeTests {
         }
     }
 
-    @Test("§7.4 each of the 65,536 codes is accepted from the peer or answered with 1002")
+    @Test("§7.4 a received code is accepted or answered with 1002")
     func received() {
         let step = TestScale.rounds(debug: 7, release: 1)
         let edges: [UInt16] = [
@@ -59,7 +59,7 @@ struct CloseCodeTests {
         #expect(harness.outcome?.code.rawValue == code)
     }
 
-    @Test("§7.4.1 the names of the codes")
+    @Test("§7.4.1 defined codes have the RFC's names")
     func names() {
         let named: [(CloseCode, UInt16, String)] = [
             (.normalClosure, 1000, "1000 (normal closure)"), (.goingAway, 1001, "1001 (going away)"),

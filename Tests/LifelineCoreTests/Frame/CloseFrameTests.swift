@@ -24,7 +24,7 @@ struct CloseFrameTests {
         harness.expectFailed(with: 1002)
     }
 
-    @Test("§5.5.1 the reason is the peer's, of every length up to 123 bytes")
+    @Test("§5.5.1 a reason of up to 123 bytes is read")
     func reasons() {
         for length in 0...123 {
             let reason = String(repeating: "r", count: length)
@@ -35,7 +35,7 @@ struct CloseFrameTests {
         }
     }
 
-    @Test("§5.5.1 a reason in UTF-8 of several bytes a character")
+    @Test("§5.5.1 a reason may contain multi-byte characters")
     func reasonsInUTF8() {
         for reason in UTF8Samples.valid where reason.utf8.count <= 123 {
             let server = EndpointHarness.open(.server)
@@ -76,7 +76,7 @@ struct CloseFrameTests {
         #expect(server.takeOutput() == [0x88, 0x00])
     }
 
-    @Test("§5.5 a reason of 123 bytes may be sent, a longer one not")
+    @Test("§5.5 a reason of 123 bytes can be sent, a longer one cannot")
     func longestReason() throws {
         let longest = String(repeating: "é", count: 61) + "!"
         #expect(try CloseFrame(code: .goingAway, reason: longest).reason == longest)
@@ -89,13 +89,13 @@ struct CloseFrameTests {
     }
 
     @Test(
-        "§7.4 a code that must not be sent is refused when it is given, not when it arrives",
+        "§7.4 an unsendable code is rejected when the frame is created",
         arguments: [CloseCode.noStatusReceived, .abnormalClosure, .tlsHandshake, CloseCode(rawValue: 0)])
     func unsendable(code: CloseCode) {
         #expect(throws: CloseFrameError.unsendableCode(code)) { try CloseFrame(code: code) }
     }
 
-    @Test("§5.5.1 reasons of the library's own are cut between characters")
+    @Test("§5.5.1 the library's own reasons are truncated between characters")
     func cutReason() {
         #expect(
             CloseFrame(.internalError, String(repeating: "é", count: 100)).reason == String(repeating: "é", count: 61))
@@ -103,7 +103,7 @@ struct CloseFrameTests {
         #expect(CloseFrame(.internalError, "short").reason == "short")
     }
 
-    @Test("§5.5.1 frames describe themselves")
+    @Test("§5.5.1 a frame's description has its code and reason")
     func descriptions() throws {
         #expect("\(CloseFrame.empty)" == "no status")
         #expect("\(try CloseFrame(code: .goingAway))" == "1001 (going away)")

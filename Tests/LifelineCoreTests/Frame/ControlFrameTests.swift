@@ -15,7 +15,7 @@ struct ControlFrameTests {
     }
 
     @Test(
-        "§5.5 a control frame of more than 125 bytes fails the connection, by its header alone", arguments: opcodes,
+        "§5.5 a control frame over 125 bytes fails the connection at its header", arguments: opcodes,
         [126, 127, 65_535, 65_536, 1 << 40])
     func tooLong(_ opcode: UInt8, length: Int) {
         for role in [WebSocketRole.client, .server] {
@@ -27,7 +27,7 @@ struct ControlFrameTests {
         }
     }
 
-    @Test("§5.5.2, §5.5.3 Pings and Pongs of every length up to 125 bytes")
+    @Test("§5.5.2, §5.5.3 Pings and Pongs of every length up to 125 bytes are read")
     func allLengths() {
         for length in 0...125 {
             let payload = (0..<length).map { UInt8($0 &+ 100) }
@@ -60,7 +60,7 @@ struct PingAndPongTests {
         }
     }
 
-    @Test("§5.5.3 of several Pings that came before the answer was written, the latest alone is answered")
+    @Test("§5.5.3 if several Pings arrive before the Pong is written, only the latest is answered")
     func latestAlone() {
         let server = EndpointHarness.open(.server)
         server.isStalled = true
@@ -72,14 +72,14 @@ struct PingAndPongTests {
         #expect(!server.hasOutput)
     }
 
-    @Test("§5.5.3 Pings that come one at a time are all answered, in their order")
+    @Test("§5.5.3 Pings that arrive one at a time are all answered in order")
     func allAnswered() {
         let server = EndpointHarness.open(.server)
         server.receive(.ping("1"), .ping("2"), .ping("3"))
         #expect(server.takeFrames().map(\.text) == ["1", "2", "3"])
     }
 
-    @Test("§5.5.3 an unsolicited Pong is accepted, and answered with nothing", arguments: WebSocketRole.allCases)
+    @Test("§5.5.3 an unsolicited Pong is accepted and not answered", arguments: WebSocketRole.allCases)
     func unsolicited(role: WebSocketRole) {
         let harness = EndpointHarness.open(role)
         harness.receive(.pong("hello"), .pong())
@@ -88,14 +88,14 @@ struct PingAndPongTests {
         harness.expectOpen()
     }
 
-    @Test("§5.5.2 a Ping with no payload is answered with a Pong with none")
+    @Test("§5.5.2 an empty Ping is answered with an empty Pong")
     func emptyPing() {
         let server = EndpointHarness.open(.server)
         server.receive(.ping())
         #expect(server.takeOutput() == [0x8A, 0x00])
     }
 
-    @Test("§5.5.1 no Pong follows a Close frame, neither one's own nor as an answer")
+    @Test("§5.5.1 no Pong is sent after a Close frame")
     func noPongAfterClose() {
         let server = EndpointHarness.open(.server)
         server.close(.normalClosure)
@@ -105,7 +105,7 @@ struct PingAndPongTests {
         #expect(server.output.isEmpty)
     }
 
-    @Test("§5.5.1 a Pong that waits is written before the Close frame, never after it")
+    @Test("§5.5.1 a pending Pong is written before the Close frame")
     func pongBeforeClose() {
         let server = EndpointHarness.open(.server)
         server.isStalled = true

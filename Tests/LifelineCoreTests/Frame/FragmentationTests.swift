@@ -4,7 +4,7 @@ import Testing
 
 @Suite("§5.4 fragmentation")
 struct FragmentationTests {
-    @Test("§5.4 a message in two, three and many fragments", arguments: [2, 3, 10, 500], WebSocketRole.allCases)
+    @Test("§5.4 a message in several fragments is assembled", arguments: [2, 3, 10, 500], WebSocketRole.allCases)
     func fragments(_ count: Int, role: WebSocketRole) {
         let payload = (0..<count * 3).map { UInt8(truncatingIfNeeded: $0) }
         let harness = EndpointHarness.open(role)
@@ -19,7 +19,7 @@ struct FragmentationTests {
     }
 
     @Test(
-        "§5.4 fragments may be empty, the first, the middle or the last, or all of them",
+        "§5.4 any fragment may be empty",
         arguments: [["", "a"], ["a", ""], ["", "", "a"], ["", "a", ""], ["a", "", ""], ["", ""], ["", "", ""]])
     func emptyFragments(parts: [String]) {
         let server = EndpointHarness.open(.server)
@@ -31,7 +31,7 @@ struct FragmentationTests {
         #expect(server.events == [.text(parts.joined())])
     }
 
-    @Test("§5.4 control frames may come between fragments, and are handed out at once")
+    @Test("§5.4 control frames between fragments are reported at once")
     func controlBetweenFragments() {
         let server = EndpointHarness.open(.server)
         server.receive(.text("one ", isFinal: false), .ping("1"))
@@ -43,7 +43,7 @@ struct FragmentationTests {
         #expect(server.takeFrames().map(\.text) == ["1", "3"])
     }
 
-    @Test("§5.4 a control frame in pieces between fragments in pieces")
+    @Test("§5.4 split control frames between split fragments are read")
     func controlInPieces() {
         let frames: [WireFrame] = [
             .text("one ", isFinal: false), .ping("in pieces"), .continuation("two", isFinal: true), .ping("again"),
@@ -95,7 +95,7 @@ struct FragmentationTests {
         server.expectFailed(with: 1007)
     }
 
-    @Test("§5.4 messages of one frame and of many, in turn, are kept apart")
+    @Test("§5.4 single-frame and fragmented messages may alternate")
     func messagesInTurn() {
         let server = EndpointHarness.open(.server)
         var expected: [RecordedEvent] = []
@@ -110,7 +110,7 @@ struct FragmentationTests {
         server.expectOpen()
     }
 
-    @Test("§5.4 a fragmented message is closed by a Close frame without its end")
+    @Test("§5.4 a Close frame ends an unfinished message")
     func closeInsideMessage() {
         let server = EndpointHarness.open(.server)
         server.receive(.text("begun", isFinal: false), .close(1001, "leaving"))

@@ -2,7 +2,7 @@ import Testing
 
 @testable import LifelineCore
 
-@Suite("§5.2 the one parser of frame headers, as an observer uses it")
+@Suite("§5.2 the frame header parser, as an observer uses it")
 struct FrameHeaderParserTests {
     /// What checking a header, given without its masking key, gives; `nil` if it is accepted.
     private func violation(
@@ -25,7 +25,7 @@ struct FrameHeaderParserTests {
         }
     }
 
-    @Test("§5.2 a header is the same wherever its bytes are split", arguments: WebSocketRole.allCases)
+    @Test("§5.2 a header does not depend on how its bytes are split", arguments: WebSocketRole.allCases)
     func splits(sender: WebSocketRole) throws {
         let mask: UInt8 = sender == .client ? 0x80 : 0
         let key: [UInt8] = sender == .client ? [1, 2, 3, 4] : []
@@ -52,7 +52,7 @@ struct FrameHeaderParserTests {
         }
     }
 
-    @Test("§5.2 reserved bits are judged by what was agreed")
+    @Test("§5.2 the negotiated extensions decide which reserved bits are allowed")
     func reservedBits() throws {
         #expect(try violation([0xC1, 0]) == .reservedBits(0x40))
         #expect(try violation([0xF1, 0], reservedBits: .compression) == .reservedBits(0x30))
@@ -62,7 +62,7 @@ struct FrameHeaderParserTests {
         #expect(try violation([0xF3, 0], reservedBits: .unknown) == .reservedOpcode(Opcode(rawValue: 3)))
     }
 
-    @Test("§5.1, §5.2 an observer may tolerate masking and long encodings, and nothing else")
+    @Test("§5.1, §5.2 an observer tolerates only wrong masking and long encodings")
     func tolerance() throws {
         let unmasked: [UInt8] = [0x81, 0]
         #expect(try violation(unmasked, sender: .client) == .unmaskedFrame)
@@ -74,7 +74,7 @@ struct FrameHeaderParserTests {
         #expect(try violation(tooLarge, tolerating: [.masking, .lengthEncoding]) == .lengthTooLarge)
     }
 
-    @Test("§5.4 the order of fragments is known from the frames accepted before")
+    @Test("§5.4 the order of fragments follows from the accepted frames")
     func fragments() throws {
         var parser = FrameHeaderParser(sender: .server)
         func header(_ bytes: [UInt8]) -> FrameHeaderParser.Header? {

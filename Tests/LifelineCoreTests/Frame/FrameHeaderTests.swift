@@ -39,7 +39,7 @@ struct FrameHeaderTests {
     }
 
     @Test(
-        "§5.2, §6.1 data frames of lengths around each boundary, from both sides",
+        "§5.2, §6.1 clients and servers send data frames of lengths near each boundary",
         arguments: [0, 125, 126, 65_535, 65_536], WebSocketRole.allCases)
     func sentFrames(_ length: Int, role: WebSocketRole) throws {
         let payload = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 7) }
@@ -53,7 +53,7 @@ struct FrameHeaderTests {
         #expect(frames.first?.bytes == bytes)
     }
 
-    @Test("§5.2 a frame is written into room for sixteen bytes more than its payload, and not past it")
+    @Test("§5.2 writing a frame needs at most sixteen bytes beyond its payload")
     func roomIsRespected() throws {
         for length in 0...40 {
             let client = EndpointHarness.open(.client)

@@ -17,7 +17,7 @@ struct MaskingKeyTests {
         return generator.bytes(count)
     }
 
-    @Test("§5.3 in place: all lengths 0…100 at all alignments 0…15, and not a byte beside")
+    @Test("§5.3 masking in place touches only the payload, at every length and alignment")
     func inPlace() {
         for count in 0...100 {
             let original = payload(count)
@@ -36,7 +36,7 @@ struct MaskingKeyTests {
         }
     }
 
-    @Test("§5.3 from one place to another: all lengths 0…100, both alignments")
+    @Test("§5.3 masking while copying works at every length and alignment")
     func copying() {
         for count in 0...100 {
             let original = payload(count)
@@ -55,7 +55,7 @@ struct MaskingKeyTests {
         }
     }
 
-    @Test("§5.3 a payload in two pieces: the key is rotated past the first, wherever the cut is")
+    @Test("§5.3 the key is rotated for the second part of a split payload")
     func rotation() {
         let original = payload(100)
         for cut in 0...100 {
@@ -69,7 +69,7 @@ struct MaskingKeyTests {
         }
     }
 
-    @Test("§5.3 rotations add up, and four make none")
+    @Test("§5.3 rotations add up modulo four")
     func rotationsAddUp() {
         for first in 0...9 {
             for second in 0...9 {
@@ -81,7 +81,7 @@ struct MaskingKeyTests {
         #expect(Self.key.rotated(by: 1 << 40 | 3) == MaskingKey(0x3D, 0x37, 0xFA, 0x21))
     }
 
-    @Test("§5.3 masking twice changes nothing")
+    @Test("§5.3 masking twice restores the payload")
     func involution() {
         let original = payload(1000)
         var memory = original
@@ -92,7 +92,7 @@ struct MaskingKeyTests {
         #expect(memory == original)
     }
 
-    @Test("§5.3 the octets stand in the order of the wire")
+    @Test("§5.3 the key's octets are in wire order")
     func description() {
         #expect("\(Self.key)" == "37fa213d")
         #expect("\(MaskingKey(0, 0, 0, 1))" == "00000001")

@@ -2,7 +2,7 @@ import Testing
 
 @testable import LifelineCore
 
-@Suite("§5.1, §5.3 who masks")
+@Suite("§5.1, §5.3 masking")
 struct MaskingTests {
     /// One frame of each opcode that may stand alone.
     private static let frames: [WireFrame] = [
@@ -10,7 +10,7 @@ struct MaskingTests {
         .ping(),
     ]
 
-    @Test("§5.1 a server fails the connection on a frame without a mask", arguments: frames)
+    @Test("§5.1 a server fails the connection on an unmasked frame", arguments: frames)
     func unmaskedFromClient(_ frame: WireFrame) {
         let server = EndpointHarness.open(.server)
         server.receive(frame.bytes)
@@ -26,14 +26,14 @@ struct MaskingTests {
         client.expectFailed(with: 1002)
     }
 
-    @Test("§5.1 an all-zero key is a key")
+    @Test("§5.1 an all-zero masking key is valid")
     func zeroKey() {
         let server = EndpointHarness.open(.server)
         server.receive(WireFrame.text("plain on the wire").masked(with: [0, 0, 0, 0]).bytes)
         #expect(server.events == [.text("plain on the wire")])
     }
 
-    @Test("§5.3 each frame is unmasked with its own key, fragments and control frames too")
+    @Test("§5.3 each frame, including fragments and control frames, is unmasked with its own key")
     func ownKeys() {
         let server = EndpointHarness.open(.server)
         let frames: [WireFrame] = [
@@ -45,7 +45,7 @@ struct MaskingTests {
         #expect(server.events == [.ping("ping"), .text("fragmented"), .binary(Array(0...99))])
     }
 
-    @Test("§5.3 payloads of all lengths 0…100, and in pieces of all sizes")
+    @Test("§5.3 payloads of 0 to 100 bytes are unmasked, however they are split")
     func lengthsAndPieces() {
         for length in 0...100 {
             let payload = (0..<length).map { UInt8($0) }
@@ -58,7 +58,7 @@ struct MaskingTests {
         }
     }
 
-    @Test("§5.1 a server masks nothing that it sends")
+    @Test("§5.1 a server never masks")
     func serverSends() throws {
         let server = EndpointHarness.open(.server)
         try server.send(.text, Array("text".utf8))
@@ -68,7 +68,7 @@ struct MaskingTests {
         #expect(server.takeFrames().allSatisfy { $0.maskingKey == nil })
     }
 
-    @Test("§5.1, §5.3 a client masks all that it sends, each frame with a fresh key")
+    @Test("§5.1, §5.3 a client masks every frame with a fresh key")
     func clientSends() throws {
         let client = EndpointHarness.open(.client)
         for _ in 0..<500 {
@@ -85,7 +85,7 @@ struct MaskingTests {
         #expect(frames[0].text == "text" && frames[1].text == "answer me")
     }
 
-    @Test("§5.3 the keys come from the generator given, all 32 bits of each")
+    @Test("§5.3 masking keys use all 32 bits from the given generator")
     func keyBits() throws {
         let client = EndpointHarness.open(.client)
         for _ in 0..<100 { try client.send(.binary, []) }

@@ -5,7 +5,7 @@ import Testing
 /// The validator itself, compared with a plain reading of RFC 3629's table.
 @Suite("RFC 3629 §4 the UTF-8 validator")
 struct UTF8ValidatorTests {
-    @Test("RFC 3629 §4 sequences of all classes of bytes are judged as the table says")
+    @Test("RFC 3629 §4 sequences of every byte class are validated as in the table")
     func classes() {
         // One byte from each class that the table tells apart, with both ends of each range.
         let bytes: [UInt8] = [
@@ -24,7 +24,7 @@ struct UTF8ValidatorTests {
         }
     }
 
-    @Test("RFC 3629 §4 all pairs of bytes, past the first sixteen")
+    @Test("RFC 3629 §4 every pair of bytes is validated beyond the first sixteen")
     func pairs() {
         let step = TestScale.rounds(debug: 7, release: 1)
         for pair in stride(from: 0, to: 1 << 16, by: step) {
@@ -33,7 +33,7 @@ struct UTF8ValidatorTests {
         }
     }
 
-    @Test("RFC 3629 §3 every code point is accepted, in runs that the vector path takes")
+    @Test("RFC 3629 §3 every code point is accepted in runs long enough for the vector path")
     func everyCodePoint() {
         let step = TestScale.rounds(debug: 16, release: 1)
         for start in stride(from: UInt32(0), to: 0x110000, by: 64 * step) {
@@ -53,7 +53,7 @@ struct UTF8ValidatorTests {
     }
 
     @Test(
-        "§8.1 each kind of invalid sequence at every offset 0…40: the first bad byte is seen when it is there",
+        "§8.1 the first invalid byte is detected at every offset",
         arguments: UTF8Samples.invalid, UTF8Samples.fillings)
     func invalidAtEveryOffset(sample: (kind: String, bytes: [UInt8]), filling: [UInt8]) throws {
         for offset in 0...40 {
@@ -68,7 +68,7 @@ struct UTF8ValidatorTests {
         }
     }
 
-    @Test("§8.1 each kind of invalid sequence, split at every point")
+    @Test("§8.1 each kind of invalid sequence is detected, wherever it is split")
     func invalidAtEverySplit() throws {
         let offsets = TestScale.isOptimized ? Array(0...40) : [0, 1, 2, 3, 15, 16, 17, 19, 33]
         for sample in UTF8Samples.invalid {
@@ -83,7 +83,7 @@ struct UTF8ValidatorTests {
         }
     }
 
-    @Test("§8.1 texts are accepted at every split, and the end of a character is known")
+    @Test("§8.1 valid text is accepted at every split")
     func validAtEverySplit() {
         for text in UTF8Samples.valid { checkEverySplit(Array(text.utf8)) }
     }
@@ -98,7 +98,7 @@ struct UTF8ValidatorTests {
         }
     }
 
-    @Test("§8.1 random texts with random errors, in random pieces")
+    @Test("§8.1 random errors in random text are detected, however it is split")
     func randomised() {
         var generator = SplitMix64(seed: 20_111_206)
         for _ in 0..<TestScale.rounds(debug: 50_000, release: 2_000_000) {

@@ -17,7 +17,7 @@ struct HTTPBodyTests {
         }
     }
 
-    @Test("RFC 9110 §8.6 a Content-Length is digits, once")
+    @Test("RFC 9110 §8.6 Content-Length is one decimal number")
     func contentLength() {
         #expect(length([]) == .success(.absent))
         #expect(length(["0"]) == .success(.bytes(0)))
@@ -30,7 +30,7 @@ struct HTTPBodyTests {
         #expect(length(["1", "2"], tolerating: .repeatedLengths) == .failure(.contentLength))
     }
 
-    @Test("RFC 9112 §6.1 the last transfer coding decides, and no length may stand beside it")
+    @Test("RFC 9112 §6.1 the last transfer coding decides, and excludes Content-Length")
     func transferEncoding() {
         #expect(length([], ["Chunked"]) == .success(.chunked))
         #expect(length([], ["gzip, chunked"]) == .success(.chunked))
@@ -57,7 +57,7 @@ struct HTTPBodyTests {
         return (String(decoding: data, as: UTF8.self), total, body.isComplete)
     }
 
-    @Test("RFC 9112 §7.1 a body in chunks is read wherever it is split")
+    @Test("RFC 9112 §7.1 a chunked body is read, however it is split")
     func chunks() throws {
         let text = "5;x=y\r\nhello\r\n00A \r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n"
         for size in 1...text.utf8.count + 7 {

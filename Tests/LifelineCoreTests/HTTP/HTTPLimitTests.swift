@@ -19,7 +19,7 @@ struct HTTPLimitTests {
     }
 
     @Test(
-        "RFC 6585 §5 a head of just the limit passes, whatever its pieces; one byte more gets 431",
+        "RFC 6585 §5 a head at the limit is accepted; one byte more gets 431",
         arguments: [256, 1000, 16 << 10], [0, 1])
     func headSize(limit: Int, excess: Int) {
         var configuration = EndpointConfiguration.server
@@ -36,14 +36,14 @@ struct HTTPLimitTests {
         }
     }
 
-    @Test("RFC 6585 §5 frames right behind a head of just the limit do not count")
+    @Test("RFC 6585 §5 frames after the head do not count towards its limit")
     func framesBehindHead() {
         let server = EndpointHarness(server: .server)
         server.receive(request(ofSize: 16 << 10) + WireFrame.text("early").bytes(from: .client))
         #expect(server.events.last == .text("early"))
     }
 
-    @Test("RFC 6585 §5 one field of 64 KiB gets 431, as soon as the limit is passed")
+    @Test("RFC 6585 §5 an oversized field gets 431 as soon as it exceeds the limit")
     func hugeField() {
         let server = EndpointHarness(server: .server)
         let bytes = request(ofSize: 64 << 10)
@@ -55,7 +55,7 @@ struct HTTPLimitTests {
         #expect(server.output.isEmpty)
     }
 
-    @Test("RFC 6585 §5 as many fields as the limit pass; one more gets 431", arguments: [0, 1])
+    @Test("RFC 6585 §5 a head at the field limit is accepted; one more field gets 431", arguments: [0, 1])
     func fieldCount(excess: Int) {
         var request = HandshakeText.request
         request.fields += (0..<(95 + excess)).map { "X-\($0): y" }
@@ -79,7 +79,7 @@ struct HTTPLimitTests {
         expectTooLarge(server)
     }
 
-    @Test("RFC 6455 §10.4 a head of a megabyte, byte by byte: the work is linear in the bytes", .timeLimit(.minutes(1)))
+    @Test("RFC 6455 §10.4 reading a large head byte by byte takes linear work", .timeLimit(.minutes(1)))
     func byteByByte() {
         var configuration = EndpointConfiguration.server
         configuration.maximumHeadSize = 1 << 20
@@ -115,7 +115,7 @@ struct HTTPLimitTests {
     }
 
     @Test(
-        "RFC 6455 §4.1 a handshake that is not finished in time is given up, at the deadline and not before",
+        "RFC 6455 §4.1 an unfinished handshake is aborted exactly at the deadline",
         arguments: WebSocketRole.allCases)
     func deadline(role: WebSocketRole) {
         let harness = role == .server ? EndpointHarness(server: .server) : .client()
@@ -135,7 +135,7 @@ struct HTTPLimitTests {
         #expect(harness.deadline == nil)
     }
 
-    @Test("RFC 6455 §4.2 the application's answer, too, has to come before the deadline")
+    @Test("RFC 6455 §4.2 the deadline also applies to the application's answer")
     func deadlineWhileAnswering() {
         let server = EndpointHarness(server: .server)
         server.answering = .byHand

@@ -2,16 +2,16 @@ import Testing
 
 @testable import LifelineCore
 
-@Suite("§1.3 the key and its answer")
+@Suite("§1.3 Sec-WebSocket-Key and Sec-WebSocket-Accept")
 struct AcceptKeyTests {
-    @Test("§1.3 the RFC's example")
+    @Test("§1.3 the RFC's example key gives the RFC's accept value")
     func example() {
         #expect(AcceptKey.answering(HandshakeText.exampleKey) == HandshakeText.exampleAccept)
     }
 
     /// From RFC 6455's own text of §4.1 and from the examples of other implementations.
     @Test(
-        "§4.2.2 item 5.4: further keys",
+        "§4.2.2 item 5.4: other keys give their known accept values",
         arguments: [
             ("x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk="),
             ("AAAAAAAAAAAAAAAAAAAAAA==", "ICX+Yqv66kxgM0FcWaLWlFLwTAI="),
@@ -20,7 +20,7 @@ struct AcceptKeyTests {
         #expect(AcceptKey.answering(key) == accept)
     }
 
-    @Test("§4.1 item 7: the nonce is sixteen bytes in base64, another one each time")
+    @Test("§4.1 item 7: the nonce is sixteen fresh bytes in base64")
     func nonce() {
         var random = RandomPool(seed: 7)
         var seen: Set<String> = []
@@ -33,7 +33,7 @@ struct AcceptKeyTests {
         #expect(seen.count == 200)
     }
 
-    @Test("§4.1 item 7: each bit of the nonce is used")
+    @Test("§4.1 item 7: every bit of the nonce is random")
     func nonceBits() {
         var random = RandomPool(seed: 7)
         // Each sextet of each place takes all its values, but in the last character, which holds two bits.

@@ -3,7 +3,7 @@ import Testing
 
 @testable import LifelineCore
 
-@Suite("§4.1 the client's checks of the server's answer")
+@Suite("§4.1 how a client validates the server's response")
 struct ClientAnswerTests {
     /// A client, and the answer that would open its connection.
     private func client(
@@ -26,7 +26,7 @@ struct ClientAnswerTests {
         #expect(client.outcome?.isClean == false && client.output.isEmpty, sourceLocation: sourceLocation)
     }
 
-    @Test("§4.1 a valid answer opens the connection")
+    @Test("§4.1 a valid response opens the connection")
     func valid() {
         let (client, answer) = client()
         client.receive(answer.bytes)
@@ -34,7 +34,7 @@ struct ClientAnswerTests {
         client.expectOpen()
     }
 
-    @Test("§4.1 frames right behind the answer, in the same piece, are read")
+    @Test("§4.1 frames that arrive with the response are read")
     func framesBehindAnswer() {
         let (client, answer) = client()
         client.receive(answer.bytes + WireFrame.text("first").bytes)
@@ -42,7 +42,7 @@ struct ClientAnswerTests {
     }
 
     @Test(
-        "§4.1 items 2 and 3: names and values without regard to case, in lists too",
+        "§4.1 items 2 and 3: names and values are compared ignoring case, also in lists",
         arguments: [
             ["upgrade: WebSocket", "CONNECTION: upgrade"], ["Upgrade: WEBSOCKET", "Connection: UPGRADE"],
             ["Upgrade: websocket", "Connection: keep-alive, Upgrade"],
@@ -58,7 +58,7 @@ struct ClientAnswerTests {
     }
 
     @Test(
-        "§4.1 items 2 and 3: a missing or other Upgrade or Connection fails",
+        "§4.1 items 2 and 3: a missing or different Upgrade or Connection fails",
         arguments: [
             ["Connection: Upgrade"], ["Upgrade: websocket"], ["Upgrade: h2c", "Connection: Upgrade"],
             ["Upgrade: websocket", "Connection: keep-alive"], ["Upgrade: websocket, h2c", "Connection: Upgrade"],
@@ -104,7 +104,7 @@ struct ClientAnswerTests {
     }
 
     @Test(
-        "§4.1 a Connection field that names Upgrade twice is one that names it",
+        "§4.1 Connection may list Upgrade twice",
         arguments: [["Connection: Upgrade, upgrade"], ["Connection: Upgrade", "Connection: Upgrade"]])
     func connectionTwice(fields: [String]) {
         let (client, answer) = client()
@@ -114,7 +114,7 @@ struct ClientAnswerTests {
         client.expectOpen()
     }
 
-    @Test("§4.1 item 4: a missing, wrong, doubled or mangled accept fails")
+    @Test("§4.1 item 4: a missing, wrong, repeated or malformed Sec-WebSocket-Accept fails")
     func accept() {
         let name = "Sec-WebSocket-Accept"
         let (_, answer) = client()
@@ -132,7 +132,7 @@ struct ClientAnswerTests {
         }
     }
 
-    @Test("§4.1 item 4: white space around the accept is ignored")
+    @Test("§4.1 item 4: white space around Sec-WebSocket-Accept is ignored")
     func acceptWithWhitespace() {
         let (client, answer) = client()
         let accept = answer.fields[2].dropFirst("Sec-WebSocket-Accept: ".count)
@@ -140,7 +140,8 @@ struct ClientAnswerTests {
         client.expectOpen()
     }
 
-    @Test("§4.1 item 6: one of the offered subprotocols, or none", arguments: ["soap", "wamp", nil])
+    @Test(
+        "§4.1 item 6: the response may name one of the offered subprotocols, or none", arguments: ["soap", "wamp", nil])
     func subprotocol(chosen: String?) {
         let (client, answer) = client(subprotocols: ["soap", "wamp"])
         client.receive((chosen.map { answer.adding("Sec-WebSocket-Protocol: \($0)") } ?? answer).bytes)
@@ -148,7 +149,7 @@ struct ClientAnswerTests {
     }
 
     @Test(
-        "§4.1 item 6: a subprotocol that was not offered fails",
+        "§4.1 item 6: a response that does not name exactly one offered subprotocol fails",
         arguments: [["mqtt"], ["SOAP"], ["soap, wamp"], ["soap", "soap"], ["soap", "wamp"], [""]])
     func otherSubprotocol(_ chosen: [String]) {
         var (client, answer) = client(subprotocols: ["soap", "wamp"])
@@ -157,14 +158,14 @@ struct ClientAnswerTests {
         expectFailure(client, .subprotocol)
     }
 
-    @Test("§4.1 item 6: a subprotocol where none was offered fails")
+    @Test("§4.1 item 6: a response with a subprotocol fails if none was offered")
     func unaskedSubprotocol() {
         let (client, answer) = client()
         client.receive(answer.adding("Sec-WebSocket-Protocol: soap").bytes)
         expectFailure(client, .subprotocol)
     }
 
-    @Test("§4.1 item 5: offered extensions with the server's parameters")
+    @Test("§4.1 item 5: offered extensions are accepted with the server's parameters")
     func extensions() {
         let (client, answer) = client(extensions: [WebSocketExtension(name: "a"), WebSocketExtension(name: "b")])
         client.receive(answer.adding("Sec-WebSocket-Extensions: b; x=1").bytes)
@@ -173,7 +174,7 @@ struct ClientAnswerTests {
     }
 
     @Test(
-        "§4.1 item 5: an extension that was not offered, one twice, or broken grammar fails",
+        "§4.1 item 5: an extension that was not offered, is repeated or malformed fails",
         arguments: [["c"], ["a, c"], ["a, a"], ["a", "a"], ["a;"], ["a=1"], ["a; x=\"\""], ["A"], ["a b"]])
     func otherExtensions(_ chosen: [String]) {
         var (client, answer) = client(extensions: [WebSocketExtension(name: "a"), WebSocketExtension(name: "b")])
@@ -182,7 +183,7 @@ struct ClientAnswerTests {
         expectFailure(client, .extensions)
     }
 
-    @Test("§4.1 item 5: an extension where none was offered fails")
+    @Test("§4.1 item 5: a response with an extension fails if none was offered")
     func unaskedExtension() {
         let (client, answer) = client()
         client.receive(answer.adding("Sec-WebSocket-Extensions: permessage-deflate").bytes)
@@ -190,7 +191,7 @@ struct ClientAnswerTests {
     }
 
     @Test(
-        "RFC 9112 §4 an answer that is not HTTP/1.1 fails",
+        "RFC 9112 §4 a response that is not HTTP/1.1 fails",
         arguments: [
             "HTTP/1.0 101 Switching Protocols", "HTTP/2 101 Switching Protocols", "HTTP/1.1 10 Short",
             "HTTP/1.1 1010 Long",
@@ -203,7 +204,7 @@ struct ClientAnswerTests {
         expectFailure(client, .malformedResponse)
     }
 
-    @Test("RFC 9112 §4 an empty reason, or none, is valid", arguments: ["HTTP/1.1 101 ", "HTTP/1.1 101"])
+    @Test("RFC 9112 §4 the reason phrase may be empty or missing", arguments: ["HTTP/1.1 101 ", "HTTP/1.1 101"])
     func noReason(_ line: String) {
         let (client, answer) = client()
         client.receive(answer.startLine(line).bytes)

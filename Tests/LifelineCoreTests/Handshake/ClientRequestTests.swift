@@ -20,7 +20,7 @@ struct ClientRequestTests {
         try HTTPText.parse(EndpointHarness(client: handshake).takeOutput()).message
     }
 
-    @Test("§4.1 items 1 to 9: a valid HTTP/1.1 GET with the fields of the handshake, each once")
+    @Test("§4.1 items 1 to 9: the request is a valid HTTP/1.1 GET with each field of the handshake once")
     func request() throws {
         let request = try written(try handshake(path: "/chat?room=1&x=%20"))
         #expect(request.startLine == "GET /chat?room=1&x=%20 HTTP/1.1")
@@ -33,7 +33,7 @@ struct ClientRequestTests {
     }
 
     @Test(
-        "§4.1 item 4: the host with its port where it is not the default",
+        "§4.1 item 4: Host names the port unless it is the default",
         arguments: [
             "example.com:8080", "[2001:db8::1]:80", "127.0.0.1", "xn--e1afmkfd.example",
         ])
@@ -41,7 +41,7 @@ struct ClientRequestTests {
         #expect(try written(try handshake(authority: authority))["Host"] == authority)
     }
 
-    @Test("§4.1 item 7: another key for each connection")
+    @Test("§4.1 item 7: each connection has a fresh key")
     func freshKey() throws {
         var random = RandomPool(seed: 5)
         let keys = try (0..<100).map { _ in
@@ -50,13 +50,13 @@ struct ClientRequestTests {
         #expect(Set(keys).count == 100)
     }
 
-    @Test("§4.1 item 10: subprotocols in the order of preference")
+    @Test("§4.1 item 10: subprotocols are offered in order of preference")
     func subprotocols() throws {
         let request = try written(try handshake(subprotocols: ["soap", "wamp", "v12.stomp"]))
         #expect(request["Sec-WebSocket-Protocol"] == "soap, wamp, v12.stomp")
     }
 
-    @Test("§4.1 item 11: extensions with their parameters")
+    @Test("§4.1 item 11: extensions are offered with their parameters")
     func extensions() throws {
         let offers = [
             WebSocketExtension(
@@ -71,7 +71,7 @@ struct ClientRequestTests {
                 == "permessage-deflate; client_max_window_bits; server_max_window_bits=10, x-test")
     }
 
-    @Test("§4.1 item 12: fields of the application's own are sent")
+    @Test("§4.1 item 12: the application's fields are sent")
     func ownFields() throws {
         let request = try written(
             try handshake(headerFields: [.origin: "https://example.com", .authorization: "Bearer x", .cookie: "a=b"]))
@@ -80,7 +80,7 @@ struct ClientRequestTests {
         #expect(request["Cookie"] == "a=b")
     }
 
-    @Test("§4.1 item 4: a Host field of the application's own stands for the authority, and there is one Host field")
+    @Test("§4.1 item 4: the application's Host field replaces the authority")
     func ownHost() throws {
         var fields = HTTPFields()
         fields[.hostField] = "virtual.example"
@@ -89,7 +89,7 @@ struct ClientRequestTests {
     }
 
     @Test(
-        "§4.1 items 2 and 4: a host that would change the request's meaning is refused",
+        "§4.1 items 2 and 4: a host that would change the request's meaning is rejected",
         arguments: [
             "", "a b", "a\r\nX: y", "a\nX: y", "a/b", "a?b", "a#b", "user@host", "host\u{0}", "hôst", "a\"b", "a\\b",
         ] as [EscapedText])
@@ -98,7 +98,7 @@ struct ClientRequestTests {
     }
 
     @Test(
-        "§4.1 item 2: a path that would change the request's meaning is refused",
+        "§4.1 item 2: a path that would change the request's meaning is rejected",
         arguments: [
             "", "chat", "*", "/a b", "/a\r\nX-Injected: yes", "/a\n", "/a\r", "/a\u{0}", "/a\tb", "/a#fragment", "/ä",
             "http://other/", "/a HTTP/1.1\r\nHost: x", "/\u{7F}",
@@ -109,7 +109,7 @@ struct ClientRequestTests {
     }
 
     @Test(
-        "§4.1 item 10: subprotocols that are no tokens, or not different, are refused",
+        "§4.1 item 10: subprotocols that are repeated or not tokens are rejected",
         arguments: [[""], ["a b"], ["a,b"], ["a\r\nX: y"], ["ä"], ["a", "a"], ["ok", ""], ["a;b"], ["\"a\""]])
     func invalidSubprotocols(_ subprotocols: [String]) throws {
         let failure = try #require(throws: HandshakeFailure.self) { try handshake(subprotocols: subprotocols) }
@@ -117,7 +117,7 @@ struct ClientRequestTests {
     }
 
     @Test(
-        "§9.1 extensions whose names or values are no tokens are refused",
+        "§9.1 extensions whose names or values are not tokens are rejected",
         arguments: [
             WebSocketExtension(name: ""), WebSocketExtension(name: "a b"), WebSocketExtension(name: "a\r\nX: y"),
             WebSocketExtension(name: "a", parameters: [.init(name: "")]),
@@ -131,7 +131,7 @@ struct ClientRequestTests {
     }
 
     @Test(
-        "§4.1 the handshake's own fields cannot be given by the application",
+        "§4.1 the application cannot set the handshake's own fields",
         arguments: [
             "Connection", "upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Accept", "sec-websocket-version",
             "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Content-Length", "Transfer-Encoding",
@@ -143,7 +143,7 @@ struct ClientRequestTests {
         #expect(failure.message.lowercased().contains(fieldName.canonicalName))
     }
 
-    @Test("§4.1 line breaks in a field's value do not reach the wire")
+    @Test("§4.1 line breaks in field values are never sent")
     func lineBreaksInValues() throws {
         let request = try written(try handshake(headerFields: [.cookie: "a=b\r\nX-Injected: yes"]))
         #expect(request.fields["x-injected"] == nil)

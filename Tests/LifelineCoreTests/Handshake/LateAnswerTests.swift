@@ -3,7 +3,7 @@ import LifelineCore
 import Testing
 
 @Suite("Requests that are not answered in time") struct LateAnswerTests {
-    @Test("RFC 9110 §15.6.4: the handshake's deadline answers a request that waits with 503, once")
+    @Test("RFC 9110 §15.6.4: a pending request is answered with 503 at the deadline, once")
     func theDeadlineAnswers() {
         var random = RandomPool(SplitMix64(seed: 1))
         let start = MonotonicInstant(nanoseconds: 0)

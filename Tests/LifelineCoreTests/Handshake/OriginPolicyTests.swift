@@ -6,14 +6,14 @@ import Testing
 @Suite("§10.2 origins")
 struct OriginPolicyTests {
     @Test(
-        "§10.2 a client that is no browser names no origin, and passes under each policy",
+        "§10.2 a request without Origin passes every policy",
         arguments: [OriginPolicy.sameOrigin, .any, .oneOf(["https://example.org"]), .oneOf([])])
     func noOrigin(policy: OriginPolicy) {
         #expect(policy.allows(origin: nil, authority: "example.org"))
     }
 
     @Test(
-        "§10.2 pages that this server delivered may connect",
+        "§10.2 sameOrigin allows pages of the server's own origin",
         arguments: [
             ("http://example.org", "example.org"), ("https://example.org", "example.org"),
             ("http://example.org:80", "example.org"), ("http://example.org", "example.org:80"),
@@ -27,7 +27,7 @@ struct OriginPolicyTests {
     }
 
     @Test(
-        "§10.2 other pages may not",
+        "§10.2 sameOrigin refuses pages of other origins",
         arguments: [
             ("https://evil.example", "example.org"), ("https://example.org.evil.example", "example.org"),
             ("https://evil.example.org", "example.org"), ("https://example.org:8443", "example.org"),
@@ -43,12 +43,12 @@ struct OriginPolicyTests {
         #expect(!OriginPolicy.sameOrigin.allows(origin: origin, authority: authority))
     }
 
-    @Test("§10.2 without a host there is no same origin")
+    @Test("§10.2 without Host, no origin is the same")
     func noAuthority() {
         #expect(!OriginPolicy.sameOrigin.allows(origin: "https://example.org", authority: nil))
     }
 
-    @Test("§10.2 a list of origins is compared as a whole, without regard to case")
+    @Test("§10.2 oneOf compares whole origins, ignoring case")
     func oneOf() {
         let policy = OriginPolicy.oneOf(["https://Example.org", "https://app.example.org:8443"])
         #expect(policy.allows(origin: "https://example.org", authority: "other"))
@@ -75,7 +75,7 @@ struct OriginPolicyTests {
     }
 
     @Test(
-        "RFC 6454 §6.2 what would never match is refused, with what to write",
+        "RFC 6454 §6.2 an origin that can never match is rejected with a suggestion",
         arguments: [
             ("https://example.org/", "https://example.org"), ("https://example.org:443", "https://example.org"),
             ("http://example.org:80", "http://example.org"), ("example.org", "https://example.org"),
@@ -102,7 +102,7 @@ struct OriginPolicyTests {
         if let suggestion { #expect(throws: Never.self) { try OriginPolicy.check(suggestion) } }
     }
 
-    @Test("§10.2 any origin, null too")
+    @Test("§10.2 any allows every origin, including null")
     func any() {
         #expect(OriginPolicy.any.allows(origin: "null", authority: "example.org"))
         #expect(OriginPolicy.any.allows(origin: "https://evil.example", authority: nil))
@@ -130,7 +130,7 @@ struct OriginPolicyTests {
         }
     }
 
-    @Test("§10.2 a pathological origin costs linear time", .timeLimit(.minutes(1)))
+    @Test("§10.2 a pathological origin takes linear time", .timeLimit(.minutes(1)))
     func pathological() {
         let origin = String(repeating: ":/", count: 50_000)
         #expect(!OriginPolicy.sameOrigin.allows(origin: origin, authority: "example.org"))

@@ -20,7 +20,7 @@ struct PlainRequestTests {
     }
 
     @Test(
-        "RFC 9112 §9.3.2 requests and the upgrade behind them, in one piece or byte by byte, are answered in order",
+        "RFC 9112 §9.3.2 pipelined requests and an upgrade are answered in order",
         arguments: [false, true])
     func pipelined(isBytewise: Bool) {
         let bytes =
@@ -33,7 +33,7 @@ struct PlainRequestTests {
         #expect(server.events.count == 4 && server.events.last == .text("hello"))
     }
 
-    @Test("RFC 9112 §9.3.2 no answer is lost where none has been written yet when the next request is answered")
+    @Test("RFC 9112 §9.3.2 an unwritten response is not lost when the next request is answered")
     func pipelinedOnStalledTransport() {
         let server = EndpointHarness(server: .server)
         server.isStalled = true
@@ -45,7 +45,7 @@ struct PlainRequestTests {
         #expect([server.takeMessage(), server.takeMessage(), server.takeMessage()].map(\.status) == [200, 400, 101])
     }
 
-    @Test("RFC 9112 §9.3.2 an answer that waits to be written is not lost to a malformed request behind it")
+    @Test("RFC 9112 §9.3.2 an unwritten response is not lost to a malformed request")
     func answerBeforeRejection() {
         let server = EndpointHarness(server: .server)
         server.isStalled = true
@@ -55,7 +55,7 @@ struct PlainRequestTests {
         #expect([server.takeMessage(), server.takeMessage()].map(\.status) == [200, 400])
     }
 
-    @Test("RFC 9112 §9.3.2 the next request waits until the one before has been answered")
+    @Test("RFC 9112 §9.3.2 a request waits until the previous one has been answered")
     func waitsForAnswer() {
         let server = EndpointHarness(server: .server)
         server.answering = .byHand
@@ -70,7 +70,7 @@ struct PlainRequestTests {
     }
 
     @Test(
-        "RFC 9112 §9.6 Connection: close ends the connection with the answer",
+        "RFC 9112 §9.6 Connection: close ends the connection after the response",
         arguments: [
             HandshakeText.plainRequest.adding("Connection: close"),
             .plainRequest.adding("Connection: keep-alive, Close"), .plainRequest.startLine("GET / HTTP/1.0"),
@@ -86,7 +86,7 @@ struct PlainRequestTests {
         #expect(server.output.isEmpty)
     }
 
-    @Test("RFC 9112 §9.3 HTTP/1.0 is kept alive only where it asks for it, and needs no Host")
+    @Test("RFC 9112 §9.3 HTTP/1.0 needs no Host, and closes unless it asks for keep-alive")
     func http10() {
         let server = EndpointHarness(server: .server)
         let request = HandshakeText(startLine: "GET / HTTP/1.0", fields: ["Connection: Keep-Alive"])
@@ -95,7 +95,7 @@ struct PlainRequestTests {
         #expect(server.phase == .opening)
     }
 
-    @Test("§4.2.1 item 1: a request of HTTP/1.0 says so to whoever answers it: nothing can be upgraded from it")
+    @Test("§4.2.1 item 1: an HTTP/1.0 request is marked, since it cannot be upgraded")
     func upgradeOverHTTP10() {
         let server = EndpointHarness(server: .server)
         server.answering = .byHand
@@ -104,7 +104,7 @@ struct PlainRequestTests {
         #expect(isHTTP10 == true)
     }
 
-    @Test("RFC 9110 §9.3.2 the answer to HEAD has a length but no body")
+    @Test("RFC 9110 §9.3.2 the response to HEAD has a length but no body")
     func head() {
         let server = EndpointHarness(server: .server)
         server.receive(HandshakeText.plainRequest.startLine("HEAD /health HTTP/1.1").bytes)
@@ -114,7 +114,7 @@ struct PlainRequestTests {
         #expect(output.hasSuffix("\r\n\r\n"))
     }
 
-    @Test("RFC 9112 §9.3 between two requests the connection may be idle for as long as a handshake may take")
+    @Test("RFC 9112 §9.3 handshakeTimeout limits the idle time between requests")
     func idleDeadline() {
         let server = EndpointHarness(server: .server)
         server.advance(by: .seconds(9))
@@ -124,7 +124,7 @@ struct PlainRequestTests {
         #expect(server.phase == .closed && server.transportRequest == .abort)
     }
 
-    @Test("§1.7 bytes that cannot begin a request are not answered: TLS at a plain port, and other protocols")
+    @Test("§1.7 TLS and other protocols on a plain port get no response")
     func notHTTP() {
         let hellos: [[UInt8]] = [
             [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00], [0x80, 0x2E, 0x01], [0x00], [0xFF], [0x0D, 0x0D], [0x0A],
@@ -144,17 +144,17 @@ struct PlainRequestTests {
         }
     }
 
-    @Test("RFC 9113 §3.4 an HTTP/2 preface is not answered, in one piece or in many", arguments: [false, true])
+    @Test("RFC 9113 §3.4 an HTTP/2 preface is not answered, however it is split", arguments: [false, true])
     func http2Preface(isBytewise: Bool) {
         let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
         let server = EndpointHarness(server: .server)
         if isBytewise { server.receiveByteByByte(preface) } else { server.receive(preface) }
         #expect(server.events == [.closed])
         #expect(server.output.isEmpty && server.transportRequest == .close)
-        #expect(server.outcome?.failure == .aborted("an HTTP/2 client at an HTTP/1.1 port"))
+        #expect(server.outcome?.failure == .aborted("an HTTP/2 client on an HTTP/1.1 port"))
     }
 
-    @Test("§4.2.2 WebSocket frames behind a refused handshake are no request: the connection ends")
+    @Test("§4.2.2 frames after a refused handshake end the connection")
     func framesBehindRefusal() {
         let server = EndpointHarness(server: .server)
         server.receive(

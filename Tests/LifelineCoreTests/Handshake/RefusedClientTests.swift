@@ -3,7 +3,7 @@ import Testing
 
 @testable import LifelineCore
 
-@Suite("§4.1 item 1: a client that is refused")
+@Suite("§4.1 item 1: a refused client")
 struct RefusedClientTests {
     private func reasonOfEnd(_ client: EndpointHarness) -> HandshakeFailure? {
         #expect(client.phase == .closed)
@@ -21,7 +21,7 @@ struct RefusedClientTests {
     }
 
     @Test(
-        "§4.1 item 1: each status but 101 is a refusal with status, fields and body",
+        "§4.1 item 1: any status but 101 is a refusal with status, fields and body",
         arguments: [
             "200 OK", "301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect",
             "400 Bad Request", "401 Unauthorized", "403 Forbidden", "404 Not Found",
@@ -37,7 +37,7 @@ struct RefusedClientTests {
         #expect(String(decoding: failure.body, as: UTF8.self).hasPrefix("why"))
     }
 
-    @Test("RFC 9112 §6.3 a body of an announced length ends the wait, and what follows is not part of it")
+    @Test("RFC 9112 §6.3 a body with Content-Length is read to its length")
     func contentLength() throws {
         let failure = try #require(refused("403 Forbidden", ["Content-Length: 3"], body: "no!and more"))
         #expect(failure.body.starts(with: "no!".utf8))
@@ -45,7 +45,7 @@ struct RefusedClientTests {
     }
 
     @Test(
-        "RFC 9112 §6.3 no body: the refusal is known at the end of the head",
+        "RFC 9112 §6.3 a refusal without a body is complete at the end of its head",
         arguments: [
             ("403 Forbidden", ["Content-Length: 0"]), ("204 No Content", []), ("304 Not Modified", []),
             ("304 Not Modified", ["Content-Length: 500"]),
@@ -63,7 +63,7 @@ struct RefusedClientTests {
     }
 
     @Test(
-        "RFC 9112 §6.3 a body that only the end of the stream ends is waited for 1 s, behind a head that is all that matters",
+        "RFC 9112 §6.3 a client waits at most 1 s for a body that ends with the stream",
         arguments: [[], ["Connection: keep-alive"], ["Transfer-Encoding: gzip"], ["Transfer-Encoding: chunked, gzip"]],
         ["", "some of it"])
     func openStream(fields: [String], body: String) throws {
@@ -81,7 +81,7 @@ struct RefusedClientTests {
         #expect(failure.body == Array((body + body).utf8))
     }
 
-    @Test("RFC 9112 §6.3 that wait is no longer than the handshake may take")
+    @Test("RFC 9112 §6.3 the handshake's deadline limits the wait for a body")
     func openStreamNearTheEnd() throws {
         let client = EndpointHarness.client()
         client.advance(by: .seconds(10) - .milliseconds(200))
@@ -91,7 +91,7 @@ struct RefusedClientTests {
     }
 
     @Test(
-        "RFC 9112 §7.1 a body in chunks ends at its last chunk, whatever follows, and is not waited for any longer",
+        "RFC 9112 §7.1 a chunked body ends at its last chunk",
         arguments: ["0\r\n", "000\r\n", "0;last\r\n", "0 \r\n", "0\r\nTrailer: x\r\n\r\n"])
     func lastChunk(end: String) throws {
         let client = EndpointHarness.client()
@@ -103,7 +103,7 @@ struct RefusedClientTests {
         #expect(reasonOfEnd(client)?.body == Array("abc".utf8))
     }
 
-    @Test("RFC 9112 §7.1 a body in chunks")
+    @Test("RFC 9112 §7.1 a chunked body is decoded")
     func chunked() throws {
         let body = "4\r\nWiki\r\n6;name=value\r\npedia \r\nE\r\nin \r\n\r\nchunks.\r\n0\r\n\r\n"
         let failure = try #require(refused("500 Oops", ["Transfer-Encoding: chunked"], body: body))
@@ -111,7 +111,7 @@ struct RefusedClientTests {
     }
 
     @Test(
-        "RFC 9112 §7.1 chunks that are malformed end the body",
+        "RFC 9112 §7.1 a malformed chunk ends the body",
         arguments: ["nonsense\r\n", "-5\r\nabc\r\n", "\r\n", "FFFFFFFFFFFFFFFFFFFFF\r\nabc", "0\r\n\r\n"]
             as [EscapedText])
     func malformedChunks(_ body: EscapedText) throws {
@@ -119,7 +119,7 @@ struct RefusedClientTests {
         #expect(failure.body == Array("ok".utf8))
     }
 
-    @Test("RFC 9112 §7.1 a chunk of the greatest size is no more than what has come of it")
+    @Test("RFC 9112 §7.1 a huge chunk size allocates nothing")
     func hugeChunk() throws {
         let failure = try #require(
             refused(
@@ -127,7 +127,7 @@ struct RefusedClientTests {
         #expect(failure.body == Array("some bytes".utf8))
     }
 
-    @Test("§4.1 no more than the first KiB of a body is kept, or waited for")
+    @Test("§4.1 at most 1 KiB of a refusal's body is kept")
     func firstKibibyte() throws {
         let body = String(repeating: "0123456789abcdef", count: 1000)
         for fields in [["Content-Length: \(body.utf8.count)"], [], ["Content-Length: 99999999999"]] {
@@ -140,7 +140,7 @@ struct RefusedClientTests {
     }
 
     @Test(
-        "§4.1 the body may come in any pieces, together with the head or apart",
+        "§4.1 a body may be split anywhere, and arrive with its head",
         arguments: [
             HandshakeText(startLine: "HTTP/1.1 403 Forbidden", fields: ["Content-Length: 8"]).text + "go away!",
             HandshakeText(startLine: "HTTP/1.1 403 Forbidden", fields: ["Transfer-Encoding: chunked"]).text
@@ -158,7 +158,7 @@ struct RefusedClientTests {
         #expect(reasonOfEnd(client)?.body == Array("go away!".utf8))
     }
 
-    @Test("§4.1 a body that never ends is waited for no longer than the handshake may take")
+    @Test("§4.1 the handshake's deadline limits the wait for an endless body")
     func endlessWait() throws {
         let client = EndpointHarness.client()
         client.receive(HandshakeText(startLine: "HTTP/1.1 401 Unauthorized", fields: ["Content-Length: 99"]).bytes)
@@ -170,7 +170,7 @@ struct RefusedClientTests {
         #expect(failure.body == Array("half a sent".utf8))
     }
 
-    @Test("RFC 9110 §15.2 interim answers are skipped, up to a limit", arguments: [0, 1, 8])
+    @Test("RFC 9110 §15.2 a limited number of interim responses is skipped", arguments: [0, 1, 8])
     func interim(_ count: Int) {
         let client = EndpointHarness.client()
         let answer = client.answerToRequest.text
@@ -179,7 +179,7 @@ struct RefusedClientTests {
         client.expectOpen()
     }
 
-    @Test("RFC 9110 §15.2 more interim answers than that fail the handshake")
+    @Test("RFC 9110 §15.2 too many interim responses fail the handshake")
     func tooManyInterim() throws {
         let client = EndpointHarness.client()
         for _ in 0..<8 { client.receive(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)) }
@@ -198,13 +198,13 @@ struct RefusedClientTests {
         #expect(failure.reason == .malformedResponse)
     }
 
-    @Test("RFC 9112 §6.3 equal Content-Lengths are one", arguments: [["3", "3"], ["3, 3"]])
+    @Test("RFC 9112 §6.3 equal Content-Length fields count as one", arguments: [["3", "3"], ["3, 3"]])
     func repeatedContentLength(_ values: [String]) throws {
         let failure = try #require(refused("403 Forbidden", values.map { "Content-Length: \($0)" }, body: "no!"))
         #expect(failure.reason == .refused)
     }
 
-    @Test("§4.1 the stream ends before an answer", arguments: ["", "HTTP/1.1 101 Switch"])
+    @Test("§4.1 a stream that ends before the response fails the handshake", arguments: ["", "HTTP/1.1 101 Switch"])
     func endOfStream(text: String) {
         let client = EndpointHarness.client()
         client.receive(Array(text.utf8))

@@ -25,7 +25,7 @@ struct SHA1Tests {
         }.joined()
     }
 
-    @Test("§7.3 the test vectors", arguments: publishedVectors.indices)
+    @Test("§7.3 the test vectors give their digests", arguments: publishedVectors.indices)
     func vectors(_ index: Int) {
         let vector = Self.publishedVectors[index]
         // A million bytes are too many for a build without optimisation.
@@ -38,7 +38,7 @@ struct SHA1Tests {
     /// Digests of that many letters a, from another implementation: where the padding begins a block of its own is where
     /// implementations err.
     @Test(
-        "§4 the padding around the ends of blocks",
+        "§4 messages near the end of a block are padded correctly",
         arguments: [
             (1, "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8"),
             (54, "b05d71c64979cb95fa74a33cdb31a40d258ae02e"),

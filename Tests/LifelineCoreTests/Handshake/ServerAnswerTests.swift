@@ -3,7 +3,7 @@ import Testing
 
 @testable import LifelineCore
 
-@Suite("§4.2.2 the server's answer")
+@Suite("§4.2.2 the server's response")
 struct ServerAnswerTests {
     private func handshake(_ text: HandshakeText = .request) throws -> ServerHandshake {
         let server = EndpointHarness(server: .server)
@@ -12,7 +12,7 @@ struct ServerAnswerTests {
         return try ServerHandshake(try #require(server.request))
     }
 
-    @Test("§4.2.2 item 5: the RFC's example is answered as the RFC says")
+    @Test("§4.2.2 item 5: the RFC's example gets the RFC's response")
     func example() throws {
         let server = EndpointHarness(server: .server)
         server.receive(HandshakeText.request.bytes)
@@ -25,7 +25,7 @@ struct ServerAnswerTests {
         #expect(server.output.isEmpty)
     }
 
-    @Test("§4.2.2 item 4: the server's first choice among the offered subprotocols, or none")
+    @Test("§4.2.2 item 4: the server picks its first choice among the offered subprotocols, or none")
     func chosenSubprotocol() throws {
         let offered = try handshake(.request.adding("Sec-WebSocket-Protocol: soap, wamp"))
         #expect(offered.chosenSubprotocol(from: ["mqtt", "wamp", "soap"]) == "wamp")
@@ -35,21 +35,21 @@ struct ServerAnswerTests {
         #expect(try handshake().chosenSubprotocol(from: ["soap"]) == nil)
     }
 
-    @Test("§4.2.2 item 5.5: the chosen subprotocol is named, none where there is none")
+    @Test("§4.2.2 item 5.5: the response names the subprotocol, if any")
     func subprotocolField() throws {
         let offered = try handshake(.request.adding("Sec-WebSocket-Protocol: soap, wamp"))
         #expect(offered.response(subprotocol: "wamp").headerFields[.secWebSocketProtocol] == "wamp")
         #expect(!offered.response().headerFields.contains(.secWebSocketProtocol))
     }
 
-    @Test("§4.2.2 item 5.6: agreed extensions with their parameters")
+    @Test("§4.2.2 item 5.6: the response names the agreed extensions with their parameters")
     func extensionsField() throws {
         let agreed = [WebSocketExtension(name: "a", parameters: [.init(name: "b", value: "1"), .init(name: "c")])]
         let response = try handshake(.request.adding("Sec-WebSocket-Extensions: a; b; c")).response(extensions: agreed)
         #expect(response.headerFields[.secWebSocketExtensions] == "a; b=1; c")
     }
 
-    @Test("§4.2.2 fields of the application's own are sent, but none of the handshake's own")
+    @Test("§4.2.2 the application's fields are sent, except those of the handshake")
     func applicationFields() throws {
         let response = try handshake().response(headerFields: [
             .setCookie: "id=1", .secWebSocketAccept: "forged", .connection: "close", .contentLength: "5",
@@ -81,7 +81,7 @@ struct ServerAnswerTests {
         #expect(throws: HandshakeRefusal.self) { try ServerHandshake(request) }
     }
 
-    @Test("§4.2.2 a refusal carries its message as a text, and the connection is kept for another request")
+    @Test("§4.2.2 a refusal has its message as body, and keeps the connection open")
     func refusalBody() {
         let server = EndpointHarness(server: .server)
         server.receive(HandshakeText.request.without("Sec-WebSocket-Key").bytes)
@@ -99,7 +99,7 @@ struct ServerAnswerTests {
         server.expectOpen()
     }
 
-    @Test("§4.2.2 each refusal says by its reason which rule was broken")
+    @Test("§4.2.2 the reason of a refusal names the broken rule")
     func reasons() {
         #expect("\(HandshakeRefusal.upgradeRequired.reason)" == "not an upgrade")
         #expect("\(HandshakeRefusal.upgradeRequired)".hasPrefix("426 Upgrade Required: "))
@@ -112,7 +112,7 @@ struct ServerAnswerTests {
 @Suite("§4.4 version negotiation")
 struct VersionNegotiationTests {
     @Test(
-        "§4.4 a version that is missing, not 13 or given twice gets 426 with the version that is spoken",
+        "§4.4 a version that is missing, not 13 or repeated gets 426 with the supported version",
         arguments: [
             [], ["8"], ["12"], ["14"], ["0"], ["013"], ["13.0"], [""], ["13, 8"], ["8, 13"], ["13", "13"], ["13", "8"],
         ])
@@ -127,7 +127,7 @@ struct VersionNegotiationTests {
         #expect(answer["Upgrade"] == "websocket")
     }
 
-    @Test("§4.4 after the 426 the client may try again on the same connection")
+    @Test("§4.4 after a 426, the client may retry on the same connection")
     func secondTry() {
         let server = EndpointHarness(server: .server)
         server.receive(HandshakeText.request.replacing("Sec-WebSocket-Version", with: "25").bytes)

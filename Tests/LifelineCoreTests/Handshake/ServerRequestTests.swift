@@ -3,7 +3,7 @@ import Testing
 
 @testable import LifelineCore
 
-@Suite("§4.2.1 the server's checks of the client's request")
+@Suite("§4.2.1 how a server validates the client's request")
 struct ServerRequestTests {
     /// The answer to a request, and the server that gave it.
     private func answer(_ request: HandshakeText) -> (HTTPText, EndpointHarness) {
@@ -34,7 +34,7 @@ struct ServerRequestTests {
     }
 
     @Test(
-        "§4.2.1 items 3 and 4: names and values without regard to case, in lists too",
+        "§4.2.1 items 3 and 4: names and values are compared ignoring case, also in lists",
         arguments: [
             ["upgrade: WebSocket", "CONNECTION: upgrade"], ["Upgrade: websocket", "Connection: keep-alive, Upgrade"],
             ["Upgrade: websocket", "Connection: Upgrade,Keep-Alive"],
@@ -50,7 +50,7 @@ struct ServerRequestTests {
     }
 
     @Test(
-        "§4.2.1 item 1: another method than GET gets 405 and says which is allowed",
+        "§4.2.1 item 1: a method other than GET gets 405, which names the allowed one",
         arguments: [
             "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "get", "CONNECT2",
         ])
@@ -61,7 +61,7 @@ struct ServerRequestTests {
     }
 
     @Test(
-        "§4.2.1 item 3: a missing or other Upgrade gets 426 and says which",
+        "§4.2.1 item 3: a missing or different Upgrade gets 426, which names the required one",
         arguments: [nil, "h2c", "websockets", "", "web socket"])
     func upgrade(_ value: String?) {
         let request = HandshakeText.request
@@ -72,7 +72,7 @@ struct ServerRequestTests {
     }
 
     @Test(
-        "§4.2.1 item 4: a missing or other Connection gets 400",
+        "§4.2.1 item 4: a missing or different Connection gets 400",
         arguments: [nil, "keep-alive", "", "Upgraded", "close"])
     func connection(_ value: String?) {
         let request = HandshakeText.request
@@ -82,7 +82,7 @@ struct ServerRequestTests {
     }
 
     @Test(
-        "§4.2.1 item 5: a key that is missing or not sixteen bytes in base64 gets 400",
+        "§4.2.1 item 5: a key that is missing or not sixteen bytes of base64 gets 400",
         arguments: [
             nil, "", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25j", "AAAA",
             "dGhlIHNhbXBsZSBub25jZSE=", "dGhl IHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZ_==", "0123456789abcdef",
@@ -97,7 +97,7 @@ struct ServerRequestTests {
     }
 
     @Test(
-        "§4.2.1 item 5: two keys get 400, the same ones too",
+        "§4.2.1 item 5: a repeated key gets 400, even if equal",
         arguments: [HandshakeText.exampleKey, "AAAAAAAAAAAAAAAAAAAAAA=="])
     func twoKeys(second: String) {
         let bent = HandshakeText.request.adding("Sec-WebSocket-Key: \(second)")
@@ -126,7 +126,7 @@ struct ServerRequestTests {
     }
 
     @Test(
-        "RFC 9112 §2.2 empty lines before a request are ignored, on a connection that is used again too, wherever they are split"
+        "RFC 9112 §2.2 empty lines before each request are ignored, however they are split"
     )
     func emptyLines() {
         let bytes =
@@ -145,7 +145,7 @@ struct ServerRequestTests {
         #expect(server.events.last == .text("early"))
     }
 
-    @Test("RFC 9112 §2.2 empty lines do not count for the limit on the head")
+    @Test("RFC 9112 §2.2 empty lines do not count towards the limit on the head")
     func emptyLinesBeforeALongHead() {
         var configuration = EndpointConfiguration.server
         configuration.maximumHeadSize = HandshakeText.request.bytes.count
@@ -154,7 +154,7 @@ struct ServerRequestTests {
         #expect(server.takeMessage().status == 101)
     }
 
-    @Test("§4.2.1 item 8: subprotocols are offered in the client's order, over several fields too")
+    @Test("§4.2.1 item 8: subprotocols keep the client's order across fields")
     func subprotocols() throws {
         let (_, server) = answer(
             .request.adding("Sec-WebSocket-Protocol: chat, superchat", "Sec-WebSocket-Protocol:\twamp\t"))
@@ -166,7 +166,7 @@ struct ServerRequestTests {
     }
 
     @Test(
-        "§4.2.1 item 8: subprotocols that are no list of different tokens get 400",
+        "§4.2.1 item 8: subprotocols that are repeated or not tokens get 400",
         arguments: ["", ",", "a,", ",a", "a,,b", "a b", "a;b", "\"a\"", "a, a", "ä", "a/b"])
     func invalidSubprotocols(_ value: String) {
         let bent = HandshakeText.request.adding("Sec-WebSocket-Protocol: \(value)")
@@ -198,7 +198,7 @@ struct ServerRequestTests {
         #expect(request.path == "/chat")
     }
 
-    @Test("§4.2.1 item 1: the path is known without its query")
+    @Test("§4.2.1 item 1: the path excludes the query")
     func path() throws {
         let (_, server) = answer(.request.startLine("GET /chat/room?name=1?2 HTTP/1.1"))
         guard case .request(let request)? = server.events.first else {
@@ -210,7 +210,7 @@ struct ServerRequestTests {
         #expect(handshake.request.path == "/chat/room?name=1?2")
     }
 
-    @Test("§4.2.1 whatever names a WebSocket is a handshake, rightly or wrongly; the rest is ordinary HTTP")
+    @Test("§4.2.1 a request that names websocket is a handshake; all others are ordinary HTTP")
     func isOpening() throws {
         func isOpening(_ text: HandshakeText) -> Bool {
             let server = EndpointHarness(server: .server)

@@ -2,9 +2,9 @@ import Testing
 
 @testable import LifelineCore
 
-@Suite("§5.5.2 the times of the heartbeat")
+@Suite("§5.5.2 heartbeat configuration")
 struct HeartbeatConfigurationTests {
-    @Test("The defaults: a Ping every 25 s, 10 s to answer")
+    @Test("By default a Ping is sent every 25 s and must be answered within 10 s")
     func defaults() {
         #expect(HeartbeatConfiguration().interval == .seconds(25))
         #expect(HeartbeatConfiguration().timeout == .seconds(10))
@@ -13,7 +13,7 @@ struct HeartbeatConfigurationTests {
     }
 
     @Test(
-        "The shortest and the longest interval there are",
+        "The shortest and the longest representable intervals work",
         arguments: [
             (Duration.nanoseconds(1), Duration.nanoseconds(1)), (.nanoseconds(2), .seconds(1)),
             (.seconds(1 << 40), .seconds(1 << 40)),
@@ -28,7 +28,7 @@ struct HeartbeatConfigurationTests {
         server.expectOpen()
     }
 
-    @Test("Instants order, measure and never overflow")
+    @Test("Instants compare, subtract and saturate")
     func instants() {
         let start = MonotonicInstant(nanoseconds: -5)
         #expect(start < MonotonicInstant(nanoseconds: -4))
@@ -41,7 +41,7 @@ struct HeartbeatConfigurationTests {
             MonotonicInstant(nanoseconds: 5).advanced(by: .seconds(Int64.max)) == MonotonicInstant(nanoseconds: .max))
     }
 
-    @Test("Durations in whole nanoseconds")
+    @Test("Durations convert to whole nanoseconds")
     func durations() {
         #expect(Duration.milliseconds(1.5).wholeNanoseconds == 1_500_000)
         #expect(Duration(secondsComponent: 0, attosecondsComponent: 1_999_999_999).wholeNanoseconds == 1)

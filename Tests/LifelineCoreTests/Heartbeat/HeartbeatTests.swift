@@ -48,7 +48,7 @@ struct HeartbeatTests {
         }
     }
 
-    @Test("A Ping an interval, as long as the peer answers")
+    @Test("One Ping is sent per interval while the peer answers")
     func interval() throws {
         let server = Self.server()
         var payload = try Self.advanceToPing(server)
@@ -61,7 +61,7 @@ struct HeartbeatTests {
         server.expectOpen()
     }
 
-    @Test("A peer that is silent after a Ping is given up at its deadline, to the nanosecond")
+    @Test("A peer that is silent after a Ping times out exactly at its deadline")
     func silence() throws {
         let server = Self.server()
         _ = try Self.advanceToPing(server)
@@ -74,7 +74,7 @@ struct HeartbeatTests {
         #expect(outcome.initiator == .local && outcome.received == nil)
         #expect(outcome.code == .abnormalClosure && !outcome.isClean)
         // The Close frame tells the reason to a peer that is still reachable. The close timeout ends TCP.
-        #expect(server.takeFrames() == [.close(1011, "a Ping was not answered for 5.0 seconds")])
+        #expect(server.takeFrames() == [.close(1011, "no answer to a Ping within 5.0 seconds")])
         #expect(outcome.sent?.code == .internalError)
         #expect(server.transportRequest == .shutdownOutput)
         server.advance(by: .seconds(10))
@@ -99,7 +99,7 @@ struct HeartbeatTests {
         #expect(server.phase == .closed)
     }
 
-    @Test("Any byte counts as life: half a header puts the verdict off by the whole timeout")
+    @Test("Any byte restarts the timeout, even half a header")
     func anyByte() throws {
         let server = Self.server()
         _ = try Self.advanceToPing(server)
@@ -114,7 +114,7 @@ struct HeartbeatTests {
         #expect(server.outcome?.failure == .heartbeatTimedOut(after: .seconds(5)))
     }
 
-    @Test("A byte that came before the Ping proves nothing about the time after it")
+    @Test("A byte received before the Ping does not extend its deadline")
     func byteBeforePing() throws {
         let server = Self.server()
         let ping = try #require(server.deadline)
@@ -125,7 +125,7 @@ struct HeartbeatTests {
         #expect(server.outcome?.failure == .heartbeatTimedOut(after: .seconds(5)))
     }
 
-    @Test("An empty read is no byte")
+    @Test("An empty read does not extend the deadline")
     func emptyRead() throws {
         let server = Self.server()
         _ = try Self.advanceToPing(server)
@@ -135,7 +135,7 @@ struct HeartbeatTests {
         #expect(server.outcome?.failure == .heartbeatTimedOut(after: .seconds(5)))
     }
 
-    @Test("A Pong ends the wait: the next verdict comes with the next Ping")
+    @Test("A Pong cancels the deadline until the next Ping")
     func pongEndsTheWait() throws {
         let server = Self.server()
         let payload = try Self.advanceToPing(server)
@@ -147,7 +147,7 @@ struct HeartbeatTests {
         server.expectOpen()
     }
 
-    @Test("While reading is paused, silence proves nothing; then the peer has the whole timeout again")
+    @Test("The timeout does not run while reading is paused, and restarts afterwards")
     func pausedInput() throws {
         let server = Self.server(interval: .seconds(20), timeout: .seconds(5))
         _ = try Self.advanceToPing(server)
@@ -162,7 +162,7 @@ struct HeartbeatTests {
         #expect(server.outcome?.failure == .heartbeatTimedOut(after: .seconds(5)))
     }
 
-    @Test("Pings go on while reading is paused, and are answered late")
+    @Test("Pings are sent while reading is paused, and answered afterwards")
     func pingsWhilePaused() throws {
         let server = Self.server()
         server.endpoint.setInputPaused(true, at: server.now)
@@ -174,7 +174,7 @@ struct HeartbeatTests {
         server.expectOpen()
     }
 
-    @Test("Reading that is paused where nothing is awaited changes nothing")
+    @Test("Pausing has no effect while no Pong is awaited")
     func pausedWithoutPing() throws {
         let server = Self.server()
         let ping = server.deadline
@@ -182,7 +182,7 @@ struct HeartbeatTests {
         #expect(server.deadline == ping)
     }
 
-    @Test("Reading that was paused before the connection opened is still paused afterwards")
+    @Test("A pause set before the connection opens remains in effect")
     func pausedBeforeOpening() throws {
         let server = EndpointHarness(server: .server)
         server.answering = .byHand
@@ -196,7 +196,7 @@ struct HeartbeatTests {
         #expect(server.outcome?.failure == .heartbeatTimedOut(after: .seconds(10)))
     }
 
-    @Test("A driver that comes late sends one Ping, not one for each interval that it missed")
+    @Test("A late driver sends one Ping, not one per missed interval")
     func lateDriver() throws {
         let server = Self.server()
         server.endpoint.setInputPaused(true, at: server.now)
@@ -207,7 +207,7 @@ struct HeartbeatTests {
         #expect(server.deadline == server.now.advanced(by: .seconds(20)))
     }
 
-    @Test("A driver that comes late looks at what has arrived before it judges")
+    @Test("A late driver reads what has arrived before the timeout applies")
     func lateVerdict() throws {
         let server = Self.server()
         _ = try Self.advanceToPing(server)
@@ -219,7 +219,7 @@ struct HeartbeatTests {
         #expect(server.deadline == server.now.advanced(by: .seconds(5)))
     }
 
-    @Test("Without a heartbeat nothing is due, ever")
+    @Test("A disabled heartbeat has no deadline")
     func disabled() {
         var configuration = EndpointConfiguration.server
         configuration.heartbeat = .disabled
@@ -230,7 +230,7 @@ struct HeartbeatTests {
         #expect(server.output.isEmpty)
     }
 
-    @Test("Without a heartbeat, a Ping of the application's own still has its deadline")
+    @Test("With the heartbeat disabled, an application's Ping still has a deadline")
     func applicationPing() throws {
         let server = Self.server(interval: nil)
         try server.ping()
@@ -239,7 +239,7 @@ struct HeartbeatTests {
         #expect(server.outcome?.failure == .heartbeatTimedOut(after: .seconds(5)))
     }
 
-    @Test("Later Pings do not put the verdict on the first one off")
+    @Test("Later Pings do not extend the first one's deadline")
     func laterPings() throws {
         let server = Self.server(interval: nil)
         try server.ping()

@@ -8,7 +8,7 @@ struct RoundTripTests {
         WireFrame(opcode: 0xA, payload: PingNumber.payload(number))
     }
 
-    @Test("§5.5.3 a Pong tells which Ping it answers, and how long that took", arguments: WebSocketRole.allCases)
+    @Test("§5.5.3 a Pong reports which Ping it answers, and the round-trip time", arguments: WebSocketRole.allCases)
     func roundTrip(role: WebSocketRole) throws {
         let harness = EndpointHarness.open(role)
         let number = try harness.ping()
@@ -40,7 +40,7 @@ struct RoundTripTests {
         server.expectOpen()
     }
 
-    @Test("§5.5.3 an answer to an earlier Ping leaves the later one the whole timeout")
+    @Test("§5.5.3 after a Pong for an earlier Ping, the later one has the full timeout")
     func answerToEarlier() throws {
         let server = HeartbeatTests.server(interval: nil)
         let first = try server.ping()
@@ -51,7 +51,7 @@ struct RoundTripTests {
         #expect(server.deadline == server.now.advanced(by: .seconds(5)))
     }
 
-    @Test("§5.5.3 Pongs that answer nothing are unsolicited, whatever they carry")
+    @Test("§5.5.3 a Pong that matches no Ping is unsolicited, whatever its payload")
     func unsolicited() throws {
         let server = EndpointHarness.open(.server)
         let number = try server.ping()
@@ -68,7 +68,7 @@ struct RoundTripTests {
         #expect(roundTripTime == nil)
     }
 
-    @Test("§5.5.2 the numbers begin at random, so that a Pong proves that its Ping arrived")
+    @Test("§5.5.2 Ping numbers start at random, so that a Pong proves that its Ping arrived")
     func unpredictable() throws {
         let first = try (0..<100).map { seed in
             try EndpointHarness.open(.server, seed: UInt64(seed)).ping()
@@ -77,14 +77,14 @@ struct RoundTripTests {
         #expect(Set(first.map { $0 >> 56 }).count > 50)
     }
 
-    @Test("§5.5.2 numbers follow one another")
+    @Test("§5.5.2 Ping numbers are consecutive")
     func consecutive() throws {
         let server = EndpointHarness.open(.server)
         let numbers = try (0..<10).map { _ in try server.ping() }
         #expect(zip(numbers, numbers.dropFirst()).allSatisfy { $1 == $0 &+ 1 })
     }
 
-    @Test("§5.5.2 a peer that sends data but never a Pong lives on, and is given up when it falls silent")
+    @Test("§5.5.2 a peer that sends data but no Pongs stays connected until it falls silent")
     func dataWithoutPongs() throws {
         let server = HeartbeatTests.server(interval: .seconds(2), timeout: .seconds(5))
         for _ in 0..<1000 {
@@ -100,7 +100,7 @@ struct RoundTripTests {
         #expect(server.outcome?.failure == .heartbeatTimedOut(after: .seconds(5)))
     }
 
-    @Test("§5.5.2 Pings that cannot be written do not pile up")
+    @Test("§5.5.2 unwritten Pings do not accumulate")
     func stalledPings() throws {
         let server = HeartbeatTests.server(interval: .seconds(2), timeout: .seconds(5))
         server.isStalled = true
@@ -117,7 +117,7 @@ struct RoundTripTests {
         #expect(PingNumber.payload(try server.ping() &- 1) == pings.first?.payload)
     }
 
-    @Test("§5.5.2 both sides of a quiet connection keep it alive, over a slow network, for hours")
+    @Test("§5.5.2 the heartbeat keeps an idle connection open for hours over a slow network")
     func quietPair() {
         let pair = EndpointPair(latency: .milliseconds(300))
         pair.run(for: .seconds(4 * 3600))
@@ -130,7 +130,7 @@ struct RoundTripTests {
         }
     }
 
-    @Test("§5.5.2 a network that goes dead in one direction is noticed by the side that hears nothing")
+    @Test("§5.5.2 if one direction fails, the endpoint that receives nothing times out")
     func oneDirectionDead() {
         var quiet = EndpointConfiguration.server
         quiet.heartbeat = .disabled
@@ -144,7 +144,7 @@ struct RoundTripTests {
         #expect(pair.server.outcome?.initiator == .peer)
     }
 
-    @Test("§5.5.2 a network that goes dead is noticed by both sides, within the interval and the timeout")
+    @Test("§5.5.2 if the network fails, both endpoints time out within interval plus timeout")
     func dead() {
         for seed in UInt64(1)...20 {
             let pair = EndpointPair(latency: .milliseconds(100), seed: seed)

@@ -94,21 +94,21 @@ struct HostileAnswerTests {
         }
     }
 
-    @Test("A client survives", arguments: HostileAnswer.all)
+    @Test("A client survives hostile responses, and names the violation", arguments: HostileAnswer.all)
     func survives(_ answer: HostileAnswer) {
         let client = HostileAnswer.client()
         client.receive(answer.bytes)
         check(client, answer)
     }
 
-    @Test("A client survives, byte by byte", arguments: HostileAnswer.all)
+    @Test("A client survives hostile responses that arrive byte by byte", arguments: HostileAnswer.all)
     func survivesByteByByte(_ answer: HostileAnswer) {
         let client = HostileAnswer.client()
         for byte in answer.bytes where client.phase == .opening { client.receive([byte]) }
         check(client, answer)
     }
 
-    @Test("A client survives one byte every second: closed at the handshake's deadline")
+    @Test("A client that receives one byte a second ends at the handshake's deadline")
     func slowServer() {
         let client = HostileAnswer.client()
         for byte in client.answerToRequest.bytes.prefix(60) {

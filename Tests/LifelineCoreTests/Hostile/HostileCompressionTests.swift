@@ -185,7 +185,7 @@ struct HostileCompressionTests {
     }
 
     @Test(
-        "Bombs: just the limit passes, beyond it 1009; no more than the limit is ever inflated",
+        "A decompression bomb at the limit is accepted, a larger one gives 1009, and no more than the limit is inflated",
         arguments: HostileCompressedFrames.bombs, [Endpoint.Delivery.messages, .chunks])
     func bombs(_ frames: HostileCompressedFrames, delivery: Endpoint.Delivery) {
         withBudget { budget in
@@ -196,7 +196,7 @@ struct HostileCompressionTests {
     }
 
     @Test(
-        "Streams: the right message, or 1007 or 1002", arguments: HostileCompressedFrames.streams,
+        "Hostile DEFLATE streams give the message, 1007 or 1002", arguments: HostileCompressedFrames.streams,
         [Endpoint.Delivery.messages, .chunks])
     func streams(_ frames: HostileCompressedFrames, delivery: Endpoint.Delivery) {
         withBudget { budget in
@@ -209,7 +209,7 @@ struct HostileCompressionTests {
         }
     }
 
-    @Test("Window bits 8, which zlib's compressor cannot do: what is sent keeps to 256 bytes, what comes may use them")
+    @Test("A window of 8 bits: sent data stays within 256 bytes, received data may use all")
     func smallestWindow() throws {
         try withBudget { budget in
             let agreement = PerMessageDeflate(serverMaxWindowBits: 8, clientMaxWindowBits: 8)
@@ -236,7 +236,7 @@ struct HostileCompressionTests {
     }
 
     @Test(
-        "A peer that refers further back than it has agreed to: the message or 1007, and never what is not its own",
+        "A reference beyond the agreed window gives the message or 1007, never foreign data",
         arguments: [513, 600, 1000, 30_000], [100, 600, 2000])
     func beyondTheWindow(distance: Int, before: Int) {
         withBudget { budget in
@@ -269,7 +269,7 @@ struct HostileCompressionTests {
         }
     }
 
-    @Test("Random bytes as compressed messages: every connection ends in one of the ways there are, or gets messages")
+    @Test("Random bytes as compressed messages give messages or a valid outcome")
     func randomBytes() {
         var generator = SplitMix64(seed: 7692)
         withBudget { budget in

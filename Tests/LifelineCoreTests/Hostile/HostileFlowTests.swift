@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Hostile input: flow")
 struct HostileFlowTests {
-    @Test("A million Pings whose Pongs are never read: one Pong waits, the latest")
+    @Test("After a million Pings without a read, only the latest Pong is pending")
     func millionPings() {
         let server = EndpointHarness.open(.server)
         server.isStalled = true
@@ -26,7 +26,7 @@ struct HostileFlowTests {
         #expect(!server.hasOutput)
     }
 
-    @Test("A peer that never reads: of each kind of control frame one waits, however long")
+    @Test("For a peer that never reads, at most one control frame of each kind is pending")
     func neverReads() throws {
         let server = HeartbeatTests.server(interval: .seconds(1), timeout: .seconds(5))
         server.isStalled = true
@@ -51,7 +51,7 @@ struct HostileFlowTests {
         #expect(harness.outcome?.failure == .heartbeatTimedOut(after: .seconds(10)))
     }
 
-    @Test("A peer that drips a byte now and then, inside one endless frame, is alive and costs nothing")
+    @Test("A peer that trickles bytes stays connected and uses no memory")
     func drip() {
         let server = EndpointHarness.open(.server)
         server.receive(WireFrame(opcode: 2, payload: [], declaredLength: 1 << 20).masked().header)
@@ -64,7 +64,7 @@ struct HostileFlowTests {
         #expect(kept == 1000)
     }
 
-    @Test("A reader that does not read while the peer sends: the heartbeat waits with it")
+    @Test("The heartbeat pauses while the application does not read")
     func pausedReader() {
         let server = EndpointHarness.open(.server)
         server.endpoint.setInputPaused(true, at: server.now)
@@ -77,7 +77,7 @@ struct HostileFlowTests {
         #expect(server.outcome?.failure == .heartbeatTimedOut(after: .seconds(10)))
     }
 
-    @Test("A peer that ends TCP in any way at any time leaves nothing behind")
+    @Test("A peer that ends TCP in any way at any time leaks nothing")
     func goneInAnyWay() {
         let ends: [(EndpointHarness) -> Void] = [
             { $0.receiveEnd() }, { $0.endpoint.transportFailed("reset", at: $0.now) }, { $0.advance(by: .seconds(60)) },

@@ -73,7 +73,7 @@ struct HostileFrames: Sendable, CustomTestStringConvertible {
 @Suite("Hostile input: frames")
 struct HostileFrameTests {
     @Test(
-        "A server survives, and says what was wrong", arguments: HostileFrames.all,
+        "A server survives hostile frames, and names the violation", arguments: HostileFrames.all,
         [Endpoint.Delivery.messages, .chunks])
     func survives(_ frames: HostileFrames, delivery: Endpoint.Delivery) {
         let server = EndpointHarness.open(.server, delivery: delivery)
@@ -81,14 +81,14 @@ struct HostileFrameTests {
         server.expectFailed(with: frames.code)
     }
 
-    @Test("A server survives, byte by byte", arguments: HostileFrames.all)
+    @Test("A server survives hostile input that arrives byte by byte", arguments: HostileFrames.all)
     func survivesByteByByte(_ frames: HostileFrames) {
         let server = EndpointHarness.open(.server)
         server.receiveByteByByte(frames.bytes)
         server.expectFailed(with: frames.code)
     }
 
-    @Test("A message of a million empty fragments: 1008 at the limit")
+    @Test("A message of a million empty fragments gives 1008 at the limit")
     func emptyFragments() {
         let server = EndpointHarness.open(.server)
         server.receive(.text("", isFinal: false))
@@ -103,7 +103,7 @@ struct HostileFrameTests {
     }
 
     @Test(
-        "A message of 1-byte fragments: 1008 at the limit, which grows by one for 32 bytes, and no more kept than came")
+        "A message of 1-byte fragments gives 1008 at the limit, and holds no more memory than arrived")
     func tinyFragments() {
         let server = EndpointHarness.open(.server)
         server.receive(.text("a", isFinal: false))
@@ -119,7 +119,7 @@ struct HostileFrameTests {
         #expect(keptAfterwards == 0)
     }
 
-    @Test("Random bytes instead of frames: every connection ends in one of the ways there are")
+    @Test("Random bytes end every connection with a valid outcome")
     func randomBytes() {
         var generator = SplitMix64(seed: 1886)
         for round in 0..<TestScale.rounds(debug: 1000, release: 200_000) {
@@ -131,7 +131,7 @@ struct HostileFrameTests {
         }
     }
 
-    @Test("Valid frames with random bytes changed: every connection ends in one of the ways there are")
+    @Test("Corrupted frames end every connection with a valid outcome")
     func mutatedFrames() {
         var generator = SplitMix64(seed: 1887)
         for round in 0..<TestScale.rounds(debug: 500, release: 100_000) {
@@ -147,7 +147,7 @@ struct HostileFrameTests {
         }
     }
 
-    @Test("Handshakes with random bytes changed: every connection is answered, closed or waits for more")
+    @Test("Corrupted handshakes are answered, closed or await more input")
     func mutatedHandshakes() {
         var generator = SplitMix64(seed: 1888)
         for _ in 0..<TestScale.rounds(debug: 500, release: 100_000) {

@@ -124,14 +124,14 @@ struct HostileRequestTests {
         #expect(server.phase == .closed && server.outcome?.isClean == false, sourceLocation: sourceLocation)
     }
 
-    @Test("A server survives", arguments: HostileRequest.all)
+    @Test("A server survives hostile requests, and names the violation", arguments: HostileRequest.all)
     func survives(_ request: HostileRequest) {
         let server = EndpointHarness(server: .server)
         server.receive(request.bytes)
         check(server, request)
     }
 
-    @Test("A server survives, byte by byte", arguments: HostileRequest.all)
+    @Test("A server survives hostile requests that arrive byte by byte", arguments: HostileRequest.all)
     func survivesByteByByte(_ request: HostileRequest) {
         let server = EndpointHarness(server: .server)
         for byte in request.bytes {
@@ -143,7 +143,7 @@ struct HostileRequestTests {
         check(server, request)
     }
 
-    @Test("A server survives one byte every second: closed at the handshake's deadline")
+    @Test("A server that receives one byte a second ends at the handshake's deadline")
     func slowloris() {
         let server = EndpointHarness(server: .server)
         for byte in HandshakeText.request.bytes.prefix(60) {
@@ -154,7 +154,7 @@ struct HostileRequestTests {
         #expect(server.outcome?.failure == .handshakeTimedOut(after: .seconds(10)))
     }
 
-    @Test("A server survives a client that sends one plain request after the other: each is answered, none is kept")
+    @Test("A server answers endless plain requests without keeping any")
     func endlessRequests() {
         let server = EndpointHarness(server: .server)
         for _ in 0..<500 {
@@ -166,7 +166,7 @@ struct HostileRequestTests {
         #expect(server.takeMessage().status == 101)
     }
 
-    @Test("A cross-site page is refused with 403, unless the policy lets it in")
+    @Test("A cross-site page is refused with 403 unless the policy allows it")
     func crossSite() throws {
         let server = EndpointHarness(server: .server)
         server.answering = .byHand
@@ -180,7 +180,7 @@ struct HostileRequestTests {
         #expect(throws: Never.self) { try handshake.check(.any) }
     }
 
-    @Test("A client that does not wait for the 101 loses nothing: its frames are read after it, in order")
+    @Test("Frames sent before the 101 are read after it, in order")
     func earlyFrames() {
         let frames = (0..<100).map { WireFrame.text("early \($0)") }
         let server = EndpointHarness(server: .server)

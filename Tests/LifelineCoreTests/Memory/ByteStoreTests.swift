@@ -2,9 +2,9 @@ import Testing
 
 @testable import LifelineCore
 
-@Suite("The store of bytes that are kept until more arrive")
+@Suite("ByteStore")
 struct ByteStoreTests {
-    @Test("What is added is there, in order, whatever the sizes")
+    @Test("Appended bytes keep their order")
     func append() {
         var generator = SplitMix64(seed: 3)
         var store = ByteStore()
@@ -20,7 +20,7 @@ struct ByteStoreTests {
         #expect(store.bytes.elementsEqual(expected))
     }
 
-    @Test("Bytes that come one at a time are moved a few times only: the work is linear")
+    @Test("Appending byte by byte takes linear work")
     func growth() {
         var store = ByteStore()
         var moves = 0
@@ -35,7 +35,7 @@ struct ByteStoreTests {
         #expect(moves < 20)
     }
 
-    @Test("Large memory is used again for the next message, up to the pool's limit")
+    @Test("Large blocks are reused, up to the pool's limit")
     func pooling() {
         let pool = MemoryPool(limit: 1 << 20)
         let piece = [UInt8](repeating: 7, count: 60_000)
@@ -53,7 +53,7 @@ struct ByteStoreTests {
         #expect(pool.size <= 1 << 20)
     }
 
-    @Test("Blocks are a power of two, at least as large as what is asked for", arguments: [1, 65_536, 65_537, 1 << 20])
+    @Test("A block's size is a power of two, at least the requested size", arguments: [1, 65_536, 65_537, 1 << 20])
     func blocks(size: Int) {
         let pool = MemoryPool()
         let (base, capacity) = pool.take(size)
@@ -62,7 +62,7 @@ struct ByteStoreTests {
         #expect(pool.size == capacity)
     }
 
-    @Test("A block above the largest class comes from the system and goes back to it")
+    @Test("A block above the largest class is allocated by the system and freed at once")
     func hugeBlock() {
         let pool = MemoryPool()
         let (base, capacity) = pool.take(MemoryPool.maximumSize + 1)

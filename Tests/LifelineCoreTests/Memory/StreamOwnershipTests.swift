@@ -25,7 +25,7 @@ struct StreamOwnershipTests {
     }
 
     @Test(
-        "Many budgets over one pool: a stream that is evicted is counted by a budget that is there",
+        "An evicted stream releases its budget, even if many budgets share a pool",
         arguments: [true, false])
     func eviction(_ isReceiving: Bool) throws {
         let memory = MemoryPool()
@@ -37,7 +37,7 @@ struct StreamOwnershipTests {
         for budget in budgets.suffix(8) { #expect((budget.budget?.bytesInUse ?? 0) > 0) }
     }
 
-    @Test("A pool that goes takes its streams with it, and gives their memory back", arguments: [true, false])
+    @Test("Freeing a pool frees its streams and returns their budget", arguments: [true, false])
     func poolGoes(_ isReceiving: Bool) throws {
         try withBudget { budget in
             var memory: MemoryPool? = MemoryPool()
@@ -49,7 +49,7 @@ struct StreamOwnershipTests {
         }
     }
 
-    @Test("A stream that cannot be made leaves nothing behind")
+    @Test("A stream that cannot be created leaks nothing")
     func notMade() {
         var budget: CompressionBudget? = CompressionBudget(limit: 1 << 30)
         let kept = Weak(budget: budget)

@@ -21,7 +21,7 @@ struct ConnectErrorTests {
         }
     }
 
-    /// A port at which nobody listens: one that was free a moment ago.
+    /// A port on which nothing listens: one that was free a moment ago.
     static func freePort() async throws -> Int {
         try await RawSocket.listen { _ in
         } _: {
@@ -33,7 +33,7 @@ struct ConnectErrorTests {
     func aPortWithoutServer() async throws {
         let error = await Self.error(to: "ws://127.0.0.1:\(try await Self.freePort())/")
         #expect(error?.code == .connectFailed)
-        #expect(error?.message.contains("nobody listens") == true, "\(error?.message as Any)")
+        #expect(error?.message.contains("nothing is listening") == true, "\(error?.message as Any)")
         #expect(error?.underlyingError != nil)
     }
 

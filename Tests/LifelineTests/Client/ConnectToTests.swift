@@ -53,7 +53,7 @@ extension EngineTests {
         @Test(
             "A Unix domain socket to which nothing can connect is described", arguments: EngineUnderTest.onSockets,
             [
-                ("/tmp/lifeline-no-such-socket", "there is no such file or directory"),
+                ("/tmp/lifeline-no-such-socket", "no such file or directory"),
                 ("/etc/hostname", ""),
             ])
         func aSocketThatIsNotThere(engine: EngineUnderTest, path: (name: String, reason: String)) async throws {
@@ -104,7 +104,7 @@ extension EngineTests {
             let error = await #expect(throws: WebSocketError.self) {
                 _ = try await Self.open("ws://chat.example/", to: address, engine)
             }
-            #expect(error?.message.contains("nobody listens there") == true, "\(String(describing: error))")
+            #expect(error?.message.contains("nothing is listening there") == true, "\(String(describing: error))")
             await engine.shutDown()
         }
 

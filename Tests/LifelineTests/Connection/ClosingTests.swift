@@ -29,7 +29,7 @@ import Testing
     }
 
     @Test(
-        "§7.1.1 a close by the client is clean on both sides, and the server ends TCP first",
+        "§7.1.1 a close by the client is clean on both sides, and the server ends its side of TCP first",
         arguments: Simulation.Place.allCases)
     func theClientCloses(place: Simulation.Place) throws {
         let watched = Watched()

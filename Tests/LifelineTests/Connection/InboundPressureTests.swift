@@ -153,7 +153,9 @@ import Testing
         slow.allow(51, simulation)
         #expect(slow.received.count == 50)
         let end =
-            isClean ? "ended cleanly" : "ended: abnormal, closed by the peer, the peer ended TCP without a Close frame"
+            isClean
+            ? "ended cleanly"
+            : "ended: abnormal, closed by the peer, the peer ended its side of TCP without a Close frame"
         #expect(simulation.serverEvents.words.contains(end))
         simulation.expectNothingLeft()
     }

@@ -29,7 +29,7 @@ import Testing
         #expect(handler.outcomes.values.count == 1)
         #expect(
             handler.outcomes.values.first?.failure
-                == .aborted("the peer does not read: more than 50000 bytes wait (maximumOutbound)"))
+                == .aborted("the peer reads too slowly: more than 50000 bytes wait (maximumOutbound)"))
         #expect(simulation.loop.connections.count == 1)
         bystander.send(.text("still here"))
         simulation.run()

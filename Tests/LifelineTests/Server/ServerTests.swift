@@ -10,7 +10,7 @@ import Testing
 struct ServerTests {
     // MARK: Listening
 
-    @Test("A second server cannot listen at an address in use")
+    @Test("A second server cannot listen on an address in use")
     func anAddressInUseIsRefused() async throws {
         try await WebSocketServer.forTests().withServer { address in
             let error = await TLSTests.error { try await WebSocketServer.forTests(at: address).withServer { _ in } }

@@ -84,7 +84,7 @@ import Testing
         #expect(try simulation.open("/room").handshake.subprotocol == nil)
     }
 
-    @Test("§4.2.2 a decision for a subprotocol that was not offered is answered with 500")
+    @Test("§4.2.2 choosing a subprotocol that was not offered is answered with 500")
     func aSubprotocolThatWasNotOffered() {
         let simulation = Self.server { _ in .accept("", subprotocol: "chat") }
         #expect(RequestTests.answer(to: .request("/room"), simulation).status == 500)

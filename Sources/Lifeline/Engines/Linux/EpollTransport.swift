@@ -62,7 +62,8 @@ final class EpollTransport: LinuxTransport {
         if mayRead { return read() }
         endAfterHangUp()
         guard !isEnding else { return }
-        // All that the peer will ever send waits in the kernel until reading goes on; epoll would report it all the time.
+        // Everything the peer will ever send is in the kernel until reading resumes; epoll would report it
+        // continuously.
         epoll.forget(self)
         isWatched = false
     }

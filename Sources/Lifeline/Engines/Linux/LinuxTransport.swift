@@ -51,7 +51,7 @@ class LinuxTransport: Transport {
     }
 
     deinit {
-        assert(!isOpen, "an open socket was forgotten")
+        assert(!isOpen, "a transport was released with an open socket")
     }
 
     // MARK: Implemented by subclasses
@@ -264,7 +264,7 @@ class LinuxTransport: Transport {
         end()
     }
 
-    /// Does the same after the current event, or later: not from inside a call of the connection.
+    /// Reports the failure after the current event, never from inside a call of the connection.
     final func failSoon(_ error: IOError, after delay: Duration = .zero) {
         nonisolated(unsafe) let transport = self
         driver.execute(after: delay) { transport.fail(error) }

@@ -2,7 +2,7 @@ import LifelineCore
 package import NIOCore
 
 /// Pauses a listening channel of SwiftNIO after an error of `accept`. Otherwise the connection that waits would make the channel
-/// try again at once, for ever.
+/// try again at once, forever.
 package final class AcceptPause: ChannelInboundHandler {
     package typealias InboundIn = any Channel
 

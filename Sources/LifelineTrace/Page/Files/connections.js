@@ -166,8 +166,8 @@ export class ConnectionList {
   }
 }
 
-// Whether a connection is no open WebSocket connection, and will not become one soon. The TCP connection of an answered request may be
-// kept open, and browsers open some that they do not use.
+// Whether a connection is not an open WebSocket, and is not about to become one. The TCP connection of an answered
+// request may be kept open, and browsers open some that they do not use.
 function isOver(summary) {
   if (summary.ended != null || summary.state === "http" || summary.state === "refused") return true
   return summary.state === "connecting" && summary.route === ""
