@@ -82,9 +82,11 @@ extension System {
                     count = number
                 }
             }
-            if chunk.isEmpty { return String(decoding: bytes, as: UTF8.self) }
+            // Swift 6.3.1's optimiser crashes if the text is returned from here.
+            if chunk.isEmpty { break }
             bytes += chunk
         }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Checks that a file can be written, without changing it.
