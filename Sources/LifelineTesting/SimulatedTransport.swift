@@ -349,7 +349,12 @@ package final class SimulatedTransport: Transport, @unchecked Sendable {
         isCut = true
     }
 
-    /// Ends TCP with a reset, as when the process dies or a middlebox drops the connection.
+    /// Receives a reset that neither end has sent, as from a middlebox.
+    package func receiveReset() {
+        arriveReset()
+    }
+
+    /// Ends TCP with a reset, as when the process dies.
     package func reset() {
         arrived.writeInteger(0 as UInt8)
         end()

@@ -70,11 +70,13 @@ public final class TestNetwork: Sendable {
         try await simulation.network.sleep(for: duration)
     }
 
-    /// Resets TCP of all connections, as when a middlebox restarts.
+    /// Resets TCP of all connections, at both ends, as when a middlebox restarts.
     public func resetConnections() async {
         let simulation = simulation
         _ = try? await simulation.network.perform {
-            for transport in simulation.clientTransports where transport.isOpen { transport.reset() }
+            for transport in simulation.clientTransports + simulation.serverTransports where transport.isOpen {
+                transport.receiveReset()
+            }
         }
     }
 }

@@ -21,20 +21,25 @@ extension WebSocket {
     ///   - clientConfiguration: The client's configuration, whose engine has no effect.
     ///   - serverConfiguration: The server's configuration, whose engine has no effect. Default: one that does not log.
     ///   - subprotocols: The server's subprotocols. Default: those that the client offers.
-    /// - Throws: `WebSocketError` if the opening handshake fails, for example because the target is
-    ///   malformed.
+    /// - Throws: `WebSocketError` if the opening handshake fails, for example because the target is malformed, or if the
+    ///   task is cancelled, for example while a network with a latency waits for its clock to advance.
     public static func pair(
         on network: TestNetwork = TestNetwork(), target: String = "/",
         clientConfiguration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
         serverConfiguration: WebSocketServerConfiguration? = nil, subprotocols: [String]? = nil
     ) async throws -> (client: WebSocket, server: WebSocket) {
+        guard target.hasPrefix("/") else {
+            throw WebSocketError(
+                code: .invalidRequest, message: "the target \(target.debugDescription) must begin with /")
+        }
         var clientConfiguration = clientConfiguration
         clientConfiguration.engine = network.engine
         let accepted = Accepted()
         var server = WebSocketServer(address: .hostname("localhost", port: 0))
         server.configuration = serverConfiguration ?? .silent
         server.configuration.engine = network.engine
-        let path = String(target.prefix { $0 != "?" })
+        // The path is not a pattern here.
+        let path = String(target.prefix { $0 != "?" }).replacing("{", with: "%7B").replacing("}", with: "%7D")
         server.route(path, subprotocols: subprotocols ?? clientConfiguration.subprotocols) { socket in
             accepted.resume(.success(socket))
             _ = await socket.end()
@@ -47,13 +52,19 @@ extension WebSocket {
                     let socket = try await WebSocketClient.open(to: url, configuration: client)
                     accepted.opened(socket)
                     _ = await socket.end()
+                    // Its own end, before this server shuts down and closes what is open.
+                    _ = await accepted.server?.end()
                 }
             } catch {
                 accepted.resume(.failure(error))
             }
         }
         do {
-            return try await accepted.pair()
+            return try await withTaskCancellationHandler {
+                try await accepted.pair()
+            } onCancel: {
+                accepted.resume(.failure(WebSocketError(code: .cancelled, message: "the task was cancelled")))
+            }
         } catch {
             serving.cancel()
             throw error
@@ -101,6 +112,9 @@ private final class Accepted: Sendable {
             }
         }
     }
+
+    /// The server's WebSocket, once it is open.
+    var server: WebSocket? { state.withLock { $0.server } }
 
     func opened(_ client: WebSocket) {
         change { $0.client = client }

@@ -72,7 +72,7 @@ def interrupted_commands_report_and_close():
                     pass
                 trace.signal(number)
                 equal(trace.end(5), 0, trace.errors)
-                expect("closed 1000 (normal closure), clean, begun by the client" in trace.process.stdout.read().decode())
+                expect("closed 1000 (normal closure), clean, initiated by the client" in trace.process.stdout.read().decode())
 
 
 @test

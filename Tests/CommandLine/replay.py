@@ -300,7 +300,7 @@ def replay_is_interrupted():
                 equal(running.end(5), status, running.errors)
                 text = running.process.stdout.read().decode()
                 expect("interrupted: 1 of 1 message received, all as recorded\n" in text, text)
-                server.wait_for_error("closed 1000 (normal closure), clean, begun by the peer")
+                server.wait_for_error("closed 1000 (normal closure), clean, initiated by the peer")
 
 
 @test

@@ -56,9 +56,27 @@ import Testing
         #expect(try await client.receive() == nil)
     }
 
-    @Test("A malformed target throws")
-    func aMalformedTarget() async throws {
-        await #expect(throws: WebSocketError.self) { try await WebSocket.pair(target: "/a b") }
+    @Test("A malformed target throws", arguments: ["/a b", "no slash", ""])
+    func aMalformedTarget(target: String) async throws {
+        let error = await #expect(throws: WebSocketError.self) { try await WebSocket.pair(target: target) }
+        #expect(error?.code == .invalidRequest)
+    }
+
+    @Test("A target with braces is not a pattern")
+    func aTargetWithBraces() async throws {
+        let (_, server) = try await WebSocket.pair(target: "/%7Ba%7D")
+        #expect(server.handshake.parameters.names == [])
+    }
+
+    @Test("A cancelled task stops waiting for a network whose clock does not advance")
+    func cancellation() async throws {
+        let task = Task {
+            _ = try await WebSocket.pair(on: TestNetwork(latency: .milliseconds(50)))
+        }
+        try await Task.sleep(for: .milliseconds(20))
+        task.cancel()
+        let error = await #expect(throws: WebSocketError.self) { try await task.value }
+        #expect(error?.code == .cancelled)
     }
 
     @Test("A network that fails")
@@ -68,7 +86,10 @@ import Testing
         await network.resetConnections()
         let error = await #expect(throws: WebSocketError.self) { try await client.receive() }
         #expect(error?.code == .closed)
-        #expect(await server.outcome?.isClean == false)
+        let outcome = await server.end()
+        for outcome in [outcome, try #require(error?.outcome)] {
+            #expect(!outcome.isClean && outcome.sent == nil && outcome.received == nil, "\(outcome)")
+        }
     }
 }
 

@@ -160,7 +160,7 @@ public struct WebSocketServer: Service {
     ///     and methods.
     ///   - response: Makes the response. It runs as a task on an event loop, so it may await but must not block. If it
     ///     throws a `HandshakeRefusal`, that is the response; any other error is logged and answered with 500. If it has
-    ///     not returned within `EndpointConfiguration.handshakeTimeout`, the server answers with 503 and cancels the task.
+    ///     not returned within `EndpointConfiguration.requestTimeout`, the server answers with 503 and cancels the task.
     public mutating func respond(
         to methods: HTTPRequest.Method..., at path: String,
         _ response: @escaping @Sendable (ServerRequest) async throws -> HTTPServerResponse

@@ -78,9 +78,16 @@ final class RoutePattern: Sendable {
 
     /// Whether the pattern matches a path without a query.
     private func matches(_ path: String) -> Bool {
-        var table = RouteTable<Void>()
-        table.set(self) { _ in }
-        return table.entry(at: path) != nil
+        let parts = RoutePattern.parts(of: path)
+        for (index, segment) in segments.enumerated() {
+            guard index < parts.count else { return false }
+            switch segment {
+            case .literal(let text): if RoutePattern.decoded(parts[index]) != text { return false }
+            case .parameter: if parts[index].isEmpty { return false }
+            case .rest: return path.hasPrefix("/")
+            }
+        }
+        return path.hasPrefix("/") && parts.count == segments.count
     }
 
     /// Whether the pattern has no parameters.

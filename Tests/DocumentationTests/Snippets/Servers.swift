@@ -146,3 +146,63 @@ func serveWhileAClosureRuns(_ server: WebSocketServer) async throws {
         _ = readLine()
     }
 }
+
+func routePaths(_ server: inout WebSocketServer) {
+    server.route("/rooms/{room}") { socket in
+        let room = socket.handshake.parameters["room"] ?? ""
+        try await socket.send("Welcome to \(room)")
+    }
+    server.route("/files/{path...}") { socket in
+        try await socket.send("You asked for \(socket.handshake.parameters["path"] ?? "")")
+    }
+}
+
+func routeParameters(_ server: inout WebSocketServer) {
+    server.route("/orders/{order}") { upgrade in
+        .accept(try upgrade.parameters.require("order", as: Int.self))
+    } handler: { socket, order in
+        try await socket.send("order \(order)")
+    }
+}
+
+func routeSettings(_ server: inout WebSocketServer) {
+    server.route("/upload") { configuration in
+        configuration.endpoint.maximumMessageSize = 64 << 20
+        configuration.endpoint.compression = nil
+        configuration.originPolicy = .oneOf(["https://app.example.org"])
+    } handler: { socket in
+        for try await message in socket { print(message.count) }
+    }
+}
+
+func routeGroups(_ server: inout WebSocketServer, _ users: Users) {
+    server.group("/api") { request in
+        guard let user = try await users.verify(request.query["token"]) else {
+            throw HandshakeRefusal(.unauthorized, headerFields: [.wwwAuthenticate: "Bearer"])
+        }
+        return user
+    } routes: { api in
+        api.route("/rooms/{room}") { socket, user in
+            try await socket.send("Hello, \(user.name)")
+        }
+        api.respond(at: "/me") { _, user in .text(user.name) }
+    }
+}
+
+func respondToPosts(
+    _ server: inout WebSocketServer, _ handle: @escaping @Sendable (String, [UInt8]) async throws -> Void
+) {
+    server.respond(to: .post, at: "/hook/{name}") { request in
+        let body = try await request.body.collect(upTo: 1 << 20)
+        try await handle(request.parameters["name"] ?? "", body)
+        return HTTPServerResponse(status: .noContent)
+    }
+}
+
+func streamResponses(_ server: inout WebSocketServer) {
+    server.respond(at: "/numbers") { _ in
+        .stream(headerFields: [.contentType: "text/plain"]) { writer in
+            for number in 1...1000 { try await writer.write("\(number)\n") }
+        }
+    }
+}

@@ -3,14 +3,16 @@ import LifelineCore
 import Testing
 
 @Suite("Requests that are not answered in time") struct LateAnswerTests {
-    @Test("RFC 9110 §15.6.4: a pending request is answered with 503 at the deadline, once")
-    func theDeadlineAnswers() {
+    @Test("RFC 9110 §15.6.4: a pending request is answered with 503 at the deadline, once", arguments: [true, false])
+    func theDeadlineAnswers(isOpening: Bool) {
         var random = RandomPool(SplitMix64(seed: 1))
         let start = MonotonicInstant(nanoseconds: 0)
         var configuration = EndpointConfiguration.server
-        configuration.handshakeTimeout = .seconds(3)
+        configuration.handshakeTimeout = isOpening ? .seconds(3) : .seconds(1)
+        configuration.requestTimeout = isOpening ? .seconds(1) : .seconds(3)
         var endpoint = Endpoint(server: configuration, at: start, random: &random)
-        var bytes = Array("GET /chat HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
+        let upgrade = isOpening ? "Upgrade: websocket\r\n" : ""
+        var bytes = Array("GET /chat HTTP/1.1\r\nHost: a\r\n\(upgrade)\r\n".utf8)
         let hasRequest = bytes.withUnsafeMutableBytes {
             var input = ReadBuffer($0)
             if case .request = endpoint.receive(&input, at: start) { return true } else { return false }

@@ -256,7 +256,7 @@ extension MonotonicInstant {
 }
 
 extension RecordedEvent {
-    fileprivate var isRequest: Bool {
+    var isRequest: Bool {
         if case .request = self { true } else { false }
     }
 }

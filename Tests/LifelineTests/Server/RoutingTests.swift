@@ -283,7 +283,9 @@ import Testing
     @Test("A responder that does not answer by the deadline is cancelled, and the client gets 503")
     func lateResponders() throws {
         let cancelled = Collected<Bool>()
-        let simulation = Simulation { routes in
+        let simulation = Simulation {
+            $0.endpoint.requestTimeout = .seconds(10)
+        } routes: { routes in
             routes.respond(to: .get, at: "/never") { _ in
                 try? await Gate().wait()
                 cancelled.append(Task.isCancelled)
