@@ -130,10 +130,12 @@ extension Connection {
                 return nil
             case .message(let kind, let bytes):
                 loop.spend(WorkBudget.event &+ bytes.count)
+                countReceived(kind, bytes.count, isLast: true)
                 if isObserved { observeReceived(bytes, isFirst: true, isLast: true) }
                 return BorrowedMessage(kind: kind, bytes: bytes, isFirst: true, isLast: true)
             case .chunk(let kind, let bytes, let isFirst, let isLast):
                 loop.spend(WorkBudget.event &+ bytes.count)
+                countReceived(kind, bytes.count, isLast: isLast)
                 if isObserved { observeReceived(bytes, isFirst: isFirst, isLast: isLast) }
                 return BorrowedMessage(kind: kind, bytes: bytes, isFirst: isFirst, isLast: isLast)
             default:
@@ -152,14 +154,17 @@ extension Connection {
         case .inProgress:
             loop.spend(WorkBudget.inProgress)
         case .ping(let payload):
+            countControlReceived(.ping, payload.count)
             observePayload(payload)
             drainControl()
         case .pong(let payload, let number, let roundTrip):
+            countControlReceived(.pong, payload.count)
             observePayload(payload)
             if let number, let roundTrip { answerPings(upTo: number, roundTrip: roundTrip) }
         case .frame(let header):
             observeFrame(header)
         case .closed:
+            if let frame = outcome?.received { countControlReceived(.close, frame.payloadSize) }
             observePayload(UnsafeRawBufferPointer(start: nil, count: 0))
             settle()
         case .request:

@@ -31,6 +31,7 @@ extension Connection {
             let count = endpoint.pointee.writeShortMessage(kind, payload, to: output.reserve(payload.count &+ 16))
             if count > 0 {
                 output.advance(by: count)
+                countSent(kind, .only, payload.count)
                 if output.count >= maximumCorkedSize { flush() }
                 return
             }
@@ -50,6 +51,7 @@ extension Connection {
         guard let compressed else { return false }
         let header = try endpoint.pointee.dataFrame(
             kind, position, payloadLength: compressed.count, isCompressed: true, random: &loop.random)
+        countSent(kind, position, payload.count)
         if isObserved { observeSent(kind, position, payload, compressedLength: compressed.count) }
         compressed.withUnsafeBytes { appendFrame(header, borrowing: $0) }
         setDeadline()
@@ -61,6 +63,7 @@ extension Connection {
     ) throws(Endpoint.SendError) {
         let header = try endpoint.pointee.dataFrame(
             kind, position, payloadLength: payload.count, random: &loop.random)
+        countSent(kind, position, payload.count)
         if isObserved { observeSent(kind, position, payload) }
         appendFrame(header, borrowing: payload)
     }
@@ -81,6 +84,7 @@ extension Connection {
         }
         let header = try endpoint.pointee.dataFrame(
             frame.kind, frame.position, payloadLength: frame.payload.readableBytes, random: &loop.random)
+        countSent(frame.kind, frame.position, frame.payload.readableBytes)
         if isObserved {
             frame.payload.withUnsafeReadableBytes { observeSent(frame.kind, frame.position, $0) }
         }
@@ -95,6 +99,7 @@ extension Connection {
         }
         let header = try endpoint.pointee.dataFrame(
             message.kind, .only, payloadLength: wire.readableBytes, isCompressed: true, random: &loop.random)
+        countSent(message.kind, .only, message.payload.readableBytes)
         message.payload.withUnsafeReadableBytes { plain in
             endpoint.pointee.noteSentCompressed(plain, wireSize: wire.readableBytes)
             if isObserved { observeSent(message.kind, .only, plain, compressedLength: wire.readableBytes) }
@@ -200,6 +205,7 @@ extension Connection {
         }
         markDirty()
         if isObserved { observeControl() }
+        if traffic != nil { countControlSent() }
         endpoint.pointee.drainOutput(random: &loop.random) { output.append($0) }
     }
 
@@ -283,6 +289,7 @@ extension Connection {
     }
 
     private func giveUpSlowPeer() {
+        if !endpoint.pointee.hasOutcome { slowPeerLimit = .maximumOutbound }
         endpoint.pointee.abort(
             "the peer reads too slowly: more than \(limits.maximumOutbound) bytes wait (maximumOutbound)")
         // Takes effect at the end of the turn, because the sender may be the handler of another connection.

@@ -73,6 +73,9 @@ package final class Connection {
     /// Sends that wait.
     @exclusivity(unchecked) var outbox = Outbox()
     @exclusivity(unchecked) var progress = OutputProgress()
+    /// Where the connection's messages are counted for the metrics; `nil` while it is not open, or without metrics. The memory
+    /// belongs to the owner.
+    @exclusivity(unchecked) var traffic: UnsafeMutablePointer<TrafficCounts>?
     /// The bytes that were sent without waiting since the transport became full, each message with ``Outbox/overhead``.
     @exclusivity(unchecked) var unwritten = 0
 
@@ -311,6 +314,7 @@ package final class Connection {
         self.owner = nil
         if let block = takeOutput() { loop.recycle(block) }
         owner?.connectionTerminated(self)
+        traffic = nil
         existingHandle?.end(EndedConnection(self))
         for waiter in terminationWaiters { waiter.resume() }
         terminationWaiters = []
@@ -426,6 +430,7 @@ package final class Connection {
         stall.stop()
         guard !isWritable, !isEnded, let timeout = limits.stallTimeout else { return }
         guard !stall.hasProgress(written: writtenBytes) else { return updateStall() }
+        if !endpoint.pointee.hasOutcome { slowPeerLimit = .stallTimeout }
         endpoint.pointee.abort("the peer has read nothing for \(timeout) while output waits for it (stallTimeout)")
     }
 

@@ -26,6 +26,14 @@ struct DroppedMessages {
     }
 }
 
+/// The limits of a peer that reads too slowly, at which the connection is aborted.
+enum SlowPeerLimit {
+    /// ``BufferLimits/stallTimeout``.
+    case stallTimeout
+    /// ``BufferLimits/maximumOutbound``.
+    case maximumOutbound
+}
+
 /// Rarely needed state of a connection, allocated on demand so that idle connections stay small.
 final class ConnectionColdState {
     /// Input that waits before it is parsed.
@@ -40,6 +48,8 @@ final class ConnectionColdState {
     @exclusivity(unchecked) var terminationWaiters: [UnsafeContinuation<Void, Never>] = []
     /// The ordinary HTTP request that is being answered.
     @exclusivity(unchecked) var exchange = HTTPExchange()
+    /// The limit at which the connection was aborted because its peer reads too slowly; `nil` if it was not.
+    @exclusivity(unchecked) var slowPeerLimit: SlowPeerLimit?
     /// The first error of the byte stream.
     @exclusivity(unchecked) var transportError: (any Error)?
     /// The header of a received frame that is reported to the observer once its payload is known.
@@ -94,6 +104,11 @@ extension Connection {
     var exchange: HTTPExchange {
         get { coldState?.exchange ?? HTTPExchange() }
         _modify { yield &allocatedColdState.exchange }
+    }
+
+    var slowPeerLimit: SlowPeerLimit? {
+        get { coldState?.slowPeerLimit }
+        _modify { yield &allocatedColdState.slowPeerLimit }
     }
 
     var transportError: (any Error)? {

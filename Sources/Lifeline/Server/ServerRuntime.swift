@@ -50,7 +50,8 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     private let webSockets: RouteTable<ServedRoute>
     private let responders: RouteTable<[HTTPRequest.Method: Responder]>
     private let logger: Logger
-    private let metrics = ServerMetrics()
+    /// The metrics; `nil` if the factory discards them.
+    private let metrics: ServerMetrics?
     private let state = Lock(State())
 
     /// - Throws: ``WebSocketError`` with the code ``WebSocketError/Code/invalidConfiguration``.
@@ -64,6 +65,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
             webSockets.set(entry.pattern) { _ in route }
         }
         self.webSockets = webSockets
+        metrics = ServerMetrics(configuration.metrics, routes: webSockets.entries.map(\.pattern.text))
         responders = routes.responders
         self.configuration = configuration
         connectionSettings = ConnectionSettings(configuration.buffers, configuration.observers)
@@ -85,6 +87,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     /// Logs that a connection could not be accepted because the process or the system has exhausted a resource.
     func acceptFailed(_ reason: String) {
+        metrics?.acceptFailed()
         let now = ContinuousClock.now
         let shouldLog = state.withLock { state in
             // The engine retries continually; one log line a minute is enough.
@@ -124,7 +127,9 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     func connectionEnded(_ connection: Connection) {
         let outcome = connection.outcome
-        if let refusal = connection.endpoint.pointee.refusal { noteRefusal(connection, refusal) }
+        if let refusal = connection.endpoint.pointee.refusal {
+            noteRefusal(connection, refusal, of: connection.endpoint.pointee.refusedRequest)
+        }
         guard let outcome else { return }
         guard connection.wasOpened else {
             // The client is gone, so no response can be sent.
@@ -134,7 +139,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
                 metadata: ["peer": "\(connection.remoteAddress)", "outcome": "\(SecretText.redacted("\(outcome)"))"])
             return
         }
-        metrics.closed(outcome)
+        metrics?.closed(connection, outcome)
         logger.info("closed", metadata: ServerRuntime.metadata(of: connection, outcome))
     }
 
@@ -154,6 +159,8 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     }
 
     func connectionTerminated(_ connection: Connection) {
+        // A Close frame may have been sent after the outcome was decided.
+        connection.traffic?.pointee.meter.handOver()
         let id = connection.id
         let gracePeriod = configuration.handlerGracePeriod
         let driver = connection.loop.driver
@@ -185,38 +192,42 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         }
         let handshake = try ServerHandshake(request.request)
         try handshake.check(route.originPolicy)
+        let arrival = connection.now
         switch route.opening {
         case .always(let target):
             accept(
-                connection, handshake, route, handshake.chosenSubprotocol(from: route.subprotocols), target: target)
+                connection, handshake, route, handshake.chosenSubprotocol(from: route.subprotocols), target: target,
+                arrival: arrival)
         case .deciding(let decide):
             let asked = ServerRequest(
                 request, subprotocols: handshake.subprotocols, route: pattern, from: connection.remoteAddress)
             startTask(for: connection.handle) { runtime, handle in
                 let decision = await runtime.decision(decide, asked, handle.id)
                 handle.execute { connection in
-                    connection.answer { runtime.carryOut(decision, connection, handshake, route) }
+                    connection.answer { runtime.carryOut(decision, connection, handshake, route, arrival) }
                 }
             }
         }
     }
 
     /// Answers with 101 and starts the handler.
+    ///
+    /// - Parameter arrival: When the request's head had arrived.
     private func accept(
         _ connection: Connection, _ handshake: ServerHandshake, _ route: ServedRoute, _ subprotocol: String?,
-        headerFields: HTTPFields = [:], target: Route.Target
+        headerFields: HTTPFields = [:], target: Route.Target, arrival: MonotonicInstant
     ) {
         let agreement = HandshakeAgreement(
             subprotocol: subprotocol, compression: route.compression?.agreement(on: handshake.extensions),
             offers: handshake.extensions)
         let response = handshake.response(
             subprotocol: subprotocol, extensions: agreement.extensions, headerFields: headerFields)
+        metrics?.opened(connection, route.pattern.text, arrival: arrival)
         connection.accept(
             response, compression: agreement.compression, configuration: route.endpoint, settings: route.settings)
         let agreed = WebSocketHandshake(
             request: handshake.request, response: response, agreement: agreement,
             remoteAddress: connection.remoteAddress, route: route.pattern)
-        metrics.opened()
         logger.info(
             "opened",
             metadata: [
@@ -260,7 +271,8 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     /// Carries out a decision; on the loop.
     private func carryOut(
-        _ decision: Decision, _ connection: Connection, _ handshake: ServerHandshake, _ route: ServedRoute
+        _ decision: Decision, _ connection: Connection, _ handshake: ServerHandshake, _ route: ServedRoute,
+        _ arrival: MonotonicInstant
     ) {
         do throws(HandshakeRefusal) {
             try checkCapacity()
@@ -277,7 +289,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
             accept(
                 connection, handshake, route,
                 acceptance.subprotocol ?? handshake.chosenSubprotocol(from: route.subprotocols),
-                headerFields: acceptance.headerFields, target: acceptance.value)
+                headerFields: acceptance.headerFields, target: acceptance.value, arrival: arrival)
         } catch {
             refuse(connection, error)
         }
@@ -339,7 +351,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         _ handle: ConnectionHandle
     ) async {
         let head = HTTPResponse(status: response.status, headerFields: response.headerFields)
-        guard await handle.onLoop({ $0.withConnection { $0.beginResponse(head) } ?? false }) else { return }
+        guard await handle.onLoop({ $0.withConnection { self.begin(head, $0) } ?? false }) else { return }
         let mustEnd = state.withLock { state in
             state.answers[handle.id]?.isStreaming = true
             return state.isShuttingDown
@@ -355,6 +367,14 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
             }
             handle.execute { $0.abort("the response could not be completed") }
         }
+    }
+
+    /// Begins a response whose body the application writes; on the loop.
+    private func begin(_ response: HTTPResponse, _ connection: Connection) -> Bool {
+        let request = connection.endpoint.pointee.request
+        guard connection.beginResponse(response) else { return false }
+        if let request { metrics?.answered(request.request.method, response.status) }
+        return true
     }
 
     /// Describes why there is no responder for a request.
@@ -389,6 +409,9 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         switch response {
         case .success(let response):
             guard case .bytes(let body) = response.body else { return }
+            if let request = connection.endpoint.pointee.request {
+                metrics?.answered(request.request.method, response.status)
+            }
             connection.respond(HTTPResponse(status: response.status, headerFields: response.headerFields), body)
         case .failure(let refusal):
             refuse(connection, refusal)
@@ -396,12 +419,17 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
     }
 
     private func refuse(_ connection: Connection, _ refusal: HandshakeRefusal) {
-        noteRefusal(connection, refusal)
+        noteRefusal(connection, refusal, of: connection.endpoint.pointee.request)
         connection.respond(refusal.response, refusal.body)
     }
 
-    private func noteRefusal(_ connection: Connection, _ refusal: HandshakeRefusal) {
-        metrics.refused(refusal)
+    /// - Parameter request: The refused request; `nil` if its head could not be read.
+    private func noteRefusal(_ connection: Connection, _ refusal: HandshakeRefusal, of request: InboundRequest?) {
+        if let request = request?.request, !ServerHandshake.isOpening(request) {
+            metrics?.answered(request.method, refusal.status)
+        } else {
+            metrics?.refused(refusal)
+        }
         logger.notice(
             "refused",
             metadata: [

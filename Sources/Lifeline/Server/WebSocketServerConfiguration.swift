@@ -1,5 +1,6 @@
 public import LifelineCore
 public import Logging
+public import Metrics
 
 /// The limits, timeouts and policies of a server.
 public struct WebSocketServerConfiguration: Sendable {
@@ -32,6 +33,12 @@ public struct WebSocketServerConfiguration: Sendable {
     /// The logger, which logs connections at `info` and refusals at `notice`. Default: the process's logging system,
     /// with the label `lifeline.server`.
     public var logger = Logger(label: "lifeline.server")
+    /// The factory of the server's metrics. Default: `nil`, which uses the factory that swift-metrics has when the server
+    /// starts, usually that of `MetricsSystem.bootstrap`. With the factory that discards everything
+    /// (`NOOPMetricsHandler`), nothing is measured.
+    ///
+    /// Gauges are set to the values of one server. Servers that run at the same time need factories of their own.
+    public var metrics: (any MetricsFactory)?
 
     /// Creates a configuration with the default values.
     public init() {}

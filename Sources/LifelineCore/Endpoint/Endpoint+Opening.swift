@@ -241,6 +241,12 @@ extension Endpoint {
     /// A server: why the endpoint refused a malformed request by itself, without an ``Endpoint/Event/request``.
     public var refusal: HandshakeRefusal? { handshake?.refusal }
 
+    /// A server: the request that the endpoint refused by itself; `nil` if it refused none, or could not read the request's head.
+    package var refusedRequest: InboundRequest? {
+        guard let handshake, handshake.refusal != nil, case .answering(let request) = handshake.step else { return nil }
+        return request
+    }
+
     /// Answers a malformed request, and ends the connection, because the beginning of the next request is unknown.
     mutating func reject(_ refusal: HandshakeRefusal, at now: MonotonicInstant) -> Endpoint.Event {
         handshake?.output += Endpoint.encode(refusal.response, body: refusal.body, withBody: true, keepsAlive: false)

@@ -3,11 +3,15 @@ import LifelineTrace
 import Logging
 import Metrics
 
-// ObserveConnections.md, LifelineTrace.md, docs/page.md, docs/recording.md
+// ObserveConnections.md, LifelineTrace.md, docs/metrics.md, docs/page.md, docs/recording.md
 
 func logs(_ server: inout WebSocketServer, _ configuration: inout WebSocketClientConfiguration) {
     server.configuration.logger = Logger(label: "chat")
     configuration.logger = Logger(label: "chat.client")
+}
+
+func measure(_ server: inout WebSocketServer, with factory: any MetricsFactory) {
+    server.configuration.metrics = factory
 }
 
 struct RoundTrips: LifecycleObserver {
