@@ -72,21 +72,10 @@ extension System {
 
     /// The text of a small file, or `nil` if it cannot be read.
     static func text(ofFile path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        while true {
-            let chunk = [UInt8](unsafeUninitializedCapacity: 4096) { memory, count in
-                if case .bytes(let number) = read(descriptor, into: UnsafeMutableRawBufferPointer(memory)) {
-                    count = number
-                }
-            }
-            // Swift 6.3.1's optimiser crashes if the text is returned from here.
-            if chunk.isEmpty { break }
-            bytes += chunk
+        switch readFile(path) {
+        case .success(let bytes): String(decoding: bytes, as: UTF8.self)
+        case .failure: nil
         }
-        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Checks that a file can be written, without changing it.
