@@ -1,0 +1,1 @@
+../../../Sources/LifelineCLI/Replay/ReplayInterruption.swift
