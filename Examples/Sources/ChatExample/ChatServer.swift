@@ -39,11 +39,11 @@ public actor Rooms {
 }
 
 extension WebSocketServer {
-    /// Adds a chat at `/rooms?room=NAME`.
+    /// Adds a chat at `/rooms/NAME`.
     ///
     /// - Parameter findUser: Returns the name of the user whose token this is, from a database for example.
     public mutating func addChat(_ rooms: Rooms, findUser: @escaping @Sendable (String) async throws -> String?) {
-        route("/rooms") { upgrade in
+        route("/rooms/{room}") { upgrade in
             // This runs before the server answers, so a stranger gets 401 and never a WebSocket. Browsers cannot set
             // Authorization on a WebSocket; they can send a cookie, or a short-lived token in the query.
             let field = upgrade.headerFields[.authorization] ?? ""
@@ -51,11 +51,8 @@ extension WebSocketServer {
             guard let token, let name = try await findUser(token) else {
                 throw HandshakeRefusal(.unauthorized, headerFields: [.wwwAuthenticate: "Bearer"])
             }
-            guard let room = upgrade.query["room"], !room.isEmpty else {
-                throw HandshakeRefusal(.badRequest, body: Array("the query has no room\n".utf8))
-            }
             // The handler below gets this value with the connection.
-            return .accept((name: name, room: room))
+            return .accept((name: name, room: upgrade.parameters["room"] ?? ""))
         } handler: { socket, member in
             await rooms.enter(member.room, socket)
             do {

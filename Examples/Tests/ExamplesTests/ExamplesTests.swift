@@ -38,9 +38,9 @@ struct ExamplesTests {
     func chat() async throws {
         let rooms = Rooms()
         try await withChat(rooms) { url in
-            let ada = try await WebSocketClient.open(to: url + "?room=den", configuration: configuration(token: "1"))
-            let grace = try await WebSocketClient.open(to: url + "?room=den&token=2", configuration: configuration())
-            let other = try await WebSocketClient.open(to: url + "?room=hall&token=2", configuration: configuration())
+            let ada = try await WebSocketClient.open(to: url + "/den", configuration: configuration(token: "1"))
+            let grace = try await WebSocketClient.open(to: url + "/den?token=2", configuration: configuration())
+            let other = try await WebSocketClient.open(to: url + "/hall?token=2", configuration: configuration())
             while await rooms.count(in: "den") < 2 { await Task.yield() }
             while await rooms.count(in: "hall") < 1 { await Task.yield() }
 
@@ -61,7 +61,7 @@ struct ExamplesTests {
     func strangers(token: String?) async throws {
         try await withChat { url in
             let error = await #expect(throws: WebSocketError.self) {
-                try await WebSocketClient.open(to: url + "?room=den", configuration: configuration(token: token))
+                try await WebSocketClient.open(to: url + "/den", configuration: configuration(token: token))
             }
             #expect(error?.handshakeFailure?.response?.status == .unauthorized)
             #expect(error?.handshakeFailure?.response?.headerFields[.wwwAuthenticate] == "Bearer")
@@ -74,15 +74,15 @@ struct ExamplesTests {
             let error = await #expect(throws: WebSocketError.self) {
                 try await WebSocketClient.open(to: url, configuration: configuration(token: "1"))
             }
-            #expect(error?.handshakeFailure?.response?.status == .badRequest)
+            #expect(error?.handshakeFailure?.response?.status == .notFound)
 
-            let binary = try await WebSocketClient.open(to: url + "?room=a", configuration: configuration(token: "1"))
+            let binary = try await WebSocketClient.open(to: url + "/a", configuration: configuration(token: "1"))
             try await binary.send([1, 2, 3])
             await #expect(throws: WebSocketError.self) { try await binary.receive() }
             #expect(await binary.outcome?.code == .unsupportedData)
             #expect(await binary.outcome?.reason == "this chat is for text")
 
-            let long = try await WebSocketClient.open(to: url + "?room=a", configuration: configuration(token: "1"))
+            let long = try await WebSocketClient.open(to: url + "/a", configuration: configuration(token: "1"))
             try await long.send(String(repeating: "x", count: 5000))
             await #expect(throws: WebSocketError.self) { try await long.receive() }
             #expect(await long.outcome?.code == .messageTooBig)
@@ -93,9 +93,9 @@ struct ExamplesTests {
     func slowMember() async throws {
         let rooms = Rooms(maximumWaiting: 64 << 10)
         try await withChat(rooms) { url in
-            let fast = try await WebSocketClient.open(to: url + "?room=den", configuration: configuration(token: "1"))
+            let fast = try await WebSocketClient.open(to: url + "/den", configuration: configuration(token: "1"))
             // It never receives, so its client stops reading, and the server's queue grows.
-            let slow = try await WebSocketClient.open(to: url + "?room=den", configuration: configuration(token: "2"))
+            let slow = try await WebSocketClient.open(to: url + "/den", configuration: configuration(token: "2"))
             while await rooms.count(in: "den") < 2 { await Task.yield() }
             var lines = 0
             while await rooms.count(in: "den") > 1, lines < 10_000 {
