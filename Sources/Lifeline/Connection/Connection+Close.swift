@@ -27,7 +27,7 @@ extension Connection {
     /// Resumes the tasks whose Ping has been answered. A Pong also answers all earlier Pings (RFC 6455 §5.5.3).
     func answerPings(upTo number: UInt64, roundTrip: Duration) {
         observe(.roundTrip(roundTrip))
-        traffic?.pointee.meter.measured(roundTrip: roundTrip)
+        traffic?.pointee.owner.measured(roundTrip: roundTrip)
         guard !pings.isEmpty else { return }
         let answered = pings.filter { $0.number <= number }
         pings.removeAll { $0.number <= number }

@@ -52,12 +52,12 @@ struct TrafficCounts {
     /// Whether the counts are going to be handed to the metrics within a second.
     var handOverIsScheduled = false
     /// What hands the counts to the metrics. It owns this memory.
-    unowned(unsafe) let meter: TrafficMeter
+    unowned(unsafe) let owner: any TrafficOwner
 
     /// Has the counts handed to the metrics within a second.
     @inline(__always)
     func hasChanged() {
-        if !handOverIsScheduled { meter.scheduleHandOver() }
+        if !handOverIsScheduled { owner.scheduleHandOver() }
     }
 }
 

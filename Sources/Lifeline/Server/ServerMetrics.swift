@@ -136,7 +136,7 @@ final class ServerMetrics: Sendable {
 
     /// Counts an open WebSocket that has ended; on its loop.
     func closed(_ connection: Connection, _ outcome: CloseOutcome) {
-        guard let meter = connection.traffic?.pointee.meter else { return }
+        guard let meter = connection.traffic?.pointee.owner as? TrafficMeter else { return }
         meter.handOver()
         changeOpen(meter.route, by: -1)
         increment(

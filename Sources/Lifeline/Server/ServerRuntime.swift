@@ -160,7 +160,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
 
     func connectionTerminated(_ connection: Connection) {
         // A Close frame may have been sent after the outcome was decided.
-        connection.traffic?.pointee.meter.handOver()
+        connection.traffic?.pointee.owner.handOver()
         let id = connection.id
         let gracePeriod = configuration.handlerGracePeriod
         let driver = connection.loop.driver
@@ -202,7 +202,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
             let asked = ServerRequest(
                 request, subprotocols: handshake.subprotocols, route: pattern, from: connection.remoteAddress)
             startTask(for: connection.handle) { runtime, handle in
-                let decision = await runtime.decision(decide, asked, handle.id)
+                let decision = await runtime.answer(asked, handle.id, whatFails: "upgrade failed", decide)
                 handle.execute { connection in
                     connection.answer { runtime.carryOut(decision, connection, handshake, route, arrival) }
                 }
@@ -256,14 +256,18 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         }
     }
 
-    private func decision(_ decide: Route.Decide, _ asked: ServerRequest, _ id: UInt64) async -> Decision {
+    /// Asks the application for its answer to a request. An error that is not a refusal is logged and answered with 500.
+    private func answer<Value>(
+        _ request: ServerRequest, _ id: UInt64, whatFails: Logger.Message,
+        _ body: (ServerRequest) async throws -> Value
+    ) async -> Result<Value, HandshakeRefusal> {
         do {
-            return .success(try await decide(asked))
+            return .success(try await body(request))
         } catch let refusal as HandshakeRefusal {
             return .failure(refusal)
         } catch {
             if !Task.isCancelled {
-                logger.error("upgrade failed", metadata: ["connection": "\(id)", "error": "\(error)"])
+                logger.error(whatFails, metadata: ["connection": "\(id)", "error": "\(error)"])
             }
             return .failure(ServerRuntime.internalError)
         }
@@ -334,7 +338,7 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
             : HTTPRequestBody()
         let asked = ServerRequest(request, route: entry.pattern, from: connection.remoteAddress, body: body)
         startTask(for: connection.handle) { runtime, handle in
-            let response = await runtime.response(respond, asked, handle.id)
+            let response = await runtime.answer(asked, handle.id, whatFails: "request failed", respond)
             if case .success(let response) = response, case .stream(let write) = response.body {
                 await runtime.stream(response, write, handle)
             } else {
@@ -387,21 +391,6 @@ final class ServerRuntime: ConnectionOwner, ConnectionAcceptor {
         return HandshakeRefusal(
             reason: .method, status: .methodNotAllowed, message: "only \(methods) are allowed at this path",
             headerFields: [.allow: methods])
-    }
-
-    private func response(
-        _ respond: Responder, _ asked: ServerRequest, _ id: UInt64
-    ) async -> Result<HTTPServerResponse, HandshakeRefusal> {
-        do {
-            return .success(try await respond(asked))
-        } catch let refusal as HandshakeRefusal {
-            return .failure(refusal)
-        } catch {
-            if !Task.isCancelled {
-                logger.error("request failed", metadata: ["connection": "\(id)", "error": "\(error)"])
-            }
-            return .failure(ServerRuntime.internalError)
-        }
     }
 
     /// Sends a response; on the loop.

@@ -4,7 +4,7 @@ import LifelineCore
 /// second of each message otherwise.
 ///
 /// `@unchecked Sendable`: the counts are confined to the loop.
-final class TrafficMeter: @unchecked Sendable {
+final class TrafficMeter: TrafficOwner, @unchecked Sendable {
     /// The counts, which connections change in place.
     let counts: UnsafeMutablePointer<TrafficCounts>
     let route: ServerMetrics.Route
@@ -16,7 +16,7 @@ final class TrafficMeter: @unchecked Sendable {
         self.route = route
         self.metrics = metrics
         counts = .allocate(capacity: 1)
-        counts.initialize(to: TrafficCounts(meter: self))
+        counts.initialize(to: TrafficCounts(owner: self))
     }
 
     deinit {

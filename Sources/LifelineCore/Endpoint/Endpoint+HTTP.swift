@@ -68,26 +68,19 @@ extension Endpoint {
     mutating func discardBody(_ handshake: OpeningHandshake, _ input: inout ReadBuffer) -> Endpoint.Event? {
         while handshake.requestBody != nil {
             guard handshake.discarded <= Endpoint.maximumDiscardedBody else {
-                return endDiscarding("the client goes on sending a body that is not read", &input)
+                return endWithoutResponse("the client goes on sending a body that is not read", &input)
             }
             switch handshake.readBody(&input) {
             case .data(let data):
                 handshake.discarded += data.count
                 if input.isEmpty { return .needsInput }
             case .end: handshake.endBody()
-            case .malformed: return endDiscarding("a chunk of a request's body is malformed (RFC 9112 §7.1)", &input)
+            case .malformed:
+                return endWithoutResponse("a chunk of a request's body is malformed (RFC 9112 §7.1)", &input)
             }
         }
         handshake.step = .readingRequest
         return nil
-    }
-
-    private mutating func endDiscarding(_ reason: String, _ input: inout ReadBuffer) -> Endpoint.Event {
-        input.skip(input.count)
-        abandon(.aborted(reason), by: .local)
-        transportRequest = .close
-        phase = .closed
-        return .closed
     }
 
     // MARK: A streamed response

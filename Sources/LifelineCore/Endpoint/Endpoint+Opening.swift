@@ -66,9 +66,9 @@ extension Endpoint {
         return nil
     }
 
-    /// Server only: ends the connection without a response, which a client of another protocol, such as TLS, would not
-    /// understand.
-    private mutating func endWithoutResponse(_ reason: String, _ input: inout ReadBuffer) -> Endpoint.Event {
+    /// Server only: ends the connection without a response: a client of another protocol, such as TLS, would not understand
+    /// one, and a client whose request has been answered expects none.
+    mutating func endWithoutResponse(_ reason: String, _ input: inout ReadBuffer) -> Endpoint.Event {
         input.skip(input.count)
         abandon(.aborted(reason), by: .local)
         transportRequest = .close

@@ -35,11 +35,7 @@ struct BoundedWorkTests {
     func boundaries(count: Int, sample: DeflateSample) {
         withBudget { budget in
             let content = sample.bytes(count)
-            var stored = DeflateBits()
-            for start in stride(from: 0, to: count, by: 0xFFFF) {
-                let end = min(start + 0xFFFF, count)
-                stored.stored(Array(content[start..<end]), isFinal: end == count)
-            }
+            let stored = DeflateBits(storing: content)
             for wire in [OracleCompressor.message(content), stored.bytes] {
                 let half = wire.count / 2
                 for frames in [

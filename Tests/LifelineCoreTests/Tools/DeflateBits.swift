@@ -76,3 +76,14 @@ struct DeflateBits {
         taken = 8
     }
 }
+
+extension DeflateBits {
+    /// Stored blocks of a content, as large as they may be; the last is final.
+    init(storing content: [UInt8]) {
+        self.init()
+        for start in stride(from: 0, to: content.count, by: 0xFFFF) {
+            let end = min(start + 0xFFFF, content.count)
+            stored(Array(content[start..<end]), isFinal: end == content.count)
+        }
+    }
+}
